@@ -1,0 +1,44 @@
+//! A file goes.
+
+use serde::{Deserialize, Serialize};
+
+use super::{PAGE, release};
+use crate::decide::Context;
+use crate::effects::{Effects, Mutation};
+use crate::id::{FileId, RequestId};
+use crate::rejection::Rejection;
+use crate::response::Response;
+use crate::view::{ReadSet, View};
+
+/// Deletes a file and lets go of its chunks: the first page at once, a larger file's rest in further commands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeleteFile {
+    /// The file.
+    pub file: FileId,
+}
+
+impl DeleteFile {
+    pub(super) fn reads(&self) -> ReadSet {
+        ReadSet {
+            files: vec![self.file.clone()],
+            file_chunks: vec![(self.file.clone(), PAGE)],
+            sharers: Some(vec![self.file.clone()]),
+            ..ReadSet::default()
+        }
+    }
+
+    pub(super) fn decide(&self, id: RequestId, view: &View, context: &Context) -> Result<Effects, Rejection> {
+        let file = view
+            .files
+            .get(&self.file)
+            .ok_or_else(|| Rejection::FileNotFound {
+                file: self.file.clone(),
+            })?;
+        let mut mutations = vec![Mutation::DeleteFile(self.file.clone())];
+        release::begin(id, &self.file, &file.chunks, &[], view, context, &mut mutations);
+        Ok(Effects {
+            mutations,
+            response: Response::FileDeleted,
+        })
+    }
+}

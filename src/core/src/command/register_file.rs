@@ -1,0 +1,294 @@
+//! A file comes, or comes with other content.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{PAGE, release};
+use crate::decide::Context;
+use crate::effects::{Effects, Mutation};
+use crate::id::{ChunkId, ContentHash, FileId, NodeId, RequestId};
+use crate::rejection::Rejection;
+use crate::response::{Placement, Response};
+use crate::row::{ChunkRow, FileChunk, FileRow, Replica, ReplicaState};
+use crate::units::ByteSize;
+use crate::view::{ReadSet, View};
+
+/// Registers a file and its chunks, each with the nodes that the proposer chose for it.
+///
+/// The choice of nodes is policy and was made before; here it is only checked: nodes that are gone by now are left out,
+/// and a chunk that would have none refuses the whole file. The same file again changes nothing. A known file with other
+/// content is replaced, and lets go of the chunks that only its old version used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegisterFile {
+    /// The file's id.
+    pub file: FileId,
+    /// Its name.
+    pub name: String,
+    /// Its length.
+    pub size: ByteSize,
+    /// The hash of its whole content.
+    pub hash: ContentHash,
+    /// Who registers it.
+    pub owner: Option<NodeId>,
+    /// Its chunks in ascending order of their index, no id and no index twice.
+    pub chunks: Vec<ChunkPlan>,
+    /// The nodes that the plans below refer to by position: each is named once, however many chunks go to it.
+    pub nodes: Vec<NodeId>,
+    /// The replicas wanted for each chunk.
+    pub wanted: u32,
+    /// The most replicas that a chunk may have.
+    pub max_replicas: u32,
+}
+
+/// A chunk of a new file, and where it shall go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChunkPlan {
+    /// The chunk's id.
+    pub id: ChunkId,
+    /// The hash of its content.
+    pub hash: ContentHash,
+    /// Its length.
+    pub size: ByteSize,
+    /// Where it stands in the file.
+    pub index: u32,
+    /// Positions in [`RegisterFile::nodes`], best first.
+    pub targets: Vec<u32>,
+}
+
+impl RegisterFile {
+    pub(super) fn reads(&self) -> ReadSet {
+        ReadSet {
+            nodes: self.nodes.clone(),
+            files: vec![self.file.clone()],
+            file_chunks: vec![(self.file.clone(), PAGE)],
+            chunks: self.chunks.iter().map(|chunk| chunk.id.clone()).collect(),
+            sharers: Some(vec![self.file.clone()]),
+            replica_nodes: true,
+            ..ReadSet::default()
+        }
+    }
+
+    pub(super) fn decide(&self, id: RequestId, view: &View, context: &Context) -> Result<Effects, Rejection> {
+        self.refuse_duplicates()?;
+        let known = view.files.get(&self.file);
+        if let Some(known) = known.filter(|known| self.is_same_content(known, view)) {
+            return Ok(self.again(known, view));
+        }
+        let mut mutations = Vec::with_capacity(self.chunks.len() + 2);
+        let mut placements = Vec::with_capacity(self.chunks.len());
+        for plan in &self.chunks {
+            let row = match view.chunks.get(&plan.id) {
+                Some(chunk) => self.hold(plan, chunk, view, &mut mutations)?,
+                None => self.new_chunk(plan, context),
+            };
+            let row = self.with_enough_replicas(plan, row, view)?;
+            placements.push(placement(plan, &row));
+            if view.chunks.get(&plan.id) != Some(&row) {
+                mutations.push(Mutation::PutChunk(plan.id.clone(), row));
+            }
+        }
+        let file = FileRow {
+            name: self.name.clone(),
+            size: self.size,
+            hash: self.hash.clone(),
+            owner: self.owner.clone(),
+            created_at: context.now,
+            chunks: self
+                .chunks
+                .iter()
+                .map(|plan| FileChunk {
+                    id: plan.id.clone(),
+                    index: plan.index,
+                })
+                .collect(),
+        };
+        if let Some(known) = known {
+            release::begin(
+                id,
+                &self.file,
+                &known.chunks,
+                &file.chunks,
+                view,
+                context,
+                &mut mutations,
+            );
+        }
+        mutations.push(Mutation::PutFile(self.file.clone(), file));
+        Ok(Effects {
+            mutations,
+            response: Response::FileRegistered {
+                placements,
+                wanted: self.wanted,
+            },
+        })
+    }
+
+    fn refuse_duplicates(&self) -> Result<(), Rejection> {
+        let mut ids = BTreeSet::new();
+        let mut last_index = None;
+        for plan in &self.chunks {
+            if !ids.insert(&plan.id) || last_index.is_some_and(|last| plan.index <= last) {
+                return Err(Rejection::DuplicateChunk {
+                    chunk: plan.id.clone(),
+                });
+            }
+            last_index = Some(plan.index);
+        }
+        Ok(())
+    }
+
+    /// Whether the file is registered already with this hash and these chunks.
+    fn is_same_content(&self, known: &FileRow, view: &View) -> bool {
+        known.hash == self.hash
+            && known.size == self.size
+            && known.chunks.len() == self.chunks.len()
+            && known.chunks.iter().zip(&self.chunks).all(|(held, plan)| {
+                held.id == plan.id
+                    && held.index == plan.index
+                    && view
+                        .chunks
+                        .get(&plan.id)
+                        .is_some_and(|chunk| chunk.same_content(&plan.hash, plan.size))
+            })
+    }
+
+    /// Answers for a file that is registered already; its name and owner may have changed.
+    fn again(&self, known: &FileRow, view: &View) -> Effects {
+        let placements = self
+            .chunks
+            .iter()
+            .filter_map(|plan| view.chunks.get(&plan.id).map(|chunk| placement(plan, chunk)))
+            .collect();
+        let renamed = FileRow {
+            name: self.name.clone(),
+            owner: self.owner.clone(),
+            ..known.clone()
+        };
+        let mutations = if renamed == *known {
+            Vec::new()
+        } else {
+            vec![Mutation::PutFile(self.file.clone(), renamed)]
+        };
+        Effects {
+            mutations,
+            response: Response::FileRegistered {
+                placements,
+                wanted: self.wanted,
+            },
+        }
+    }
+
+    fn new_chunk(&self, plan: &ChunkPlan, context: &Context) -> ChunkRow {
+        ChunkRow {
+            hash: plan.hash.clone(),
+            size: plan.size,
+            created_at: context.now,
+            home: Some(self.file.clone()),
+            index: plan.index,
+            sharers: 0,
+            unreferenced_since: None,
+            replicas: Vec::new(),
+        }
+    }
+
+    /// A known chunk as it is once this file holds it.
+    fn hold(
+        &self,
+        plan: &ChunkPlan,
+        chunk: &ChunkRow,
+        view: &View,
+        mutations: &mut Vec<Mutation>,
+    ) -> Result<ChunkRow, Rejection> {
+        let is_home = chunk.home.as_ref() == Some(&self.file);
+        let mut held = chunk.clone();
+        if !chunk.same_content(&plan.hash, plan.size) {
+            // Nobody else needs the old content: the file is replaced together with its chunk, and every copy there was
+            // is of the old content, so none counts.
+            let only_ours = (is_home && chunk.sharers == 0) || !chunk.is_referenced();
+            if !only_ours {
+                return Err(conflict(plan, chunk));
+            }
+            held.hash = plan.hash.clone();
+            held.size = plan.size;
+            held.replicas.clear();
+        }
+        if is_home || !chunk.is_referenced() {
+            held.home = Some(self.file.clone());
+            held.index = plan.index;
+            held.unreferenced_since = None;
+        } else {
+            let key = (plan.id.clone(), self.file.clone());
+            if !view.sharers.contains_key(&key) {
+                held.sharers = held.sharers.saturating_add(1);
+            }
+            if view.sharers.get(&key) != Some(&plan.index) {
+                mutations.push(Mutation::PutSharer(key.0, key.1, plan.index));
+            }
+        }
+        Ok(held)
+    }
+
+    /// The chunk with planned nodes added while it has fewer replicas than wanted on nodes that are there.
+    fn with_enough_replicas(
+        &self,
+        plan: &ChunkPlan,
+        mut row: ChunkRow,
+        view: &View,
+    ) -> Result<ChunkRow, Rejection> {
+        let is_there = |id: &NodeId| view.nodes.get(id).is_some_and(|node| node.serves_reads());
+        let mut there = row
+            .replicas
+            .iter()
+            .filter(|replica| is_there(&replica.node))
+            .count();
+        for &target in &plan.targets {
+            if there >= self.wanted as usize || row.replicas.len() >= self.max_replicas as usize {
+                break;
+            }
+            let Some(id) = self.nodes.get(target as usize) else {
+                continue;
+            };
+            let takes = view.nodes.get(id).is_some_and(|node| node.takes_replicas());
+            if takes && row.replica_on(id).is_none() {
+                row.replicas.push(Replica {
+                    node: id.clone(),
+                    state: ReplicaState::Assigned,
+                });
+                there += 1;
+            }
+        }
+        if !row.replicas.is_empty() {
+            return Ok(row);
+        }
+        Err(if plan.targets.is_empty() {
+            Rejection::NoRoom {
+                chunk: plan.id.clone(),
+                size: plan.size,
+            }
+        } else {
+            Rejection::PlacementStale {
+                chunk: plan.id.clone(),
+            }
+        })
+    }
+}
+
+fn placement(plan: &ChunkPlan, row: &ChunkRow) -> Placement {
+    Placement {
+        chunk: plan.id.clone(),
+        nodes: row.replicas.iter().map(|replica| replica.node.clone()).collect(),
+    }
+}
+
+fn conflict(plan: &ChunkPlan, chunk: &ChunkRow) -> Rejection {
+    let known = if chunk.hash == plan.hash {
+        format!("size {}, not {}", chunk.size, plan.size)
+    } else {
+        format!("hash {}, not {}", chunk.hash, plan.hash)
+    };
+    Rejection::ChunkConflict {
+        chunk: plan.id.clone(),
+        known,
+    }
+}

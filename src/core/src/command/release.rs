@@ -1,0 +1,95 @@
+//! Letting go of chunks: what deleting a file, replacing it, and finishing either have in common.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::PAGE;
+use crate::decide::Context;
+use crate::effects::Mutation;
+use crate::id::{ChunkId, FileId, RequestId};
+use crate::row::{ChunkRow, FileChunk, ReleaseRow};
+use crate::view::View;
+
+/// Releases the first page of the chunks that `file` held and holds no longer, and leaves a note of the rest.
+pub(super) fn begin(
+    id: RequestId,
+    file: &FileId,
+    held: &Arc<[FileChunk]>,
+    still_held: &[FileChunk],
+    view: &View,
+    context: &Context,
+    mutations: &mut Vec<Mutation>,
+) {
+    let page = held.len().min(PAGE);
+    page_of(file, &held[..page], still_held, view, context, mutations);
+    if held.len() > page {
+        let rest = ReleaseRow {
+            file: file.clone(),
+            chunks: Arc::clone(held),
+            done: page as u32,
+        };
+        mutations.push(Mutation::PutRelease(id, rest));
+    }
+}
+
+/// Releases chunks that `file` held, except those that it still holds, or holds again.
+pub(super) fn page_of(
+    file: &FileId,
+    page: &[FileChunk],
+    still_held: &[FileChunk],
+    view: &View,
+    context: &Context,
+    mutations: &mut Vec<Mutation>,
+) {
+    let still_held: BTreeSet<&ChunkId> = still_held.iter().map(|chunk| &chunk.id).collect();
+    for FileChunk { id, .. } in page {
+        let Some(chunk) = view.chunks.get(id).filter(|_| !still_held.contains(id)) else {
+            continue;
+        };
+        release_one(file, id, chunk, view, context, mutations);
+    }
+}
+
+fn release_one(
+    file: &FileId,
+    id: &ChunkId,
+    chunk: &ChunkRow,
+    view: &View,
+    context: &Context,
+    mutations: &mut Vec<Mutation>,
+) {
+    if chunk.home.as_ref() != Some(file) {
+        if view.sharers.contains_key(&(id.clone(), file.clone())) {
+            mutations.push(Mutation::DeleteSharer(id.clone(), file.clone()));
+            let sharers = chunk.sharers.saturating_sub(1);
+            mutations.push(Mutation::PutChunk(
+                id.clone(),
+                ChunkRow {
+                    sharers,
+                    ..chunk.clone()
+                },
+            ));
+        }
+        return;
+    }
+    if let Some((heir, index)) = view.first_sharer(id) {
+        mutations.push(Mutation::DeleteSharer(id.clone(), heir.clone()));
+        let sharers = chunk.sharers.saturating_sub(1);
+        let moved = ChunkRow {
+            home: Some(heir.clone()),
+            index,
+            sharers,
+            ..chunk.clone()
+        };
+        mutations.push(Mutation::PutChunk(id.clone(), moved));
+    } else if chunk.replicas.is_empty() {
+        mutations.push(Mutation::DeleteChunk(id.clone()));
+    } else {
+        let orphan = ChunkRow {
+            home: None,
+            unreferenced_since: Some(context.now),
+            ..chunk.clone()
+        };
+        mutations.push(Mutation::PutChunk(id.clone(), orphan));
+    }
+}

@@ -1,0 +1,108 @@
+//! Nodes took or dropped copies of a chunk.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::effects::{Effects, Mutation};
+use crate::id::{ChunkId, NodeId};
+use crate::rejection::Rejection;
+use crate::response::Response;
+use crate::row::{ChunkRow, Replica, ReplicaState};
+use crate::view::{ReadSet, View};
+
+/// Records what nodes say of a chunk: that they store it now, or no longer.
+///
+/// A chunk that no file holds any more is still updated, since that is when nodes drop it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateChunkLocations {
+    /// The chunk.
+    pub chunk: ChunkId,
+    /// The nodes.
+    pub nodes: Vec<NodeId>,
+    /// What they say.
+    pub change: LocationChange,
+    /// The most replicas that a chunk may have.
+    pub max_replicas: u32,
+}
+
+/// What nodes say of a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LocationChange {
+    /// They store it.
+    Add,
+    /// They do not store it, or no longer.
+    Remove,
+}
+
+impl UpdateChunkLocations {
+    pub(super) fn reads(&self) -> ReadSet {
+        ReadSet {
+            nodes: self.nodes.clone(),
+            chunks: vec![self.chunk.clone()],
+            ..ReadSet::default()
+        }
+    }
+
+    pub(super) fn decide(&self, view: &View) -> Result<Effects, Rejection> {
+        let chunk = view
+            .chunks
+            .get(&self.chunk)
+            .ok_or_else(|| Rejection::ChunkNotFound {
+                chunk: self.chunk.clone(),
+            })?;
+        for id in &self.nodes {
+            let node = view
+                .nodes
+                .get(id)
+                .ok_or_else(|| Rejection::NodeNotFound { node: id.clone() })?;
+            // A node that was removed may still drop its copies, but not count as a place for them.
+            if node.is_removed() && self.change == LocationChange::Add {
+                return Err(Rejection::NodeRemoved { node: id.clone() });
+            }
+        }
+        let nodes: BTreeSet<&NodeId> = self.nodes.iter().collect();
+        let changed = match self.change {
+            LocationChange::Add => self.with_copies_on(chunk, &nodes)?,
+            LocationChange::Remove => without_copies_on(chunk, &nodes),
+        };
+        let mutations = if changed.replicas.is_empty() && !changed.is_referenced() {
+            vec![Mutation::DeleteChunk(self.chunk.clone())]
+        } else if changed == *chunk {
+            Vec::new()
+        } else {
+            vec![Mutation::PutChunk(self.chunk.clone(), changed)]
+        };
+        Ok(Effects {
+            mutations,
+            response: Response::ChunkLocationsUpdated,
+        })
+    }
+
+    fn with_copies_on(&self, chunk: &ChunkRow, nodes: &BTreeSet<&NodeId>) -> Result<ChunkRow, Rejection> {
+        let mut changed = chunk.clone();
+        for &node in nodes {
+            match changed.replicas.iter_mut().find(|replica| replica.node == *node) {
+                Some(replica) => replica.state = ReplicaState::Stored,
+                None => changed.replicas.push(Replica {
+                    node: node.clone(),
+                    state: ReplicaState::Stored,
+                }),
+            }
+        }
+        let grown = changed.replicas.len() > chunk.replicas.len();
+        if grown && changed.replicas.len() > self.max_replicas as usize {
+            return Err(Rejection::TooManyReplicas {
+                chunk: self.chunk.clone(),
+                limit: self.max_replicas,
+            });
+        }
+        Ok(changed)
+    }
+}
+
+fn without_copies_on(chunk: &ChunkRow, nodes: &BTreeSet<&NodeId>) -> ChunkRow {
+    let mut changed = chunk.clone();
+    changed.replicas.retain(|replica| !nodes.contains(&replica.node));
+    changed
+}

@@ -1,0 +1,237 @@
+//! The port between the service and what orders, stores and loads: implemented by the Raft engine and by PostgreSQL.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::envelope::Proposal;
+use crate::id::{ChunkId, FileId, NodeId, RequestId};
+use crate::rejection::Rejection;
+use crate::response::Response;
+use crate::row::{BeatRow, ChunkRow, FileRow, NodeRow, RequestRow, Row};
+use crate::totals::Totals;
+use crate::units::{AppliedIndex, Timestamp};
+use crate::view::{ReadSet, View};
+
+/// Something with the applied index at which it took effect or was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct At<T> {
+    /// The index.
+    pub index: AppliedIndex,
+    /// The thing.
+    pub value: T,
+}
+
+/// How fresh a read must be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Freshness {
+    /// Which state may answer.
+    pub consistency: Consistency,
+    /// The state must contain this index; the read waits for it.
+    pub at_least: Option<AppliedIndex>,
+    /// How far behind the leader a local answer may be.
+    pub max_staleness: Option<Duration>,
+}
+
+/// Which state may answer a read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Consistency {
+    /// It contains every write acknowledged before the read began, wherever that was.
+    #[default]
+    Linearizable,
+    /// The same, answered by the leader itself.
+    Leader,
+    /// This replica's own, even when it cannot reach any other.
+    Local,
+}
+
+/// Why an engine gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// The command had no effect, for a reason of the rules.
+    #[error("{rejection}")]
+    Rejected {
+        /// The reason.
+        rejection: Rejection,
+        /// Where in the order that was decided.
+        index: AppliedIndex,
+    },
+    /// Nothing happened, and trying again is safe: there is no leader, or the engine is starting or stopping.
+    #[error("{reason}")]
+    Unavailable {
+        /// What is missing.
+        reason: String,
+    },
+    /// Nothing happened: too much is waiting already.
+    #[error("{reason}")]
+    Overloaded {
+        /// What is full.
+        reason: String,
+    },
+    /// The command was handed over and no answer came: it may or may not take effect.
+    #[error("{reason}")]
+    UnknownOutcome {
+        /// What went wrong.
+        reason: String,
+    },
+    /// The time for a read ran out.
+    #[error("{reason}")]
+    TimedOut {
+        /// What was waited for.
+        reason: String,
+    },
+    /// The engine cannot go on: a human must look.
+    #[error("{reason}")]
+    Failed {
+        /// What failed.
+        reason: String,
+    },
+}
+
+/// Who makes up the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineStatus {
+    /// `raft` or `postgres`.
+    pub engine: &'static str,
+    /// What all replicas of one service have in common.
+    pub cluster_id: String,
+    /// The leader's name, while there is one.
+    pub leader: Option<String>,
+    /// The term.
+    pub term: u64,
+    /// The last index known to be committed.
+    pub committed: AppliedIndex,
+    /// The last index applied here.
+    pub applied: AppliedIndex,
+    /// How many voters can be lost with the service still up.
+    pub failure_tolerance: u32,
+    /// The members.
+    pub members: Vec<Member>,
+    /// Why this replica should not be asked now; `None` if it should.
+    pub not_ready: Option<String>,
+    /// Why this process cannot go on by itself; `None` if it can.
+    pub failed: Option<String>,
+}
+
+/// A replica of the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Its stable name.
+    pub name: String,
+    /// Its identity in the consensus protocol; new after it lost its disk.
+    pub raft_id: u64,
+    /// Whether it votes; otherwise it learns.
+    pub voter: bool,
+    /// Where its peers reach it.
+    pub address: String,
+    /// Whether the leader hears from it.
+    pub healthy: bool,
+    /// Entries behind the leader.
+    pub lag: u64,
+}
+
+/// How the state is kept, for operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorageReport {
+    /// Bytes on disk by what they hold, such as `state` and `log`.
+    pub bytes_on_disk: Vec<(&'static str, u64)>,
+    /// Rows by table.
+    pub rows: Vec<(&'static str, u64)>,
+}
+
+/// A page of rows of one kind, in ascending order of their ids.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<K, V> {
+    /// The rows.
+    pub items: Vec<(K, V)>,
+    /// The id after which the next page begins; `None` on the last one.
+    pub next: Option<K>,
+}
+
+/// A node with its last heartbeat.
+pub type NodeWithBeat = (std::sync::Arc<NodeRow>, Option<BeatRow>);
+
+/// Orders commands, applies them, and answers from the state they make.
+#[async_trait]
+pub trait Engine: Send + Sync + 'static {
+    /// Puts a command into the one order and applies it.
+    ///
+    /// # Errors
+    /// [`EngineError`]: only [`EngineError::UnknownOutcome`] leaves open whether the command takes effect.
+    async fn execute(&self, proposal: Proposal) -> Result<At<Response>, EngineError>;
+
+    /// Loads rows by key, all from one state.
+    ///
+    /// # Errors
+    /// [`EngineError`], never `Rejected` nor `UnknownOutcome`.
+    async fn view(&self, reads: ReadSet, freshness: Freshness) -> Result<At<View>, EngineError>;
+
+    /// All nodes, each with its last heartbeat, by id.
+    ///
+    /// # Errors
+    /// As [`Engine::view`].
+    async fn nodes(&self, freshness: Freshness) -> Result<At<Vec<(NodeId, NodeWithBeat)>>, EngineError>;
+
+    /// A page of files after an id.
+    ///
+    /// # Errors
+    /// As [`Engine::view`].
+    async fn files(
+        &self,
+        after: Option<FileId>,
+        limit: usize,
+        freshness: Freshness,
+    ) -> Result<At<Page<FileId, FileRow>>, EngineError>;
+
+    /// A page of chunks that no file holds, from this replica's state, for housekeeping. Chunks are looked at in an order
+    /// of the engine's own; `cursor` is from the page before.
+    ///
+    /// # Errors
+    /// As [`Engine::view`].
+    async fn unreferenced_chunks(
+        &self,
+        cursor: Option<ChunkId>,
+        limit: usize,
+    ) -> Result<Page<ChunkId, ChunkRow>, EngineError>;
+
+    /// A page of remembered requests, from this replica's state, for housekeeping.
+    ///
+    /// # Errors
+    /// As [`Engine::view`].
+    async fn requests(
+        &self,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Page<String, RequestRow>, EngineError>;
+
+    /// The unfinished releases of this replica's state, at most so many.
+    ///
+    /// # Errors
+    /// As [`Engine::view`].
+    async fn releases(&self, limit: usize) -> Result<Vec<RequestId>, EngineError>;
+
+    /// Counts of this replica's state.
+    fn totals(&self) -> At<Totals>;
+
+    /// A number that grows whenever a node is registered or changes its state on this replica: who keeps a picture of the
+    /// nodes need not ask again while it stays the same.
+    fn registry_version(&self) -> u64;
+
+    /// Who makes up the service, as this replica sees it.
+    fn status(&self) -> EngineStatus;
+
+    /// How the state is kept, for operators.
+    ///
+    /// # Errors
+    /// As [`Engine::view`].
+    async fn storage(&self) -> Result<StorageReport, EngineError>;
+
+    /// Hands every row of one state to `take`, in dump order, until it answers `false`.
+    ///
+    /// # Errors
+    /// As [`Engine::view`].
+    async fn dump(&self, take: &mut (dyn FnMut(Row) -> bool + Send)) -> Result<AppliedIndex, EngineError>;
+
+    /// The engine's clock: the time it would stamp on a command now.
+    fn now(&self) -> Timestamp;
+}

@@ -1,0 +1,71 @@
+//! What commands answer. Stored beside idempotency keys, so a variant's meaning never changes once shipped.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ChunkId, NodeId};
+use crate::row::NodeStatus;
+
+/// The answer to a command that took effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Response {
+    /// A node is registered.
+    NodeRegistered {
+        /// Its id.
+        node: NodeId,
+        /// First addresses of other active nodes, for it to start from.
+        peers: Vec<String>,
+        /// Whether the id was registered before.
+        known: bool,
+    },
+    /// A node is unregistered.
+    NodeUnregistered,
+    /// What is wanted of a node has changed.
+    NodeStateSet {
+        /// The node's status now.
+        status: NodeStatus,
+    },
+    /// Heartbeats are recorded.
+    HeartbeatsRecorded {
+        /// Nodes that are not registered, or no longer.
+        refused: Vec<NodeId>,
+    },
+    /// Silent nodes are marked.
+    NodesExpired {
+        /// Nodes that are inactive from now on.
+        inactive: Vec<NodeId>,
+        /// Nodes whose maintenance is over.
+        back_in_service: Vec<NodeId>,
+    },
+    /// A file is registered.
+    FileRegistered {
+        /// Where each of its chunks goes, in ascending order of their index.
+        placements: Vec<Placement>,
+        /// The replicas wanted for each chunk.
+        wanted: u32,
+    },
+    /// A file is deleted.
+    FileDeleted,
+    /// A chunk's locations are updated.
+    ChunkLocationsUpdated,
+    /// A page of chunks is released.
+    ChunksReleased {
+        /// How many are still to be released.
+        left: u64,
+    },
+    /// What had expired is forgotten.
+    Forgotten {
+        /// Remembered requests that are gone.
+        requests: u64,
+        /// Chunks that are gone.
+        chunks: u64,
+    },
+}
+
+/// Where a chunk goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    /// The chunk.
+    pub chunk: ChunkId,
+    /// The nodes that hold it or are told to take it.
+    pub nodes: Vec<NodeId>,
+}

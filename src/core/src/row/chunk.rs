@@ -1,0 +1,86 @@
+//! A chunk: its content, who holds copies of it, and which files need it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ContentHash, FileId, NodeId};
+use crate::units::{ByteSize, Timestamp};
+
+/// A known chunk.
+///
+/// A chunk has a home: the file it is shown under. Further files that hold it are rows of their own ([`super::Row::Sharer`]),
+/// so that a chunk in ten thousand files costs no more to change than one in a single file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChunkRow {
+    /// The hash of its content.
+    pub hash: ContentHash,
+    /// Its length.
+    pub size: ByteSize,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// The file it is shown under; `None` once no file holds it.
+    pub home: Option<FileId>,
+    /// Its index in its home.
+    pub index: u32,
+    /// How many files hold it besides its home.
+    pub sharers: u32,
+    /// When the last file that held it let go of it; `None` while one does.
+    pub unreferenced_since: Option<Timestamp>,
+    /// Where copies are or shall be, in the order in which they were chosen. Never two on one node.
+    pub replicas: Vec<Replica>,
+}
+
+/// A copy of a chunk on a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replica {
+    /// The node.
+    pub node: NodeId,
+    /// Whether the copy is known to be there.
+    pub state: ReplicaState,
+}
+
+/// Whether a copy is known to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ReplicaState {
+    /// The node was told to take it.
+    Assigned,
+    /// The node said that it has it.
+    Stored,
+}
+
+impl ReplicaState {
+    /// The word that operators see.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Assigned => "assigned",
+            Self::Stored => "stored",
+        }
+    }
+}
+
+impl ChunkRow {
+    /// Whether some file holds the chunk. A chunk that none holds is kept for a grace period, and shown to nobody.
+    pub const fn is_referenced(&self) -> bool {
+        self.home.is_some()
+    }
+
+    /// The replica on a node, if there is one.
+    pub fn replica_on(&self, node: &NodeId) -> Option<&Replica> {
+        self.replicas.iter().find(|replica| replica.node == *node)
+    }
+
+    /// The nodes to ask for the chunk: those that said they store it first, then those told to.
+    pub fn nodes_stored_first(&self) -> impl Iterator<Item = &NodeId> {
+        let in_state = |state| {
+            self.replicas
+                .iter()
+                .filter(move |replica| replica.state == state)
+                .map(|replica| &replica.node)
+        };
+        in_state(ReplicaState::Stored).chain(in_state(ReplicaState::Assigned))
+    }
+
+    /// Whether a client's description of the chunk is of the same content.
+    pub fn same_content(&self, hash: &ContentHash, size: ByteSize) -> bool {
+        self.hash == *hash && self.size == size
+    }
+}

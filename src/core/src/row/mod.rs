@@ -1,0 +1,41 @@
+//! The kinds of rows: what the coordinator remembers.
+//!
+//! This is the logical picture that the rules see and that dumps, snapshots and exports carry. How an engine lays it out
+//! on disk is the engine's own affair.
+
+mod beat;
+mod chunk;
+mod file;
+mod node;
+mod release;
+mod request;
+
+use serde::{Deserialize, Serialize};
+
+pub use beat::{BeatRow, NodeStats};
+pub use chunk::{ChunkRow, Replica, ReplicaState};
+pub use file::{FileChunk, FileRow};
+pub use node::{NodeRow, NodeStatus, Observed, Wanted};
+pub use release::ReleaseRow;
+pub use request::{Fingerprint, RequestRow};
+
+use crate::id::{ChunkId, FileId, NodeId, RequestId};
+
+/// Any row with its key, as dumps carry it. The order of the variants is the order of a dump.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Row {
+    /// A storage node.
+    Node(NodeId, NodeRow),
+    /// A storage node's last heartbeat.
+    Beat(NodeId, BeatRow),
+    /// A file.
+    File(FileId, FileRow),
+    /// A chunk.
+    Chunk(ChunkId, ChunkRow),
+    /// A further file that holds a chunk, beside the chunk's home, with the chunk's index in it.
+    Sharer(ChunkId, FileId, u32),
+    /// The rest of a file's chunks that are still to be released.
+    Release(RequestId, ReleaseRow),
+    /// A remembered answer to a request with an idempotency key.
+    Request(String, RequestRow),
+}

@@ -1,0 +1,196 @@
+//! A storage node as registered, and the one word that clients see for its state.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::{ByteSize, Timestamp};
+
+/// A registered storage node. A removed node keeps its row as a tombstone: its id is known, and must register anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeRow {
+    /// Where the node is reached; clients are given the first.
+    pub addresses: Vec<String>,
+    /// What the node offers in all.
+    pub capacity: ByteSize,
+    /// What the node says about itself. `region`, `zone`, `rack` and `host` name its failure domains.
+    pub capabilities: BTreeMap<String, String>,
+    /// When the id registered first.
+    pub registered_at: Timestamp,
+    /// What the operator or the node itself wants of it.
+    pub wanted: Wanted,
+    /// What its heartbeats say.
+    pub observed: Observed,
+}
+
+/// What the operator or the node itself wants of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Wanted {
+    /// To hold chunks.
+    InService,
+    /// To be left alone until a time: its silence starts no repair, and nothing new is placed on it.
+    Maintenance {
+        /// When it is back in service by itself.
+        until: Timestamp,
+    },
+    /// To give up its chunks: nothing new is placed on it.
+    Draining,
+    /// To be gone. The row is a tombstone.
+    Removed {
+        /// When it was unregistered.
+        at: Timestamp,
+        /// What the one who unregistered it said.
+        reason: String,
+    },
+}
+
+/// What a node's heartbeats say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Observed {
+    /// It was heard from lately.
+    Active,
+    /// It was silent for too long.
+    Inactive {
+        /// When that was noticed.
+        since: Timestamp,
+    },
+}
+
+/// The one word for a node's state, made from what is wanted of it and what is observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum NodeStatus {
+    /// In service and heard from.
+    Active,
+    /// Silent for too long, or unregistered.
+    Inactive,
+    /// In maintenance, heard from or not.
+    Maintenance,
+    /// Draining and heard from.
+    Draining,
+}
+
+impl NodeStatus {
+    /// Every status, in the order of the documentation.
+    pub const ALL: [Self; 4] = [Self::Active, Self::Inactive, Self::Maintenance, Self::Draining];
+
+    /// The word that clients and dashboards know.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Inactive => "inactive",
+            Self::Maintenance => "maintenance",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+impl fmt::Display for NodeStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A word that is no status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a status is active, inactive, maintenance or draining")]
+pub struct ParseStatusError;
+
+impl FromStr for NodeStatus {
+    type Err = ParseStatusError;
+
+    fn from_str(word: &str) -> Result<Self, ParseStatusError> {
+        Self::ALL
+            .into_iter()
+            .find(|status| status.as_str() == word)
+            .ok_or(ParseStatusError)
+    }
+}
+
+impl NodeRow {
+    /// The one word for the node's state.
+    pub const fn status(&self) -> NodeStatus {
+        match (&self.wanted, self.observed) {
+            (Wanted::Removed { .. }, _) => NodeStatus::Inactive,
+            (Wanted::Maintenance { .. }, _) => NodeStatus::Maintenance,
+            (Wanted::InService | Wanted::Draining, Observed::Inactive { .. }) => NodeStatus::Inactive,
+            (Wanted::InService, Observed::Active) => NodeStatus::Active,
+            (Wanted::Draining, Observed::Active) => NodeStatus::Draining,
+        }
+    }
+
+    /// Whether clients may be sent to the node for a chunk: it was heard from and not removed. A draining node still
+    /// answers, and may hold a chunk's only copy.
+    pub const fn serves_reads(&self) -> bool {
+        matches!(self.observed, Observed::Active) && !self.is_removed()
+    }
+
+    /// Whether new replicas may be placed on the node.
+    pub const fn takes_replicas(&self) -> bool {
+        matches!(self.status(), NodeStatus::Active)
+    }
+
+    /// Whether the row is the tombstone of an unregistered node.
+    pub const fn is_removed(&self) -> bool {
+        matches!(self.wanted, Wanted::Removed { .. })
+    }
+
+    /// The address that clients are given; empty if the node registered without one.
+    pub fn first_address(&self) -> &str {
+        self.addresses.first().map_or("", String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NodeRow, NodeStatus, Observed, Wanted};
+    use crate::units::{ByteSize, Timestamp};
+
+    fn node(wanted: Wanted, observed: Observed) -> NodeRow {
+        NodeRow {
+            addresses: Vec::new(),
+            capacity: ByteSize::ZERO,
+            capabilities: std::collections::BTreeMap::new(),
+            registered_at: Timestamp::EPOCH,
+            wanted,
+            observed,
+        }
+    }
+
+    #[test]
+    fn status_is_one_word_from_both_axes() {
+        let silent = Observed::Inactive {
+            since: Timestamp::EPOCH,
+        };
+        let removed = || Wanted::Removed {
+            at: Timestamp::EPOCH,
+            reason: String::new(),
+        };
+        let maintenance = || Wanted::Maintenance {
+            until: Timestamp::EPOCH,
+        };
+        for (wanted, observed, status, reads) in [
+            (Wanted::InService, Observed::Active, NodeStatus::Active, true),
+            (Wanted::InService, silent, NodeStatus::Inactive, false),
+            (Wanted::Draining, Observed::Active, NodeStatus::Draining, true),
+            (Wanted::Draining, silent, NodeStatus::Inactive, false),
+            (maintenance(), Observed::Active, NodeStatus::Maintenance, true),
+            (maintenance(), silent, NodeStatus::Maintenance, false),
+            (removed(), Observed::Active, NodeStatus::Inactive, false),
+        ] {
+            let node = node(wanted, observed);
+            assert_eq!(node.status(), status, "{node:?}");
+            assert_eq!(node.serves_reads(), reads, "{node:?}");
+            assert_eq!(node.takes_replicas(), status == NodeStatus::Active, "{node:?}");
+        }
+    }
+
+    #[test]
+    fn status_words_round_trip() {
+        for status in NodeStatus::ALL {
+            assert_eq!(status.as_str().parse(), Ok(status));
+        }
+        assert!("asleep".parse::<NodeStatus>().is_err());
+    }
+}

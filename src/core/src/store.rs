@@ -1,0 +1,32 @@
+//! The port below an engine that keeps rows: what the rules ask of a store, kind by kind.
+//!
+//! Every store runs the same suite of random command sequences beside the in-memory model.
+
+use crate::effects::Mutation;
+use crate::row::Row;
+use crate::view::{ReadSet, View};
+
+/// Keeps rows.
+pub trait RowStore {
+    /// What can go wrong with the medium.
+    type Error: std::error::Error;
+
+    /// Loads the rows that are asked for and exist.
+    ///
+    /// # Errors
+    /// The medium's.
+    fn load(&self, reads: &ReadSet) -> Result<View, Self::Error>;
+
+    /// Writes what a decision came to; all of it, or nothing.
+    ///
+    /// # Errors
+    /// The medium's.
+    fn write(&mut self, mutations: &[Mutation]) -> Result<(), Self::Error>;
+
+    /// Hands out every row in dump order, which is the order of [`Row`]'s variants and then of the keys, until `take`
+    /// answers `false`.
+    ///
+    /// # Errors
+    /// The medium's.
+    fn dump(&self, take: &mut dyn FnMut(Row) -> bool) -> Result<(), Self::Error>;
+}

@@ -1,0 +1,83 @@
+//! What a decision may look at: the rows that a command or a question names beforehand, and those rows once loaded.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::id::{ChunkId, FileId, NodeId, RequestId};
+use crate::row::{BeatRow, ChunkRow, FileRow, NodeRow, ReleaseRow, RequestRow};
+
+/// The rows that an engine loads before a decision, by kind. Known from the command alone.
+///
+/// Naming a row twice, or one that does not exist, is fine: a missing row is missing from the [`View`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReadSet {
+    /// Nodes, each with its last heartbeat.
+    pub nodes: Vec<NodeId>,
+    /// Files.
+    pub files: Vec<FileId>,
+    /// Files whose chunks are wanted too: the first so many of each.
+    pub file_chunks: Vec<(FileId, usize)>,
+    /// Chunks.
+    pub chunks: Vec<ChunkId>,
+    /// For each chunk loaded: its first sharer, and whether these files are among its sharers.
+    pub sharers: Option<Vec<FileId>>,
+    /// Whether the nodes of each loaded chunk's replicas are wanted, with their last heartbeats.
+    pub replica_nodes: bool,
+    /// Unfinished releases, each with the next so many of its chunks and the file that held them.
+    pub releases: Vec<(RequestId, usize)>,
+    /// Remembered requests, by idempotency key.
+    pub requests: Vec<String>,
+}
+
+/// The rows that were asked for and exist, all from one state.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct View {
+    /// Nodes.
+    pub nodes: BTreeMap<NodeId, Arc<NodeRow>>,
+    /// Last heartbeats.
+    pub beats: BTreeMap<NodeId, BeatRow>,
+    /// Files.
+    pub files: BTreeMap<FileId, FileRow>,
+    /// Chunks.
+    pub chunks: BTreeMap<ChunkId, ChunkRow>,
+    /// Sharers of chunks, with the chunk's index in each.
+    pub sharers: BTreeMap<(ChunkId, FileId), u32>,
+    /// Unfinished releases.
+    pub releases: BTreeMap<RequestId, ReleaseRow>,
+    /// Remembered requests.
+    pub requests: BTreeMap<String, RequestRow>,
+}
+
+impl View {
+    /// A chunk that some file holds: what clients may see.
+    pub fn referenced_chunk(&self, id: &ChunkId) -> Option<&ChunkRow> {
+        self.chunks.get(id).filter(|chunk| chunk.is_referenced())
+    }
+
+    /// The first loaded sharer of a chunk, with the chunk's index in it.
+    pub fn first_sharer(&self, chunk: &ChunkId) -> Option<(&FileId, u32)> {
+        // Ids are text, and no text sorts before the empty one.
+        let from = (chunk.clone(), FileId::from(""));
+        let ((found, file), index) = self.sharers.range(from..).next()?;
+        (found == chunk).then_some((file, *index))
+    }
+
+    /// Whether a file holds a chunk, as its home or as a sharer.
+    pub fn holds(&self, file: &FileId, chunk: &ChunkId) -> bool {
+        self.chunks
+            .get(chunk)
+            .is_some_and(|row| row.home.as_ref() == Some(file))
+            || self.sharers.contains_key(&(chunk.clone(), file.clone()))
+    }
+
+    /// The nodes among a chunk's replicas that clients may be sent to, copies known to be there first.
+    pub fn readable_nodes<'a>(
+        &'a self,
+        chunk: &'a ChunkRow,
+    ) -> impl Iterator<Item = (&'a NodeId, &'a NodeRow)> {
+        chunk
+            .nodes_stored_first()
+            .filter_map(|id| self.nodes.get(id).map(|node| (id, node.as_ref())))
+            .filter(|(_, node)| node.serves_reads())
+    }
+}
