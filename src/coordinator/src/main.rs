@@ -1,2 +1,6 @@
 //! Skeleton.
+
+#[allow(dead_code, unused_imports)]
+mod config;
+
 fn main() {}
