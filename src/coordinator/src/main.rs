@@ -2,5 +2,7 @@
 
 #[allow(dead_code, unused_imports)]
 mod config;
+#[allow(dead_code, unused_imports)]
+mod logging;
 
 fn main() {}
