@@ -1,5 +1,5 @@
-//! The command line flags that configure a replica. They are made from the table of settings, and their values
-//! stay texts: `load` checks them as it checks the same settings from elsewhere.
+//! The command line flags that configure a replica. They are made from the table of settings, and their
+//! values stay texts: `load` checks them as it checks the same settings from elsewhere.
 
 use std::path::PathBuf;
 
@@ -13,8 +13,8 @@ const FILE: &str = "config";
 const PROFILE: &str = "profile";
 const ASSIGNMENT: &str = "set";
 
-/// The flags as given. Of a flag that is given twice the last counts, so that a wrapper's flags can be overridden.
-/// Not `Debug`: an assignment may hold a password.
+/// The flags as given. Of a flag that is given twice the last counts, so that a wrapper's flags can be
+/// overridden. Not `Debug`: an assignment may hold a password.
 #[derive(Default)]
 pub(crate) struct ConfigArgs {
     /// `--config`: the configuration file.

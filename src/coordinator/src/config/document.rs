@@ -1,5 +1,5 @@
-//! Reads the text of a configuration file: YAML, sections, known keys, and the overlays beside the base. It checks
-//! every key, also in overlays that are not applied; values are read later, by those who apply them.
+//! Reads the text of a configuration file: YAML, sections, known keys, and the overlays beside the base. It
+//! checks every key, also in overlays that are not applied; values are read later, by those who apply them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -74,8 +74,8 @@ impl Document {
 }
 
 fn parse_yaml(path: &Path, text: &str) -> Result<Json, ConfigError> {
-    // A configuration is small: limits far below the parser's own stop a file that unfolds aliases without end.
-    // No snippets, since a line of the file may hold a password.
+    // A configuration is small: limits far below the parser's own stop a file that unfolds aliases without
+    // end. No snippets, since a line of the file may hold a password.
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! { max_nodes: 20_000, max_events: 50_000, max_depth: 16, },
         with_snippet: false,

@@ -29,7 +29,8 @@ impl Effective {
     /// The built-in defaults.
     ///
     /// # Errors
-    /// `ConfigError::Invalid` when the table holds a default that its own kind refuses: a fault of this program.
+    /// `ConfigError::Invalid` when the table holds a default that its own kind refuses: a fault of this
+    /// program.
     pub(crate) fn defaults() -> Result<Self, ConfigError> {
         let mut values = BTreeMap::new();
         for setting in SETTINGS {

@@ -1,5 +1,5 @@
-//! What can be wrong with the configuration. Every message is one line: where it is, what is wrong, what to do.
-//! Secrets never stand in one.
+//! What can be wrong with the configuration. Every message is one line: where it is, what is wrong, what to
+//! do. Secrets never stand in one.
 
 use std::fmt;
 use std::io;

@@ -1,6 +1,6 @@
 //! Replaces `${NAME}` in the values of the file by environment variables. It runs on values that are already
-//! parsed, so that nothing in the environment can add keys or otherwise be taken for YAML; and it runs once, so
-//! that a `${` inside a variable stays as it is. `$${` stands for the characters `${`.
+//! parsed, so that nothing in the environment can add keys or otherwise be taken for YAML; and it runs once,
+//! so that a `${` inside a variable stays as it is. `$${` stands for the characters `${`.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! `host:port` addresses as operators write them. The host stays a text: it may be a DNS name that is resolved
-//! again at each connection.
+//! `host:port` addresses as operators write them. The host stays a text: it may be a DNS name that is
+//! resolved again at each connection.
 
 use std::fmt;
 use std::net::Ipv6Addr;

@@ -1,8 +1,10 @@
-//! The configuration of a replica: built-in defaults, YAML file, profile, environment and flags, the later wins.
+//! The configuration of a replica: built-in defaults, YAML file, profile, environment and flags, the later
+//! wins.
 //!
-//! `table` lists all settings; `load` layers the sources into `sections::Config`, which is valid as a whole. The
-//! rest reads one source each (`document`, `expand`, `args`), checks (`kind`, `checks`), or prints (`print`,
-//! `error`). Called by the start of the program and by `coordinator config`; it opens nothing but its file.
+//! `table` lists all settings; `load` layers the sources into `sections::Config`, which is valid as a whole.
+//! The rest reads one source each (`document`, `expand`, `args`), checks (`kind`, `checks`), or prints
+//! (`print`, `error`). Called by the start of the program and by `coordinator config`; it opens nothing but
+//! its file.
 
 mod args;
 mod checks;

@@ -1,7 +1,7 @@
 //! Finds the known key that a mistyped one was probably meant to be.
 
-/// As much of an unknown key as is compared: it may be of any length, and comparing costs its length times that
-/// of each known key.
+/// As much of an unknown key as is compared: it may be of any length, and comparing costs its length times
+/// that of each known key.
 const MAX_COMPARED: usize = 100;
 
 /// The candidate most like `unknown`; the first of several equals. Empty only without candidates.
@@ -21,8 +21,8 @@ pub(crate) fn nearest<'c>(unknown: &str, candidates: impl IntoIterator<Item = &'
     best.0
 }
 
-/// From 0 (nothing in common) to 1 (equal). A right last part under a wrong or missing section counts for much:
-/// forgetting the section is as common as mistyping the key.
+/// From 0 (nothing in common) to 1 (equal). A right last part under a wrong or missing section counts for
+/// much: forgetting the section is as common as mistyping the key.
 fn likeness(unknown: &str, candidate: &str) -> f64 {
     let whole = strsim::normalized_damerau_levenshtein(unknown, candidate);
     let last = strsim::normalized_damerau_levenshtein(last_part(unknown), last_part(candidate));

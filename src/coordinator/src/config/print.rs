@@ -1,4 +1,5 @@
-//! Prints the configuration: the effective one as YAML, and the reference of all settings as a Markdown table.
+//! Prints the configuration: the effective one as YAML, and the reference of all settings as a Markdown
+//! table.
 
 use serde_json::Value as Json;
 

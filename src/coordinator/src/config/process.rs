@@ -8,8 +8,8 @@ use std::path::Path;
 /// Far more than a configuration needs; guards against a path that leads to something else.
 const MAX_FILE_SIZE: u64 = 1 << 20;
 
-/// The environment variables of this process. What is not Unicode in a value is replaced, so that the value is
-/// refused where it matters and not overlooked.
+/// The environment variables of this process. What is not Unicode in a value is replaced, so that the value
+/// is refused where it matters and not overlooked.
 pub(crate) fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .map(|(name, value)| {

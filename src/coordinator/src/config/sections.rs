@@ -1,5 +1,5 @@
-//! The typed configuration: one struct for each section, one field for each row of the table of settings (a test
-//! keeps the two in step). Values are valid and fit together: nobody needs to check them again.
+//! The typed configuration: one struct for each section, one field for each row of the table of settings (a
+//! test keeps the two in step). Values are valid and fit together: nobody needs to check them again.
 
 use std::path::{Component, PathBuf};
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! One setting: its dotted key, default, kind and the ways to set it. The table of all settings is in `table`.
+//! One setting: its dotted key, default, kind and the ways to set it. The table of all settings is in
+//! `table`.
 
 use serde_json::Value as Json;
 
@@ -86,7 +87,8 @@ impl Setting {
         self
     }
 
-    /// The valid value that `raw` stands for. Nothing, or an empty text, unsets a setting that need not be set.
+    /// The valid value that `raw` stands for. Nothing, or an empty text, unsets a setting that need not be
+    /// set.
     ///
     /// # Errors
     /// `ConfigError::Invalid` for a wrong type, form or size, and for an empty value of any other setting.
@@ -114,7 +116,8 @@ impl Setting {
     /// The value while nothing sets it.
     ///
     /// # Errors
-    /// `ConfigError::Invalid` when the table holds a default that its own kind refuses: a fault of this program.
+    /// `ConfigError::Invalid` when the table holds a default that its own kind refuses: a fault of this
+    /// program.
     pub(crate) fn default_value(&self) -> Result<Value, ConfigError> {
         match self.default {
             DefaultValue::Text(text) => self.read(&Json::String(text.to_owned()), &Place::Default),

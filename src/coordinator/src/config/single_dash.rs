@@ -1,11 +1,13 @@
 //! Existing deployments write long flags with one dash (`-config FILE`, `-log-level=debug`). The command line
-//! parser would take that for a row of short flags, so such arguments get their second dash before it sees them.
+//! parser would take that for a row of short flags, so such arguments get their second dash before it sees
+//! them.
 
 use std::ffi::OsString;
 
 use super::args::flag_names;
 
-/// `arguments` with a second dash before each configuration flag that has one only. Nothing after a `--` changes.
+/// `arguments` with a second dash before each configuration flag that has one only. Nothing after a `--`
+/// changes.
 pub(crate) fn double_dashes(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut flags_ended = false;
     let rewrite = |argument: OsString| {

@@ -1,6 +1,8 @@
-//! Characters that must not reach a terminal or split a line: whoever names a node could otherwise forge lines.
+//! Characters that must not reach a terminal or split a line: whoever names a node could otherwise forge
+//! lines.
 
-/// Whether `character` is a control character, a line separator, or changes the direction of the text around it.
+/// Whether `character` is a control character, a line separator, or changes the direction of the text around
+/// it.
 pub(crate) fn is_unsafe(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

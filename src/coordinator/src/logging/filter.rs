@@ -1,5 +1,5 @@
-//! Which events are logged: ours from the configured level on, those of dependencies from `warn` on, since their
-//! chatter is of no use to an operator.
+//! Which events are logged: ours from the configured level on, those of dependencies from `warn` on, since
+//! their chatter is of no use to an operator.
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;

@@ -28,8 +28,8 @@ pub(crate) enum LoggingError {
     Twice(#[from] tracing::subscriber::SetGlobalDefaultError),
 }
 
-/// Starts logging to stderr as `log` says. `RUST_LOG` in `environment` overrides the level; panics are logged too,
-/// so that every line has the same form.
+/// Starts logging to stderr as `log` says. `RUST_LOG` in `environment` overrides the level; panics are logged
+/// too, so that every line has the same form.
 ///
 /// # Errors
 /// `LoggingError` when `RUST_LOG` is not understood, or logging is set up already.

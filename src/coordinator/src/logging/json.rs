@@ -25,8 +25,8 @@ pub(crate) fn quoted(text: &str) -> String {
     safe(Json::from(text).to_string())
 }
 
-/// `json` with the characters escaped that JSON may have as they are, but a terminal should not. They stand inside
-/// texts only, where such an escape means the same.
+/// `json` with the characters escaped that JSON may have as they are, but a terminal should not. They stand
+/// inside texts only, where such an escape means the same.
 pub(crate) fn safe(json: String) -> String {
     if json.contains(is_unsafe) {
         escape_unsafe(&json)

@@ -1,6 +1,6 @@
-//! Lets an event carry a list or an object. A `tracing` field is a number, a text or an error; the error is the one
-//! kind that a visitor can ask for its type, so the value travels as one. Nothing is ever guessed from text: what
-//! merely looks like JSON stays a text.
+//! Lets an event carry a list or an object. A `tracing` field is a number, a text or an error; the error is
+//! the one kind that a visitor can ask for its type, so the value travels as one. Nothing is ever guessed
+//! from text: what merely looks like JSON stays a text.
 
 use std::error::Error;
 use std::fmt;

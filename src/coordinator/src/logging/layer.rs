@@ -96,8 +96,8 @@ where
             level: *metadata.level(),
             fields,
         });
-        // In one piece, so that lines of several threads do not mix. There is nobody to tell of a failure here: the
-        // log itself is broken, and serving goes on without it.
+        // In one piece, so that lines of several threads do not mix. There is nobody to tell of a failure
+        // here: the log itself is broken, and serving goes on without it.
         let _ = self.writers.make_writer_for(metadata).write_all(line.as_bytes());
     }
 }

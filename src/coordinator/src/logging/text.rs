@@ -1,5 +1,5 @@
-//! Renders a line for people: time, level, message, then `key=value`. Keys are those of the JSON form, so that one
-//! search fits both.
+//! Renders a line for people: time, level, message, then `key=value`. Keys are those of the JSON form, so
+//! that one search fits both.
 
 use serde_json::Value as Json;
 use tracing::Level;

@@ -49,6 +49,13 @@ fn the_environment_wins_over_the_file_and_an_empty_variable_is_none() {
         .url
         .unwrap();
     assert_eq!(url.expose(), "postgres://h/env");
+    let from_a_file = setup()
+        .env("DATABASE_URL", "postgres://h/d\n")
+        .config()
+        .database
+        .url
+        .unwrap();
+    assert_eq!(from_a_file.expose(), "postgres://h/d");
 }
 
 #[test]

@@ -12,7 +12,8 @@ use crate::config::{Log, LogFormat, LogLevel};
 
 const MARK: &str = "ZEPHYRFS_TEST_LOGGING_CHILD";
 
-/// Not a test by itself: what the process does that the tests below start. It waits for a line on stdin first.
+/// Not a test by itself: what the process does that the tests below start. It waits for a line on stdin
+/// first.
 #[test]
 fn child() {
     if std::env::var_os(MARK).is_none() {
