@@ -27,7 +27,7 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub struct RaftEngine<R: AsyncRuntime, D> {
     raft: Raft<Types<R>, Machine<R>>,
     store: Arc<StateStore>,
-    log: LogStore<R>,
+    pub(crate) log: LogStore<R>,
     disk: D,
     clock: Clock,
     /// Bytes of commands that may be on their way at once, in units of [`writes::ADMISSION_UNIT`].

@@ -68,7 +68,8 @@ impl Timing {
             enable_leader_restore: Some(false),
             snapshot_policy: SnapshotPolicy::LogsSinceLast(self.snapshot_every),
             max_in_snapshot_log_to_keep: self.keep_entries,
-            purge_batch_size: 10_000,
+            // Purging in large steps spares the Raft task small ones.
+            purge_batch_size: self.snapshot_every.clamp(1, 10_000),
             max_payload_entries: 1_024,
             ..Config::default()
         }

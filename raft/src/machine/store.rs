@@ -124,14 +124,12 @@ impl StateStore {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Writes everything and lets the database go.
+    /// Writes everything and closes the database.
     ///
     /// # Errors
     /// Why something could not be written; the log still has it.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
-        let flushed = self.flush().await;
-        self.jobs.close();
-        flushed
+        self.run(Job::Close).await
     }
 
     /// Every row of the last durable state, in batches, read by a worker of its own; first its header.

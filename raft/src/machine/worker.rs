@@ -14,6 +14,8 @@ use crate::state::{Header, State};
 pub(crate) enum Job {
     /// Everything applied so far.
     Flush(Option<oneshot::Sender<Result<(), StoreError>>>),
+    /// Everything applied so far, and then nothing more.
+    Close(oneshot::Sender<Result<(), StoreError>>),
     /// Another state in place of this one.
     Install(Arc<Base>, Box<Header>, oneshot::Sender<Result<(), StoreError>>),
 }
@@ -34,14 +36,17 @@ impl Worker {
         while let Some(jobs) = self.store.jobs().take_all(true).await {
             let mut flushes = Vec::new();
             let mut installs = Vec::new();
+            let mut close = None;
             for job in jobs {
                 match job {
                     Job::Flush(tell) => flushes.push(tell),
+                    Job::Close(tell) => close = Some(tell),
                     Job::Install(base, header, tell) => installs.push((base, *header, tell)),
                 }
             }
             // All that waits for a flush waits for the same one.
-            let mut done = if flushes.is_empty() { Ok(()) } else { self.flush() };
+            let nothing_to_flush = flushes.is_empty() && close.is_none();
+            let mut done = if nothing_to_flush { Ok(()) } else { self.flush() };
             let reason = done.as_ref().err().map(ToString::to_string);
             flushes
                 .into_iter()
@@ -52,10 +57,18 @@ impl Worker {
                 let reason = done.as_ref().err().map(ToString::to_string);
                 answer(tell, reason.as_deref());
             }
-            if let Err(error) = done {
-                tracing::error!(%error, "Writing the state failed; this replica stops");
-                self.store.fail(error.to_string());
+            let failed = done.as_ref().err().map(ToString::to_string);
+            if let Some(reason) = &failed {
+                tracing::error!(error = reason, "Writing the state failed; this replica stops");
+                self.store.fail(reason.clone());
+            }
+            if failed.is_some() || close.is_some() {
                 self.store.jobs().close();
+                // Whoever waits for the end may open the file again at once.
+                drop(self.database);
+                if let Some(tell) = close {
+                    answer(tell, failed.as_deref());
+                }
                 return;
             }
         }
