@@ -1,0 +1,3 @@
+//! The two public APIs over one [`crate::service::Service`]: each handler converts, calls, and converts back.
+
+pub mod error;
