@@ -4,4 +4,5 @@
 //! speaks to the rules and the engine of `zephyrfs_core`.
 
 pub mod api;
+pub mod jobs;
 pub mod service;
