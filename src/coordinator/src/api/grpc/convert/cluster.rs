@@ -19,6 +19,7 @@ impl FromAnswer<EngineStatus> for wire::GetClusterStatusResponse {
             members,
             not_ready: _,
             failed: _,
+            leads: _,
         } = status;
         Self {
             cluster_id,
