@@ -78,8 +78,8 @@ impl AddressTemplate {
 /// Hosts that one value of the third octet has room for.
 const HOSTS_PER_OCTET: usize = 250;
 
-/// `10.zone.rack.host:7000`. A rack of more than 250 hosts goes on under further third octets, past those of the
-/// other racks, so that addresses stay valid and distinct.
+/// `10.zone.rack.host:7000`. A rack of more than 250 hosts goes on under further third octets, past those of
+/// the other racks, so that addresses stay valid and distinct.
 #[must_use]
 pub fn default_address(position: Position<'_>) -> String {
     let Position {

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// A chunk's id. Ids that are 64 lower-case hex digits (a BLAKE3 hash) take 32 bytes; others are kept as text.
+/// A chunk's id. Ids that are 64 lower-case hex digits (a BLAKE3 hash) take 32 bytes; others are kept as
+/// text.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ChunkId(Form);
 

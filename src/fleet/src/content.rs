@@ -1,5 +1,5 @@
-//! Files with random content: the requests that register them, cheap to make since they share the machine's cores with
-//! the coordinator under load.
+//! Files with random content: the requests that register them, cheap to make since they share the machine's
+//! cores with the coordinator under load.
 
 use bytesize::ByteSize;
 use rand::rngs::SmallRng;

@@ -1,7 +1,8 @@
-//! All the nodes of a run, found by number or by id, and what they do among each other: fetch chunks, receive uploads.
+//! All the nodes of a run, found by number or by id, and what they do among each other: fetch chunks, receive
+//! uploads.
 //!
-//! Shared by the scheduler, the file clients, the progress display and the verification. Locks are held for one
-//! question or change at a time, never two at once.
+//! Shared by the scheduler, the file clients, the progress display and the verification. Locks are held for
+//! one question or change at a time, never two at once.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -43,6 +44,8 @@ pub struct Census {
 pub enum Holding {
     /// It does.
     Holds,
+    /// It was chosen to and has not got it yet: it was silent or full when the chunk was uploaded, or is to copy it.
+    Awaits,
     /// It does not.
     Lacks,
     /// The node is not of this fleet: nothing is known of it.
@@ -110,8 +113,8 @@ impl Fleet {
             .map(|node| self.with(node, |node| node.receive(chunk, size)))
     }
 
-    /// Whether `reader` can fetch the chunk from one of the sources: another node of the fleet that answers and holds
-    /// it, or a node of somebody else's with an address.
+    /// Whether `reader` can fetch the chunk from one of the sources: another node of the fleet that answers
+    /// and holds it, or a node of somebody else's with an address.
     #[must_use]
     pub fn has_usable_source(&self, reader: NodeIndex, chunk: &ChunkId, sources: &[Source]) -> bool {
         sources.iter().any(|source| match self.find(&source.node_id) {
@@ -130,8 +133,11 @@ impl Fleet {
     pub fn holding(&self, node_id: &str, chunk: &ChunkId) -> Holding {
         match self.find(node_id) {
             None => Holding::Elsewhere,
-            Some(node) if self.with(node, |node| node.holds(chunk)) => Holding::Holds,
-            Some(_) => Holding::Lacks,
+            Some(node) => self.with(node, |node| match (node.holds(chunk), node.awaits(chunk)) {
+                (true, _) => Holding::Holds,
+                (false, true) => Holding::Awaits,
+                (false, false) => Holding::Lacks,
+            }),
         }
     }
 
@@ -234,6 +240,10 @@ mod tests {
         assert_eq!(fleet.holding("stranger", &chunk), Holding::Elsewhere);
         assert_eq!(fleet.upload("stranger", &chunk, ByteSize::kib(1)), None);
         assert!(fleet.is_reachable(&chunk));
+        fleet.with(NodeIndex(1), |node| node.fail());
+        fleet.upload("n2", &chunk, ByteSize::kib(1));
+        assert_eq!(fleet.holding("n2", &chunk), Holding::Awaits);
+        fleet.with(NodeIndex(1), |node| node.come_back(Instant::now()));
         fleet.with(NodeIndex(0), |node| node.fail());
         assert!(!fleet.is_reachable(&chunk));
         assert_eq!(fleet.census().failed, 1);

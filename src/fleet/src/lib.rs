@@ -1,7 +1,9 @@
-//! Simulated storage nodes that speak the public gRPC API of a coordinator: for demos, load and capacity planning.
+//! Simulated storage nodes that speak the public gRPC API of a coordinator: for demos, load and capacity
+//! planning.
 //!
-//! The crate knows nothing of a coordinator but its wire contract. `main.rs` is the command line around it; tests
-//! drive the modules directly. Start reading at `runner` (nodes that live) or `bench` (load that is measured).
+//! The crate knows nothing of a coordinator but its wire contract. `main.rs` is the command line around it;
+//! tests drive the modules directly. Start reading at `runner` (nodes that live) or `bench` (load that is
+//! measured).
 
 pub mod address;
 pub mod bench;
@@ -17,6 +19,10 @@ pub mod operation;
 pub mod progress;
 pub mod report;
 pub mod runner;
+pub mod seed;
 pub mod shutdown;
 pub mod tasks;
 pub mod verify;
+
+#[cfg(test)]
+mod testing;

@@ -1,5 +1,5 @@
-//! The command `fleet`: reads the command line, runs what it asks for, prints the result, and says by its exit code how
-//! it went.
+//! The command `fleet`: reads the command line, runs what it asks for, prints the result, and says by its
+//! exit code how it went.
 
 use std::fmt::Display;
 use std::io::Write as _;

@@ -1,4 +1,5 @@
-//! One simulated storage node: whether it answers, what it stores, what it is busy with, and the statistics it reports.
+//! One simulated storage node: whether it answers, what it stores, what it is busy with, and the statistics
+//! it reports.
 //!
 //! Pure: no clock and no network. The scheduler tells it the time and talks to the coordinator on its behalf.
 
@@ -76,6 +77,8 @@ pub struct SimNode {
     used: u64,
     started: Instant,
     copying_until: Instant,
+    /// Chunks that it was chosen for and has not got yet.
+    awaited: HashSet<ChunkId>,
     open_tasks: HashSet<TaskId>,
     refused_tasks: HashSet<TaskId>,
     /// Where in its cycle this node's load begins (radians), so that nodes do not all look alike.
@@ -94,6 +97,7 @@ impl SimNode {
             used: 0,
             started: now,
             copying_until: now,
+            awaited: HashSet::new(),
             open_tasks: HashSet::new(),
             refused_tasks: HashSet::new(),
             load_phase,
@@ -145,26 +149,40 @@ impl SimNode {
 
     /// Stores a chunk that was uploaded or copied to the node. Storing it again changes nothing.
     pub fn receive(&mut self, chunk: &ChunkId, size: ByteSize) -> Receipt {
+        if self.chunks.contains_key(chunk) && self.presence != Presence::Silent {
+            return Receipt::Stored;
+        }
+        self.awaited.insert(chunk.clone());
         if self.presence == Presence::Silent {
             return Receipt::Silent;
-        }
-        if self.chunks.contains_key(chunk) {
-            return Receipt::Stored;
         }
         let used = self.used.saturating_add(size.as_u64());
         if used > self.capacity.as_u64() {
             return Receipt::NoRoom;
         }
         self.used = used;
+        self.awaited.remove(chunk);
         self.chunks.insert(chunk.clone(), size.as_u64());
         Receipt::Stored
     }
 
+    /// It was chosen to hold a chunk, and will get it later, or never.
+    pub fn await_chunk(&mut self, chunk: &ChunkId) {
+        self.awaited.insert(chunk.clone());
+    }
+
     /// Drops a chunk; one it does not hold is no matter.
     pub fn discard(&mut self, chunk: &ChunkId) {
+        self.awaited.remove(chunk);
         if let Some(size) = self.chunks.remove(chunk) {
             self.used -= size;
         }
+    }
+
+    /// Whether it was chosen to hold the chunk, and has not got it.
+    #[must_use]
+    pub fn awaits(&self, chunk: &ChunkId) -> bool {
+        self.awaited.contains(chunk) && !self.holds(chunk)
     }
 
     /// Whether the chunk is on its disk.
@@ -184,7 +202,8 @@ impl SimNode {
         self.refused_tasks.remove(task);
     }
 
-    /// Gives a task up that it cannot do. True the first time: the same task may be handed out again and again.
+    /// Gives a task up that it cannot do. True the first time: the same task may be handed out again and
+    /// again.
     pub fn refuse(&mut self, task: &TaskId) -> bool {
         self.open_tasks.remove(task);
         self.refused_tasks.len() < OPEN_TASKS_LIMIT && self.refused_tasks.insert(task.clone())
@@ -311,11 +330,17 @@ mod tests {
             node.receive(&ChunkId::from("b"), ByteSize::kib(1)),
             Receipt::Silent
         );
+        assert!(node.awaits(&ChunkId::from("b")));
         node.come_back(now + Duration::from_secs(5));
         assert_eq!(node.presence(), Presence::Starting);
         assert!(node.holds(&chunk));
         assert_ne!(node.life(), before);
         assert!(node.take_on(&task("t")), "what it was doing is lost");
         assert_eq!(node.stats(now + Duration::from_secs(6)).uptime_seconds, 1);
+        assert_eq!(
+            node.receive(&ChunkId::from("b"), ByteSize::kib(1)),
+            Receipt::Stored
+        );
+        assert!(!node.awaits(&ChunkId::from("b")));
     }
 }

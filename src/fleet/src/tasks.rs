@@ -1,4 +1,5 @@
-//! Tasks as they come in heartbeat replies: one JSON object each, read into a type. Pure; nothing is carried out here.
+//! Tasks as they come in heartbeat replies: one JSON object each, read into a type. Pure; nothing is carried
+//! out here.
 
 use bytesize::ByteSize;
 use serde::Deserialize;
@@ -74,7 +75,8 @@ struct Wire {
     sources: Vec<Source>,
 }
 
-/// Reads one entry of `NodeHeartbeatResponse.tasks`. Keys it does not need are skipped, so that new ones do no harm.
+/// Reads one entry of `NodeHeartbeatResponse.tasks`. Keys it does not need are skipped, so that new ones do
+/// no harm.
 ///
 /// # Errors
 /// When the text is no task object, or its type is unknown.

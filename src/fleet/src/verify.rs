@@ -1,7 +1,9 @@
-//! Does the coordinator tell the truth? Asks where acknowledged chunks are, and compares with what the nodes hold.
+//! Does the coordinator tell the truth? Asks where acknowledged chunks are, and compares with what the nodes
+//! hold.
 //!
-//! A copy that was just moved may be listed a moment too early or too late, so a wrong answer is asked for again until
-//! time is up; nodes go on living meanwhile. A chunk that only failed nodes hold cannot be judged, and is counted apart.
+//! A copy that was just moved may be listed a moment too early or too late, so a wrong answer is asked for
+//! again until time is up; nodes go on living meanwhile. A chunk that only failed nodes hold cannot be
+//! judged, and is counted apart.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -88,6 +90,9 @@ pub struct Verification {
     pub asked: usize,
     /// Right answers.
     pub right: usize,
+    /// Answers that list a node with the chunk, and another that was chosen for it and has not got it: by the contract
+    /// such nodes are listed from the start.
+    pub unfinished: usize,
     /// Chunks that only failed nodes hold, of which the answer proves nothing.
     pub unreachable: usize,
     /// Answers that stayed wrong, or never came.
@@ -95,10 +100,10 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// Whether all answers are right, and there were any: no evidence is no success.
+    /// Whether no answer is wrong, and there were any: no evidence is no success.
     #[must_use]
     pub fn passed(&self) -> bool {
-        self.right > 0 && self.wrong.is_empty()
+        self.right + self.unfinished > 0 && self.wrong.is_empty()
     }
 }
 
@@ -114,6 +119,9 @@ pub struct WrongAnswer {
 enum Verdict {
     Right,
     Unreachable,
+    /// It may become right.
+    Unfinished,
+    /// It may become right as well.
     Wrong(String),
 }
 
@@ -143,23 +151,26 @@ impl Verifier {
                 .buffer_unordered(QUESTIONS_AT_ONCE)
                 .collect()
                 .await;
-            let mut wrong = Vec::new();
+            let (mut unfinished, mut wrong) = (Vec::new(), Vec::new());
             for (chunk, verdict) in verdicts {
                 match verdict {
                     Verdict::Right => result.right += 1,
                     Verdict::Unreachable => result.unreachable += 1,
-                    Verdict::Wrong(problem) => wrong.push((chunk, problem)),
+                    Verdict::Unfinished => unfinished.push(chunk),
+                    Verdict::Wrong(problem) => wrong.push(WrongAnswer {
+                        chunk_id: chunk.to_string(),
+                        problem,
+                    }),
                 }
             }
-            if wrong.is_empty() || Instant::now() + PAUSE > deadline || abandon.is_cancelled() {
-                let answer = |(chunk, problem): (ChunkId, String)| WrongAnswer {
-                    chunk_id: chunk.to_string(),
-                    problem,
-                };
-                result.wrong = wrong.into_iter().map(answer).collect();
+            let nothing_open = unfinished.is_empty() && wrong.is_empty();
+            if nothing_open || Instant::now() + PAUSE > deadline || abandon.is_cancelled() {
+                result.unfinished = unfinished.len();
+                result.wrong = wrong;
                 return result;
             }
-            open = wrong.into_iter().map(|(chunk, _)| chunk).collect();
+            open = unfinished;
+            open.extend(wrong.iter().map(|answer| ChunkId::from(answer.chunk_id.as_str())));
             tokio::select! {
                 () = abandon.cancelled() => {}
                 () = tokio::time::sleep(PAUSE) => {}
@@ -201,19 +212,29 @@ impl Verifier {
             return Verdict::Wrong(format!("{ids} nodes are listed with {addresses} addresses"));
         }
         for (position, node) in reply.node_ids.iter().enumerate() {
-            if self.fleet.holding(node, chunk) == Holding::Lacks {
-                return Verdict::Wrong(format!("{node} is listed and does not hold it"));
-            }
             if reply.node_ids[..position].contains(node) {
                 return Verdict::Wrong(format!("{node} is listed twice"));
             }
         }
-        if !reply.node_ids.is_empty() {
-            Verdict::Right
-        } else if self.fleet.is_reachable(chunk) {
-            Verdict::Wrong("no node is listed, and nodes hold it".to_owned())
-        } else {
-            Verdict::Unreachable
+        let holdings: Vec<_> = reply
+            .node_ids
+            .iter()
+            .map(|node| self.fleet.holding(node, chunk))
+            .collect();
+        let first = |holding| holdings.iter().position(|other| *other == holding);
+        let listed = holdings
+            .iter()
+            .any(|holding| matches!(holding, Holding::Holds | Holding::Elsewhere));
+        match (first(Holding::Lacks), first(Holding::Awaits)) {
+            (Some(liar), _) => {
+                Verdict::Wrong(format!("{} is listed and does not hold it", reply.node_ids[liar]))
+            }
+            (None, None) if listed => Verdict::Right,
+            (None, Some(_)) if listed => Verdict::Unfinished,
+            (None, _) if self.fleet.is_reachable(chunk) => {
+                Verdict::Wrong("no node that holds it is listed, and there are some".to_owned())
+            }
+            (None, _) => Verdict::Unreachable,
         }
     }
 }

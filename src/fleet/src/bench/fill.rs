@@ -77,7 +77,8 @@ pub(super) async fn run(
 }
 
 impl Client {
-    /// Registers files until the total is reached. A definite failure ends it for all clients: it would repeat itself.
+    /// Registers files until the total is reached. A definite failure ends it for all clients: it would
+    /// repeat itself.
     async fn fill(mut self) -> (Tally, u64) {
         let (mut tally, mut registered) = (Tally::default(), 0);
         while let Some(chunks) = self.take() {

@@ -77,7 +77,8 @@ pub(super) async fn run(
     ))
 }
 
-/// Registers and confirms the files, and gives the ids of their chunks: at least one, as both numbers are above 0.
+/// Registers and confirms the files, and gives the ids of their chunks: at least one, as both numbers are
+/// above 0.
 async fn prepare(
     args: &FindChunkArgs,
     setting: Setting,

@@ -1,7 +1,7 @@
 //! `fleet bench`: a closed loop of clients that each send one request after the other, measured.
 //!
-//! Every bench first registers its nodes, which go on beating in the background (`stage`), then runs clients of one kind
-//! (`load`). One file per bench. Called by `main` and by tests.
+//! Every bench first registers its nodes, which go on beating in the background (`stage`), then runs clients
+//! of one kind (`load`). One file per bench. Called by `main` and by tests.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use crate::bench::stage::Stage;
 use crate::cli::bench::{BenchCommand, LoadArgs};
 use crate::cli::output::Output;
 use crate::report::bench::{BenchReport, Setting};
+use crate::seed;
 use crate::shutdown::Shutdown;
 
 pub mod error;
@@ -39,7 +40,7 @@ pub async fn run(command: &BenchCommand, shutdown: &Shutdown) -> Result<BenchRep
         BenchCommand::Fill(args) => ("fill", args.nodes),
     };
     let load = load_args(command);
-    let seed = load.seed.unwrap_or_else(rand::random);
+    let seed = seed::given_or_new(load.seed);
     let setting = Setting {
         bench,
         clients: load.clients,
@@ -66,3 +67,6 @@ fn load_args(command: &BenchCommand) -> &LoadArgs {
         BenchCommand::Fill(args) => &args.load,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
-//! What every bench stands on: registered nodes that beat in the background, the connections, and the progress display.
+//! What every bench stands on: registered nodes that beat in the background, the connections, and the
+//! progress display.
 //!
 //! The nodes ignore tasks: copying is not what is measured.
 

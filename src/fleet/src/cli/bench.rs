@@ -48,7 +48,8 @@ pub struct LoadArgs {
     /// Send an idempotency key with each write
     #[arg(long)]
     pub idempotency_keys: bool,
-    /// Makes files repeatable: a second run with the same seed registers the same files, which is another kind of load
+    /// Makes files repeatable: a second run with the same seed registers the same files, which is another
+    /// kind of load
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// How the result is printed

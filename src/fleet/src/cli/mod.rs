@@ -1,4 +1,5 @@
-//! The command line: what can be asked of the fleet. Values are checked while they are parsed; nothing is done here.
+//! The command line: what can be asked of the fleet. Values are checked while they are parsed; nothing is
+//! done here.
 
 use clap::{Parser, Subcommand};
 
@@ -13,8 +14,8 @@ pub mod values;
 
 /// Simulated storage nodes that speak the public gRPC API of a ZephyrFS coordinator.
 ///
-/// Without a command, `run` is meant. Exit codes: 0 all was well; 1 an operation failed for good, or the verification
-/// did; 2 the command line is wrong.
+/// Without a command, `run` is meant. Exit codes: 0 all was well; 1 an operation failed for good, or the
+/// verification did; 2 the command line is wrong.
 #[derive(Debug, Parser)]
 #[command(name = "fleet", version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
@@ -58,6 +59,21 @@ mod tests {
         assert_eq!(bare.run.nodes, 7);
         let named = Cli::try_parse_from(["fleet", "run", "--nodes", "7"]).unwrap();
         assert!(matches!(named.command, Some(Command::Run(args)) if args.nodes == 7));
+    }
+
+    #[test]
+    fn single_nodes_and_a_zone_can_fail_in_one_run() {
+        let arguments = [
+            "fleet",
+            "--fail",
+            "2",
+            "--fail-zone",
+            "zone-1",
+            "--fail-for",
+            "2m",
+        ];
+        let run = Cli::try_parse_from(arguments).unwrap().run;
+        assert_eq!((run.fail, run.fail_zone.as_deref()), (Some(2), Some("zone-1")));
     }
 
     #[test]

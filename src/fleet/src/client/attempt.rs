@@ -28,7 +28,8 @@ impl Attempt {
         }
     }
 
-    /// How long to wait before the next attempt: random, so that those who failed together do not come back together.
+    /// How long to wait before the next attempt: random, so that those who failed together do not come back
+    /// together.
     #[must_use]
     pub fn pause(self) -> Duration {
         let doubled = FIRST_PAUSE.saturating_mul(1_u32.checked_shl(self.retries).unwrap_or(u32::MAX));

@@ -33,7 +33,8 @@ struct Group {
 pub struct NoEndpoint;
 
 impl Connections {
-    /// `count` connections over the endpoints, and at least one to each. Must be called within a tokio runtime.
+    /// `count` connections over the endpoints, and at least one to each. Must be called within a tokio
+    /// runtime.
     ///
     /// # Errors
     /// When there is no endpoint.
@@ -68,8 +69,8 @@ impl Connections {
         }
     }
 
-    /// The connection for an attempt: calls take turns over endpoints first, then over the connections of each;
-    /// a further attempt goes to the next endpoint.
+    /// The connection for an attempt: calls take turns over endpoints first, then over the connections of
+    /// each; a further attempt goes to the next endpoint.
     pub(super) fn client(&self, attempt: Attempt) -> (&EndpointUri, CoordinatorServiceClient<Channel>) {
         let endpoints = self.groups.len();
         let group = &self.groups[attempt.turn.wrapping_add(attempt.retries as usize) % endpoints];

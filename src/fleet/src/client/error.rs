@@ -67,8 +67,9 @@ impl CallError {
 
     pub(super) fn failed(operation: Operation, endpoint: &EndpointUri, status: &Status) -> Self {
         let kind = kind(status);
-        // The contract's retryable outcomes: nothing happened (UNAVAILABLE), or nobody knows (the deadline passed, the
-        // connection broke). The latter is safe as well, because writes carry a key or have the same effect twice.
+        // The contract's retryable outcomes: nothing happened (UNAVAILABLE), or nobody knows (the deadline
+        // passed, the connection broke). The latter is safe as well, because writes carry a key or have the
+        // same effect twice.
         let retryable = kind == ErrorKind::CONNECTION
             || kind == ErrorKind::of_code(Code::Unavailable)
             || kind == ErrorKind::of_code(Code::DeadlineExceeded);
@@ -112,7 +113,8 @@ impl CallError {
     }
 }
 
-/// A status with a source was made on this side, out of an error of the connection; the coordinator's own have none.
+/// A status with a source was made on this side, out of an error of the connection; the coordinator's own
+/// have none.
 fn kind(status: &Status) -> ErrorKind {
     let mut source = status.source();
     if source.is_none() {
@@ -130,7 +132,8 @@ fn kind(status: &Status) -> ErrorKind {
     }
 }
 
-/// The message, with the innermost cause: "tcp connect error" alone does not say that the connection was refused.
+/// The message, with the innermost cause: "tcp connect error" alone does not say that the connection was
+/// refused.
 fn describe(status: &Status) -> String {
     let mut innermost = None;
     let mut source = status.source();

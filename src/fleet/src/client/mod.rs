@@ -1,8 +1,8 @@
-//! The one door to the coordinator: a call over one of the shared connections, with a deadline, recorded, and retried
-//! where that is safe.
+//! The one door to the coordinator: a call over one of the shared connections, with a deadline, recorded, and
+//! retried where that is safe.
 //!
-//! `Coordinator::call` is one attempt; the scheduler repeats it on its own timetable. `Coordinator::write` repeats it
-//! until it is settled, under one idempotency key.
+//! `Coordinator::call` is one attempt; the scheduler repeats it on its own timetable. `Coordinator::write`
+//! repeats it until it is settled, under one idempotency key.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -97,8 +97,8 @@ impl Coordinator {
         result
     }
 
-    /// Sends a write until it is settled: done, definitely failed, or given up after `patience` or because of `stop`.
-    /// Every attempt carries the same key and goes to the next endpoint.
+    /// Sends a write until it is settled: done, definitely failed, or given up after `patience` or because of
+    /// `stop`. Every attempt carries the same key and goes to the next endpoint.
     ///
     /// # Errors
     /// When the write was not done, or its outcome is unknown.

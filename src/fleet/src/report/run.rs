@@ -202,13 +202,15 @@ fn write_verification(formatter: &mut fmt::Formatter<'_>, verification: &Verific
     let Verification {
         asked,
         right,
+        unfinished,
         unreachable,
         wrong,
     } = verification;
     let verdict = if verification.passed() { "passed" } else { "FAILED" };
     writeln!(
         formatter,
-        "\nVerification {verdict}: {asked} chunks, {right} right, {} wrong, {unreachable} only on failed nodes",
+        "\nVerification {verdict}: {asked} chunks, {right} right, {} wrong, {unfinished} not yet on every node listed, \
+         {unreachable} only on failed nodes",
         wrong.len()
     )?;
     for WrongAnswer { chunk_id, problem } in wrong {

@@ -72,6 +72,9 @@ fn plain(header: &[&str], rows: &[Vec<String>]) -> Table {
         table.set_header(header);
     }
     table.add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     table
 }
 

@@ -1,6 +1,7 @@
 //! Clients that register new files, and the upload of their chunks to the nodes that the coordinator chose.
 //!
-//! Each target of the reply gets the chunk as if it had been uploaded, and confirms it for itself, as real nodes do.
+//! Each target of the reply gets the chunk as if it had been uploaded, and confirms it for itself, as real
+//! nodes do.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! `fleet run`: nodes that live, clients that register files, failures, and a verification at the end.
 //!
-//! This module puts the parts together, in the order in which they start, and stops them in the reverse order. Called by
-//! `main` and by tests.
+//! This module puts the parts together, in the order in which they start, and stops them in the reverse
+//! order. Called by `main` and by tests.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -22,13 +22,16 @@ use crate::runner::failures::{FailureOrder, FailureOrderError};
 use crate::runner::files::FileLoad;
 use crate::runner::pacer::Pacer;
 use crate::runner::scheduler::{LifePlan, Scheduler};
+use crate::seed;
 use crate::shutdown::Shutdown;
 use crate::verify::{ChunkSample, Verification, Verifier};
 
 pub mod agenda;
+pub mod calls;
 pub mod failures;
 pub mod files;
 pub mod pacer;
+pub mod rhythm;
 pub mod scheduler;
 pub mod task_work;
 
@@ -76,7 +79,7 @@ struct Shared {
 /// When the options contradict each other. Whatever goes wrong with the coordinator is in the report.
 pub async fn run(args: &RunArgs, shutdown: &Shutdown) -> Result<RunReport, RunError> {
     check(args)?;
-    let seed = args.seed.unwrap_or_else(rand::random);
+    let seed = seed::given_or_new(args.seed);
     let profiles = args.layout(seed).profiles();
     let order = FailureOrder {
         nodes: args.fail.unwrap_or(0),
@@ -262,3 +265,6 @@ fn progress_lines(shared: &Shared) -> impl FnMut(Duration) -> Vec<Line> + Send +
         ]
     }
 }
+
+#[cfg(test)]
+mod tests;

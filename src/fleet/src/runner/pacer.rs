@@ -30,8 +30,8 @@ impl Pacer {
         }
     }
 
-    /// The next time; `None` when all are dealt out. Times that nobody came for are lost, so that a pause of the
-    /// coordinator is not followed by a burst.
+    /// The next time; `None` when all are dealt out. Times that nobody came for are lost, so that a pause of
+    /// the coordinator is not followed by a burst.
     pub fn slot(&self, now: Instant) -> Option<Instant> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(remaining) = &mut state.remaining {

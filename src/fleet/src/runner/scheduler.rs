@@ -1,16 +1,16 @@
 //! The life of all nodes: registering, beating, working on tasks, failing and coming back.
 //!
-//! One loop over one agenda: whatever is due is looked at, and the calls it leads to run as short-lived tasks of bounded
-//! number. A thousand nodes cost a thousand agenda entries, not a thousand timers. A call that may be tried again goes
-//! back on the agenda, so that a coordinator that is down holds nothing up.
+//! One loop over one agenda: whatever is due is looked at, and the calls it leads to run as short-lived
+//! tasks. A thousand nodes cost a thousand agenda entries, not a thousand timers. A call that may be tried
+//! again goes back on the agenda, so that a coordinator that is down holds nothing up.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
-use zephyrfs_proto::coordinator::{NodeHeartbeatRequest, NodeHeartbeatResponse, RegisterNodeResponse};
+use zephyrfs_proto::coordinator::{NodeHeartbeatResponse, RegisterNodeResponse};
 
 use crate::client::attempt::Attempt;
 use crate::client::error::CallError;
@@ -21,18 +21,17 @@ use crate::measure::counters::Counters;
 use crate::node::{CopyRate, Life, Presence};
 use crate::operation::Operation;
 use crate::runner::agenda::Agenda;
+use crate::runner::calls::{Answer, Caller, Calls, Outcome};
 use crate::runner::failures::Absence;
-use crate::runner::task_work::{Confirmation, Settled, Step, TaskWork};
-
-/// Calls of nodes that run at the same time at most.
-const CALLS_LIMIT: usize = 256;
+use crate::runner::rhythm::Rhythm;
+use crate::runner::task_work::{Settled, Step, TaskWork};
 
 /// How the nodes live.
 #[derive(Clone, Debug)]
 pub struct LifePlan {
     /// Time between two heartbeats of a node.
     pub heartbeat: Duration,
-    /// What they do with tasks; `None`: nothing.
+    /// How fast they work on tasks; `None`: they ignore them.
     pub copy_rate: Option<CopyRate>,
     /// Who fails, and when.
     pub absences: Vec<Absence>,
@@ -46,9 +45,9 @@ pub struct Scheduler {
     counters: Arc<Counters>,
     plan: LifePlan,
     tasks: Option<TaskWork>,
-    start: Instant,
+    rhythm: Rhythm,
     agenda: Agenda<Event>,
-    calls: JoinSet<Answer>,
+    calls: Calls,
     /// Nodes of which the first registration is not settled yet.
     unsettled: HashSet<NodeIndex>,
     settled: CancellationToken,
@@ -71,20 +70,6 @@ enum Due {
     ComeBack,
 }
 
-#[derive(Debug)]
-struct Answer {
-    node: NodeIndex,
-    life: Life,
-    call: Call,
-}
-
-#[derive(Debug)]
-enum Call {
-    Registered(Attempt, IdempotencyKey, Result<RegisterNodeResponse, CallError>),
-    Beat(Attempt, Result<NodeHeartbeatResponse, CallError>),
-    Confirmed(Confirmation, Result<(), CallError>),
-}
-
 impl Scheduler {
     /// Nodes that begin to register as soon as `run` is called.
     #[must_use]
@@ -94,24 +79,24 @@ impl Scheduler {
         counters: Arc<Counters>,
         plan: LifePlan,
     ) -> Self {
-        let tasks = plan.copy_rate.map(|rate| {
+        let work = |rate| {
             TaskWork::new(
                 Arc::clone(&fleet),
                 Arc::clone(&coordinator),
                 Arc::clone(&counters),
                 rate,
             )
-        });
+        };
         Scheduler {
+            tasks: plan.copy_rate.map(work),
+            rhythm: Rhythm::new(Instant::now(), plan.heartbeat, fleet.len()),
             unsettled: fleet.indexes().collect(),
+            calls: Calls::new(Arc::clone(&coordinator)),
             fleet,
             coordinator,
             counters,
             plan,
-            tasks,
-            start: Instant::now(),
             agenda: Agenda::new(),
-            calls: JoinSet::new(),
             settled: CancellationToken::new(),
         }
     }
@@ -127,13 +112,16 @@ impl Scheduler {
     /// # Errors
     /// When the task of a call panicked.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), JoinError> {
-        self.start = Instant::now();
         self.fill_agenda();
         loop {
-            let next = self.agenda.next_at().filter(|_| self.calls.len() < CALLS_LIMIT);
+            let next = if self.calls.is_full() {
+                None
+            } else {
+                self.agenda.next_at()
+            };
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                Some(answer) = self.calls.join_next() => self.on_answer(answer?),
+                Some(answer) = self.calls.next() => self.on_answer(answer?),
                 () = sleep_until(next) => {
                     if let Some(event) = self.agenda.take_due(Instant::now()) {
                         self.on_event(event);
@@ -144,13 +132,14 @@ impl Scheduler {
     }
 
     fn fill_agenda(&mut self) {
+        let start = Instant::now();
         for node in self.fleet.indexes() {
-            self.schedule(self.start, node, self.registration());
+            self.schedule_registration(start, node);
         }
-        for Absence { node, from, until } in self.plan.absences.clone() {
-            self.schedule(self.start + from, node, Due::Fail);
+        for Absence { node, from, until } in std::mem::take(&mut self.plan.absences) {
+            self.schedule(start + from, node, Due::Fail);
             if let Some(until) = until {
-                self.schedule(self.start + until, node, Due::ComeBack);
+                self.schedule(start + until, node, Due::ComeBack);
             }
         }
     }
@@ -160,12 +149,21 @@ impl Scheduler {
         self.agenda.add(at, Event { node, life, due });
     }
 
-    fn registration(&self) -> Due {
-        Due::Register(self.coordinator.first_attempt(), IdempotencyKey::random())
+    fn schedule_registration(&mut self, at: Instant, node: NodeIndex) {
+        let attempt = self.coordinator.first_attempt();
+        self.schedule(at, node, Due::Register(attempt, IdempotencyKey::random()));
+    }
+
+    fn schedule_beat(&mut self, node: NodeIndex, now: Instant) {
+        if self.fleet.with(node, |node| node.presence()) == Presence::Active {
+            let attempt = self.coordinator.first_attempt();
+            self.schedule(self.rhythm.next(node, now), node, Due::Beat(attempt));
+        }
     }
 
     fn on_event(&mut self, Event { node, life, due }: Event) {
         let now = Instant::now();
+        let caller = Caller { node, life };
         let same_life = self.fleet.with(node, |node| node.life()) == life;
         match due {
             Due::Fail => {
@@ -175,80 +173,54 @@ impl Scheduler {
             Due::ComeBack => {
                 self.fleet.with(node, |node| node.come_back(now));
                 self.counters.registered_again.count();
-                self.schedule(now, node, self.registration());
+                self.schedule_registration(now, node);
             }
-            Due::Register(attempt, key) if same_life => self.register(node, life, attempt, key),
-            Due::Beat(attempt) if same_life => self.beat(node, life, attempt),
-            Due::Work(step) if same_life => self.work(node, step),
+            Due::Register(attempt, key) if same_life => {
+                self.calls
+                    .register(caller, self.fleet.profile(node), attempt, key);
+            }
+            Due::Beat(attempt) if same_life => {
+                let stats = self.fleet.with(node, |node| node.stats(now));
+                self.calls
+                    .beat(caller, self.fleet.profile(node).id.clone(), stats, attempt);
+            }
+            Due::Work(step) if same_life => {
+                let confirmation = self
+                    .tasks
+                    .as_ref()
+                    .and_then(|tasks| tasks.confirmation(node, step));
+                if let Some(confirmation) = confirmation {
+                    self.calls
+                        .confirm(caller, &self.fleet.profile(node).id, confirmation);
+                }
+            }
             Due::Register(..) | Due::Beat(_) | Due::Work(_) => {}
         }
     }
 
-    fn register(&mut self, node: NodeIndex, life: Life, attempt: Attempt, key: IdempotencyKey) {
-        let request = self.fleet.profile(node).registration();
-        let coordinator = Arc::clone(&self.coordinator);
-        self.calls.spawn(async move {
-            let result = coordinator.call(request, attempt, Some(&key)).await;
-            Answer {
-                node,
-                life,
-                call: Call::Registered(attempt, key, result),
-            }
-        });
-    }
-
-    fn beat(&mut self, node: NodeIndex, life: Life, attempt: Attempt) {
-        let stats = self.fleet.with(node, |node| node.stats(Instant::now()));
-        let request = NodeHeartbeatRequest {
-            node_id: self.fleet.profile(node).id.clone(),
-            stats: Some(stats),
-        };
-        let coordinator = Arc::clone(&self.coordinator);
-        self.calls.spawn(async move {
-            let result = coordinator.call(request, attempt, None).await;
-            Answer {
-                node,
-                life,
-                call: Call::Beat(attempt, result),
-            }
-        });
-    }
-
-    fn work(&mut self, node: NodeIndex, step: Step) {
-        let Some(tasks) = &self.tasks else { return };
-        let Some(confirmation) = tasks.confirmation(node, step) else {
-            return;
-        };
-        let life = self.fleet.with(node, |node| node.life());
-        let coordinator = Arc::clone(&self.coordinator);
-        let request = confirmation.request(&self.fleet.profile(node).id);
-        self.calls.spawn(async move {
-            let result = coordinator
-                .call(request, confirmation.attempt, Some(&confirmation.key))
-                .await;
-            Answer {
-                node,
-                life,
-                call: Call::Confirmed(confirmation, result.map(|_| ())),
-            }
-        });
-    }
-
     /// Answers to a node that has failed since are lost with it.
-    fn on_answer(&mut self, Answer { node, life, call }: Answer) {
+    fn on_answer(
+        &mut self,
+        Answer {
+            caller: Caller { node, life },
+            outcome,
+        }: Answer,
+    ) {
         if self.fleet.with(node, |node| node.life()) != life {
             return;
         }
-        match call {
-            Call::Registered(attempt, key, result) => self.on_registered(node, attempt, key, result),
-            Call::Beat(attempt, result) => self.on_beat(node, attempt, result),
-            Call::Confirmed(confirmation, result) => {
-                let Some(tasks) = &self.tasks else { return };
-                match tasks.settle(node, confirmation, result) {
-                    Settled::Over => {}
-                    Settled::Again { pause, step } => {
-                        self.schedule(Instant::now() + pause, node, Due::Work(step));
-                    }
+        let now = Instant::now();
+        match outcome {
+            Outcome::Registered(attempt, key, result) => self.on_registered(node, attempt, key, result, now),
+            Outcome::Beat(attempt, result) => self.on_beat(node, attempt, result, now),
+            Outcome::Confirmed(confirmation, result) => {
+                let settled = self
+                    .tasks
+                    .as_ref()
+                    .map(|tasks| tasks.settle(node, confirmation, result));
+                match settled {
+                    Some(Settled::Again { pause, step }) => self.schedule(now + pause, node, Due::Work(step)),
+                    Some(Settled::Over) | None => {}
                 }
             }
         }
@@ -260,19 +232,16 @@ impl Scheduler {
         attempt: Attempt,
         key: IdempotencyKey,
         result: Result<RegisterNodeResponse, CallError>,
+        now: Instant,
     ) {
         match result.and_then(|reply| self.check_id(node, &reply)) {
             Ok(()) => {
                 self.fleet.with(node, |node| node.registered());
                 self.settle(node);
-                self.schedule_beat(node);
+                self.schedule_beat(node, now);
             }
             Err(error) if error.is_retryable() => {
-                self.schedule(
-                    Instant::now() + attempt.pause(),
-                    node,
-                    Due::Register(attempt.next(), key),
-                );
+                self.schedule(now + attempt.pause(), node, Due::Register(attempt.next(), key));
             }
             Err(_) => {
                 self.fleet.with(node, |node| node.rejected());
@@ -302,12 +271,12 @@ impl Scheduler {
         node: NodeIndex,
         attempt: Attempt,
         result: Result<NodeHeartbeatResponse, CallError>,
+        now: Instant,
     ) {
-        let now = Instant::now();
         match result {
             Ok(reply) => {
                 self.counters.heartbeats.count();
-                self.schedule_beat(node);
+                self.schedule_beat(node, now);
                 let Some(tasks) = &self.tasks else { return };
                 for (at, step) in tasks.accept(node, &reply.tasks, now) {
                     self.schedule(at, node, Due::Work(step));
@@ -317,29 +286,16 @@ impl Scheduler {
             Err(CallError::Refused { .. }) => {
                 self.fleet.with(node, |node| node.forgotten());
                 self.counters.registered_again.count();
-                self.schedule(now, node, self.registration());
+                self.schedule_registration(now, node);
             }
             Err(error) if error.is_retryable() => {
                 self.schedule(now + attempt.pause(), node, Due::Beat(attempt.next()));
             }
             Err(_) => {
                 self.counters.definite_failures.count();
-                self.schedule_beat(node);
+                self.schedule_beat(node, now);
             }
         }
-    }
-
-    /// Beats keep to a time of their own within the interval: the nodes' are spread over it evenly, and stay so.
-    fn schedule_beat(&mut self, node: NodeIndex) {
-        if self.fleet.with(node, |node| node.presence()) != Presence::Active {
-            return;
-        }
-        let interval = self.plan.heartbeat.as_secs_f64();
-        let phase = interval * node.0 as f64 / self.fleet.len() as f64;
-        let since = self.start.elapsed().as_secs_f64() - phase;
-        let beats = (since / interval).floor().max(-1.0) + 1.0;
-        let at = self.start + Duration::from_secs_f64(phase + beats * interval);
-        self.schedule(at, node, Due::Beat(self.coordinator.first_attempt()));
     }
 
     fn settle(&mut self, node: NodeIndex) {

@@ -1,7 +1,7 @@
 //! How nodes work on the tasks they are handed: what to take on, what to copy, what to confirm.
 //!
-//! Called by the scheduler, which keeps the times and makes the calls. A task goes through steps: copied (or dropped),
-//! then confirmed, again and again until the coordinator has answered.
+//! Called by the scheduler, which keeps the times and makes the calls. A task goes through steps: copied (or
+//! dropped), then confirmed, again and again until the coordinator has answered.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -137,6 +137,7 @@ impl TaskWork {
                 Some((now, Step::Confirm(self.confirm(id, chunk, Change::Add))))
             }
             Action::Replicate { size, sources } => {
+                self.fleet.with(node, |node| node.await_chunk(&chunk));
                 if !self.fleet.has_usable_source(node, &chunk, &sources) {
                     if self.fleet.with(node, |node| node.refuse(&id)) {
                         self.counters.tasks_without_source.count();
