@@ -2,7 +2,7 @@
 
 use zephyrfs_core::engine::EngineStatus;
 
-use super::Service;
+use super::state::Service;
 
 impl Service {
     /// Who makes up the coordinator, as this replica sees it. Answers without asking anybody.

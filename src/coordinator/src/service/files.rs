@@ -1,51 +1,20 @@
 //! Files: registered with their chunks, looked up, listed, deleted.
 
-use zephyrfs_core::Placement;
+use zephyrfs_core::command::DeleteFile;
 use zephyrfs_core::engine::At;
 use zephyrfs_core::id::{ChunkId, ContentHash, FileId, NodeId};
 use zephyrfs_core::row::FileRow;
 use zephyrfs_core::units::{ByteSize, Timestamp};
+use zephyrfs_core::{Command, ReadSet, Rejection, Response, View};
 
-use super::{ListPage, PageQuery, RequestContext, Service, ServiceError};
-
-/// A file as a client describes it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FileRegistration {
-    /// Chosen by the client.
-    pub file_id: String,
-    /// Any name.
-    pub file_name: String,
-    /// Bytes.
-    pub file_size: i64,
-    /// Of the whole content.
-    pub file_hash: String,
-    /// In any order.
-    pub chunks: Vec<ChunkDescription>,
-    /// Who registers it; may be empty.
-    pub owner_node_id: String,
-}
-
-/// A chunk of a file as a client describes it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ChunkDescription {
-    /// Chosen by the client.
-    pub chunk_id: String,
-    /// Of its content.
-    pub hash: String,
-    /// Bytes.
-    pub size: i64,
-    /// Where it stands in the file.
-    pub index: i64,
-}
-
-/// Where a registered file's chunks go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RegisteredFile {
-    /// By ascending index.
-    pub placements: Vec<Placement>,
-    /// The replicas wanted for each chunk.
-    pub wanted: u32,
-}
+use super::engine_error::{broken_state, wrong_answer};
+use super::error::ServiceError;
+use super::fingerprint::Fingerprinter;
+use super::page::ListPage;
+use super::page::{id_of_token, token_after};
+use super::request::{PageQuery, RequestContext};
+use super::state::Service;
+use super::validate;
 
 /// A file with its chunks.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,19 +54,6 @@ pub struct FileSummary {
 }
 
 impl Service {
-    /// Registers a file and chooses nodes for its chunks.
-    ///
-    /// # Errors
-    /// [`ServiceError`]; `Rejected` with `NoRoom` if some chunk finds no node, `Conflict` if a chunk's id is in use for
-    /// other content.
-    pub async fn register_file(
-        &self,
-        registration: FileRegistration,
-        context: RequestContext,
-    ) -> Result<At<RegisteredFile>, ServiceError> {
-        todo!()
-    }
-
     /// One file with its chunks.
     ///
     /// # Errors
@@ -107,7 +63,25 @@ impl Service {
         file_id: String,
         context: RequestContext,
     ) -> Result<At<FileDetails>, ServiceError> {
-        todo!()
+        let id: FileId = validate::id(&self.limits, "file_id", file_id)?;
+        let reads = ReadSet {
+            file_chunks: vec![(id.clone(), usize::MAX)],
+            files: vec![id.clone()],
+            ..ReadSet::default()
+        };
+        let view = self.engine.view(reads, context.freshness);
+        let At { index, value: view } = self.read("the file", context.deadline, view).await?;
+        let Some(file) = view.files.get(&id) else {
+            let rejection = Rejection::FileNotFound { file: id };
+            return Err(ServiceError::Rejected { rejection, index });
+        };
+        let value = FileDetails {
+            chunks: chunks_of(&id, file, &view)?,
+            last_accessed: file.created_at,
+            file: file.clone(),
+            id,
+        };
+        Ok(At { index, value })
     }
 
     /// Deletes a file and lets go of its chunks.
@@ -119,7 +93,15 @@ impl Service {
         file_id: String,
         context: RequestContext,
     ) -> Result<At<()>, ServiceError> {
-        todo!()
+        let file: FileId = validate::id(&self.limits, "file_id", file_id)?;
+        let fingerprint = Fingerprinter::of("delete_file").text(file.as_str()).finish();
+        let idempotency = self.idempotency(&context, fingerprint)?;
+        let command = Command::DeleteFile(DeleteFile { file });
+        let At { index, value } = self.propose(command, idempotency, context.deadline).await?;
+        let Response::FileDeleted = value else {
+            return Err(wrong_answer("delete_file"));
+        };
+        Ok(At { index, value: () })
     }
 
     /// Files, by id.
@@ -131,6 +113,37 @@ impl Service {
         page: PageQuery,
         context: RequestContext,
     ) -> Result<At<ListPage<FileSummary>>, ServiceError> {
-        todo!()
+        let limit = validate::page_size(&self.limits, page.limit)?;
+        let after: Option<FileId> = id_of_token(&self.limits, &page.token)?;
+        let files = self.engine.files(after, limit, context.freshness);
+        let At { index, value: page } = self.read("the list of files", context.deadline, files).await?;
+        let value = ListPage {
+            items: page
+                .items
+                .into_iter()
+                .map(|(id, file)| FileSummary { id, file })
+                .collect(),
+            next_page_token: page.next.as_ref().map(|id| token_after(id.as_str())),
+        };
+        Ok(At { index, value })
     }
+}
+
+/// A file's chunks with the nodes they are on.
+fn chunks_of(id: &FileId, file: &FileRow, view: &View) -> Result<Vec<FileChunkDetails>, ServiceError> {
+    file.chunks
+        .iter()
+        .map(|entry| {
+            let chunk = view.chunks.get(&entry.id).ok_or_else(|| {
+                broken_state(&format!("file {id} holds chunk {}, which is not there", entry.id))
+            })?;
+            Ok(FileChunkDetails {
+                id: entry.id.clone(),
+                hash: chunk.hash.clone(),
+                size: chunk.size,
+                index: entry.index,
+                nodes: chunk.nodes_stored_first().cloned().collect(),
+            })
+        })
+        .collect()
 }

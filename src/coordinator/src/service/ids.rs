@@ -1,9 +1,12 @@
 //! Where the ids and seeds come from that the service mints.
 
+use std::sync::Arc;
+
 use zephyrfs_core::id::{NodeId, RequestId};
 
 /// A source of 128-bit ids and of seeds: random in production, of a caller's making in tests.
-pub struct IdSource(Box<dyn Fn() -> [u8; 16] + Send + Sync>);
+#[derive(Clone)]
+pub struct IdSource(Arc<dyn Fn() -> [u8; 16] + Send + Sync>);
 
 impl IdSource {
     /// Random ids.
@@ -13,7 +16,7 @@ impl IdSource {
 
     /// Ids from a function, which must never give the same one twice.
     pub fn from_fn(draw: impl Fn() -> [u8; 16] + Send + Sync + 'static) -> Self {
-        Self(Box::new(draw))
+        Self(Arc::new(draw))
     }
 
     /// An id for a proposal.
@@ -30,5 +33,17 @@ impl IdSource {
     pub(super) fn seed(&self) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = (self.0)();
         u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::IdSource;
+
+    #[test]
+    fn a_minted_node_id_has_thirty_two_hex_digits() {
+        let ids = IdSource::from_fn(|| [10; 16]);
+        assert_eq!(ids.node().as_str(), "0a".repeat(16));
+        assert_eq!(ids.seed(), 0x0a0a_0a0a_0a0a_0a0a);
     }
 }

@@ -2,85 +2,58 @@
 //!
 //! Inputs are plain structs of values nobody has checked yet; [`validate`] turns them into the rules' own types, the
 //! engine orders commands and answers reads, and the results are the rules' own types again. Nothing here knows gRPC,
-//! HTTP or JSON. Operations are found by noun: nodes, files, chunks, network, tasks, cluster, admin.
+//! HTTP or JSON. Operations are found by noun: nodes, liveness (heartbeats), registration (of files), files, chunks, network,
+//! tasks, cluster, admin.
 
 mod admin;
+mod admission;
+mod backup;
 mod chunks;
 mod cluster;
-mod context;
+mod deadline;
+mod engine;
+mod engine_error;
 mod error;
 mod files;
+mod fingerprint;
+mod heartbeats;
+mod housekeeping;
 mod ids;
 mod limits;
+mod liveness;
 mod network;
 mod nodes;
 mod page;
+mod picture;
+mod placement;
+mod placing;
 mod policy;
+mod promises;
+mod registration;
+mod request;
+mod state;
 mod tasks;
+pub(crate) mod throttle;
+mod validate;
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
-use tokio_util::sync::CancellationToken;
-use zephyrfs_core::Engine;
-
-pub use admin::{Backup, DatabaseStats, Reclaimed};
-pub use chunks::{
-    ChunkDetails, ChunkExplanation, ChunkLocation, ExplainedCandidate, ExplainedReplica, LocationUpdate,
-    LocationsQuery,
-};
-pub use context::RequestContext;
+pub use admin::DatabaseStats;
+pub use backup::Backup;
+pub use chunks::{ChunkDetails, ChunkExplanation, ChunkLocation, ExplainedCandidate, ExplainedReplica};
 pub use error::{InvalidField, ServiceError};
-pub use files::{
-    ChunkDescription, FileChunkDetails, FileDetails, FileRegistration, FileSummary, RegisteredFile,
-};
+pub use files::{FileChunkDetails, FileDetails, FileSummary};
+pub use housekeeping::Reclaimed;
 pub use ids::IdSource;
 pub use limits::Limits;
 pub use network::{NetworkStats, NetworkStatus, NetworkSummary};
-pub use nodes::{
-    ActiveNodesQuery, HeartbeatReport, NodeDetails, NodeListQuery, NodeRegistration, NodeRemoval,
-    NodeStateRequest, RegisteredNode, ReportedStats,
-};
-pub use page::{ListPage, PageQuery};
+pub use nodes::{NodeDetails, RegisteredNode};
+pub use page::ListPage;
 pub use policy::Policy;
-pub use tasks::{TaskDetails, TaskListQuery};
+pub use registration::RegisteredFile;
+pub use request::{
+    ActiveNodesQuery, ChunkDescription, FileRegistration, HeartbeatReport, LocationUpdate, LocationsQuery,
+    NodeListQuery, NodeRegistration, NodeRemoval, NodeStateRequest, PageQuery, ReportedStats, RequestContext,
+    TaskListQuery,
+};
+pub use state::Service;
+pub use tasks::TaskDetails;
 pub use zephyrfs_core::engine::{At, Consistency, Freshness};
-
-/// The operations of the coordinator. One for each process, shared by the APIs.
-pub struct Service {
-    engine: Arc<dyn Engine>,
-    limits: Limits,
-    policy: Policy,
-    data_dir: PathBuf,
-    ids: IdSource,
-}
-
-impl Service {
-    /// A service over an engine. Backups go to `backups` in `data_dir`.
-    pub fn new(
-        engine: Arc<dyn Engine>,
-        limits: Limits,
-        policy: Policy,
-        data_dir: PathBuf,
-        ids: IdSource,
-    ) -> Self {
-        Self {
-            engine,
-            limits,
-            policy,
-            data_dir,
-            ids,
-        }
-    }
-
-    /// The limits that requests are held to.
-    pub const fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    /// Proposes the heartbeats that came in, once in every flush interval, until `stop` is cancelled; what is left then is
-    /// proposed before this returns. The process runs exactly one of these.
-    pub async fn flush_heartbeats_until(&self, stop: CancellationToken) {
-        todo!()
-    }
-}

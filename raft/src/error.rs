@@ -1,0 +1,118 @@
+//! What can go wrong with the data on disk, in words that tell an operator what to do.
+
+use std::io;
+
+/// A failure of the store. Once one occurred, the replica stops rather than guess.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The data directory or one of its files cannot be created, opened, read or written.
+    #[error("{doing} {path}: {source}")]
+    File {
+        /// What was being done, as "open".
+        doing: &'static str,
+        /// The file or directory.
+        path: String,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// Another process has the database open.
+    #[error(
+        "{path} is locked: another coordinator is running on this data; stop it, or use another data directory"
+    )]
+    Locked {
+        /// The file.
+        path: String,
+    },
+    /// A file is there and is not a database of this program.
+    #[error(
+        "{path} is not a coordinator database{hint}; move it out of the way, or set database.path to another file"
+    )]
+    Foreign {
+        /// The file.
+        path: String,
+        /// What it looks like, if that is known.
+        hint: &'static str,
+    },
+    /// The database was written by a newer version.
+    #[error(
+        "{path} has format {found}, and this version reads up to {supported}: it was written by a newer coordinator; \
+         start that version or a newer one"
+    )]
+    NewerFormat {
+        /// The file.
+        path: String,
+        /// Its format.
+        found: u32,
+        /// The newest format that this version knows.
+        supported: u32,
+    },
+    /// The log and the state in a data directory are not of the same replica.
+    #[error(
+        "{log} and {state} belong to different replicas: one of them was replaced; restore the missing one, \
+         or move both away and let this replica join anew"
+    )]
+    Mismatched {
+        /// The log's file.
+        log: String,
+        /// The state's file.
+        state: String,
+    },
+    /// The database engine failed.
+    #[error("{doing}: {source}")]
+    Database {
+        /// What was being done.
+        doing: &'static str,
+        /// Why it failed.
+        source: Box<redb::Error>,
+    },
+    /// Stored bytes are not what was written.
+    #[error("corrupt data in {table}: {detail}; restore this replica from a backup or let it join anew")]
+    Corrupt {
+        /// Where.
+        table: &'static str,
+        /// What is wrong.
+        detail: String,
+    },
+    /// A log entry cannot be decoded by this version.
+    #[error("log entry {index} cannot be applied: {detail}; start the version that wrote it, or a newer one")]
+    UnknownEntry {
+        /// The entry's index.
+        index: u64,
+        /// Why.
+        detail: String,
+    },
+    /// An earlier failure stopped the store.
+    #[error("the store stopped after an earlier failure: {0}")]
+    Stopped(String),
+}
+
+impl StoreError {
+    /// Something is wrong with stored bytes.
+    pub(crate) fn corrupt(table: &'static str, detail: impl ToString) -> Self {
+        Self::Corrupt {
+            table,
+            detail: detail.to_string(),
+        }
+    }
+}
+
+/// Says what was being done when the database engine failed.
+pub(crate) trait Doing<T> {
+    /// Adds what was being done.
+    fn doing(self, doing: &'static str) -> Result<T, StoreError>;
+}
+
+impl<T, E: Into<redb::Error>> Doing<T> for Result<T, E> {
+    fn doing(self, doing: &'static str) -> Result<T, StoreError> {
+        self.map_err(|error| StoreError::Database {
+            doing,
+            source: Box::new(error.into()),
+        })
+    }
+}
+
+impl From<StoreError> for io::Error {
+    fn from(error: StoreError) -> Self {
+        Self::other(error)
+    }
+}

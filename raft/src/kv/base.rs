@@ -1,0 +1,119 @@
+//! What is on disk: one consistent, durable state of the tables.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata};
+
+use super::layer::{Layer, Table};
+use crate::error::{Doing, StoreError};
+
+/// A key and its value.
+pub(crate) type Pair = (Box<[u8]>, Arc<[u8]>);
+
+/// A durable state, as of one commit. It stays as it is while later commits go on.
+pub(crate) struct Base {
+    tables: Vec<ReadOnlyTable<&'static [u8], &'static [u8]>>,
+}
+
+impl Base {
+    /// Makes sure that every table exists.
+    pub(crate) fn create(database: &Database) -> Result<(), StoreError> {
+        let transaction = database.begin_write().doing("begin creating tables")?;
+        for table in Table::ALL {
+            transaction
+                .open_table(table.definition())
+                .doing("create a table")?;
+        }
+        transaction.commit().doing("commit the tables")
+    }
+
+    /// The last committed state.
+    pub(crate) fn last(database: &Database) -> Result<Self, StoreError> {
+        let transaction = database.begin_read().doing("begin reading")?;
+        let open = |table: Table| transaction.open_table(table.definition()).doing("open a table");
+        Ok(Self {
+            tables: Table::ALL.into_iter().map(open).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Writes a layer, sorted, in one durable commit.
+    pub(crate) fn commit(database: &Database, layer: &Layer) -> Result<(), StoreError> {
+        Self::commit_with(database, |transaction| write_layer(transaction, layer))
+    }
+
+    /// Replaces every table by those of another state, and writes a layer over it, in one durable commit: a crash leaves
+    /// the old state or the new, never a mix.
+    pub(crate) fn replace(database: &Database, other: &Self, over: &Layer) -> Result<(), StoreError> {
+        Self::commit_with(database, |transaction| {
+            for table in Table::ALL {
+                transaction
+                    .delete_table(table.definition())
+                    .doing("empty a table")?;
+                let mut open = transaction.open_table(table.definition()).doing("open a table")?;
+                for row in other.tables[table as usize].iter().doing("read a snapshot")? {
+                    let (key, value) = row.doing("read a snapshot")?;
+                    open.insert(key.value(), value.value()).doing("write a row")?;
+                }
+            }
+            write_layer(transaction, over)
+        })
+    }
+
+    fn commit_with(
+        database: &Database,
+        write: impl FnOnce(&redb::WriteTransaction) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut transaction = database.begin_write().doing("begin writing the state")?;
+        transaction
+            .set_durability(Durability::Immediate)
+            .doing("ask for a durable commit")?;
+        // Without it, opening the file after a crash would read all of it.
+        transaction.set_quick_repair(true);
+        write(&transaction)?;
+        transaction.commit().doing("commit the state")
+    }
+
+    /// The value of a key.
+    pub(crate) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Arc<[u8]>>, StoreError> {
+        let value = self.tables[table as usize].get(key).doing("read a row")?;
+        Ok(value.map(|value| value.value().into()))
+    }
+
+    /// The pairs in a range of keys, ascending.
+    pub(crate) fn range(
+        &self,
+        table: Table,
+        range: (Bound<&[u8]>, Bound<&[u8]>),
+    ) -> Result<impl Iterator<Item = Result<Pair, StoreError>> + use<>, StoreError> {
+        let rows = self.tables[table as usize]
+            .range::<&[u8]>(range)
+            .doing("begin a scan")?;
+        Ok(rows.map(|row| {
+            let (key, value) = row.doing("scan a table")?;
+            Ok((key.value().into(), value.value().into()))
+        }))
+    }
+
+    /// Rows in a table.
+    pub(crate) fn rows(&self, table: Table) -> Result<u64, StoreError> {
+        self.tables[table as usize].len().doing("count rows")
+    }
+}
+
+fn write_layer(transaction: &redb::WriteTransaction, layer: &Layer) -> Result<(), StoreError> {
+    for table in Table::ALL {
+        let entries = layer.table(table);
+        if entries.is_empty() {
+            continue;
+        }
+        let mut open = transaction.open_table(table.definition()).doing("open a table")?;
+        for (key, value) in entries {
+            match value {
+                Some(value) => drop(open.insert(&**key, &**value).doing("write a row")?),
+                None => drop(open.remove(&**key).doing("delete a row")?),
+            }
+        }
+    }
+    Ok(())
+}

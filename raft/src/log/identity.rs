@@ -1,0 +1,87 @@
+//! Who a replica is: minted once with its data, and synced before it takes part in anything.
+
+use openraft::type_config::AsyncRuntime;
+use redb::{Database, Durability, ReadableDatabase};
+use serde::{Deserialize, Serialize};
+
+use super::record::{FORMAT, VALUES, decode_value, encode_value};
+use crate::error::{Doing, StoreError};
+
+const FORMAT_KEY: &str = "format";
+const IDENTITY_KEY: &str = "identity";
+
+/// Who a replica is. A replica that lost its disk comes back with another raft id, so that it can never vote twice in one
+/// term under one identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    /// What all replicas of one service have in common, 32 hex digits.
+    pub(crate) cluster_id: String,
+    /// This replica's id in the protocol: random, never zero.
+    pub(crate) raft_id: u64,
+}
+
+impl Identity {
+    /// A new identity, from the runtime's source of randomness.
+    fn mint<R: AsyncRuntime>() -> Self {
+        let mut random = R::thread_rng();
+        let mut draw = || rand::Rng::next_u64(&mut random);
+        let cluster_id = format!("{:016x}{:016x}", draw(), draw());
+        Self {
+            cluster_id,
+            raft_id: draw().max(1),
+        }
+    }
+
+    /// Reads the identity of a log, or gives an empty log a new one.
+    pub(super) fn load_or_mint<R: AsyncRuntime>(database: &Database, path: &str) -> Result<Self, StoreError> {
+        if let Some(identity) = Self::load(database, path)? {
+            return Ok(identity);
+        }
+        let identity = Self::mint::<R>();
+        let mut transaction = database.begin_write().doing("begin writing the identity")?;
+        transaction
+            .set_durability(Durability::Immediate)
+            .doing("ask for a durable commit")?;
+        {
+            let mut values = transaction.open_table(VALUES).doing("create the log's values")?;
+            values
+                .insert(FORMAT_KEY, &*encode_value(&FORMAT)?)
+                .doing("write the log's format")?;
+            values
+                .insert(IDENTITY_KEY, &*encode_value(&identity)?)
+                .doing("write the identity")?;
+            transaction
+                .open_table(super::record::ENTRIES)
+                .doing("create the log's entries")?;
+        }
+        transaction.commit().doing("commit the identity")?;
+        Ok(identity)
+    }
+
+    fn load(database: &Database, path: &str) -> Result<Option<Self>, StoreError> {
+        let transaction = database.begin_read().doing("begin reading the log")?;
+        let values = match transaction.open_table(VALUES) {
+            Ok(values) => values,
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+            Err(error) => return Err(error).doing("open the log's values"),
+        };
+        let read = |key| -> Result<Option<Vec<u8>>, StoreError> {
+            Ok(values
+                .get(key)
+                .doing("read the log's values")?
+                .map(|value| value.value().to_vec()))
+        };
+        let Some(format) = read(FORMAT_KEY)? else {
+            return Ok(None);
+        };
+        let found: u32 = decode_value(&format)?;
+        if found > FORMAT {
+            return Err(StoreError::NewerFormat {
+                path: path.to_owned(),
+                found,
+                supported: FORMAT,
+            });
+        }
+        read(IDENTITY_KEY)?.map(|bytes| decode_value(&bytes)).transpose()
+    }
+}

@@ -1,0 +1,24 @@
+//! The Raft log, vote and identity on disk.
+//!
+//! Appending never waits for the disk: entries are readable at once from memory, and a writer worker puts everything
+//! that has gathered meanwhile into one durable commit, which all waiting writes share. Vote, appends, truncations and
+//! purges go through one queue in order, because a vote written before the entries it follows could lose a commit.
+
+mod identity;
+mod reader;
+mod record;
+mod store;
+mod tail;
+mod writer;
+
+pub(crate) use identity::Identity;
+pub(crate) use record::{log_id_from_record, log_id_to_record, membership_from_record, membership_to_record};
+pub(crate) use store::LogStore;
+
+use openraft::type_config::alias::{EntryOf, LogIdOf, VoteOf};
+
+use crate::types::Types;
+
+type Entry<R> = EntryOf<Types<R>>;
+type LogId<R> = LogIdOf<Types<R>>;
+type Vote<R> = VoteOf<Types<R>>;

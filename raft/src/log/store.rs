@@ -1,0 +1,251 @@
+//! The log as openraft uses it.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use futures::channel::oneshot;
+use openraft::OptionalSend;
+use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
+use openraft::type_config::AsyncRuntime;
+use redb::{Database, ReadableDatabase, ReadableTable};
+
+use super::identity::Identity;
+use super::reader::LogReader;
+use super::record::{ENTRIES, VALUES, decode_entry, decode_value, decode_vote, log_id_from_record};
+use super::tail::Tail;
+use super::writer::{COMMITTED_KEY, PURGED_KEY, VOTE_KEY, Write, Writer};
+use super::{Entry, LogId, Vote};
+use crate::disk::{DatabaseKind, Disk, open_database};
+use crate::error::{Doing, StoreError};
+use crate::queue::Queue;
+use crate::state::LogIdRecord;
+use crate::types::Types;
+use crate::workers::Workers;
+
+/// The log's pages are written once and seldom read again, so a small cache will do.
+const CACHE_BYTES: usize = 8 << 20;
+
+/// What the log's users and its writer share.
+pub(super) struct Shared<R: AsyncRuntime> {
+    tail: RwLock<Tail<R>>,
+    pub(super) queue: Queue<Write<R>>,
+    failed: Mutex<Option<String>>,
+    closed: Mutex<(bool, Vec<oneshot::Sender<()>>)>,
+}
+
+impl<R: AsyncRuntime> Shared<R> {
+    pub(super) fn tail(&self) -> RwLockReadGuard<'_, Tail<R>> {
+        self.tail.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn tail_mut(&self) -> RwLockWriteGuard<'_, Tail<R>> {
+        self.tail.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The writer failed, and why.
+    pub(super) fn fail(&self, reason: String) {
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+    }
+
+    fn check(&self) -> io::Result<()> {
+        match &*self.failed.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(reason) => Err(StoreError::Stopped(reason.clone()).into()),
+            None => Ok(()),
+        }
+    }
+
+    fn push(&self, write: Write<R>) -> io::Result<()> {
+        self.check()?;
+        // The queue closes when the replica stops or the writer failed; whoever waits is told either way.
+        if let Err(write) = self.queue.push(write) {
+            let reason = "the log is closed";
+            write.refuse(reason);
+            return Err(StoreError::Stopped(reason.to_owned()).into());
+        }
+        Ok(())
+    }
+
+    /// The writer has ended and given the database back.
+    pub(super) fn closed(&self) {
+        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        closed.0 = true;
+        for waiting in closed.1.drain(..) {
+            // Whoever waited may have given up.
+            let _ = waiting.send(());
+        }
+    }
+}
+
+/// The log of one replica.
+pub(crate) struct LogStore<R: AsyncRuntime> {
+    shared: Arc<Shared<R>>,
+    database: Arc<Database>,
+    identity: Identity,
+}
+
+impl<R: AsyncRuntime> Clone for LogStore<R> {
+    fn clone(&self) -> Self {
+        let Self {
+            shared,
+            database,
+            identity,
+        } = self;
+        Self {
+            shared: Arc::clone(shared),
+            database: Arc::clone(database),
+            identity: identity.clone(),
+        }
+    }
+}
+
+impl<R: AsyncRuntime> LogStore<R> {
+    /// Opens the log, or makes an empty one with a new identity, and starts its writer.
+    ///
+    /// # Errors
+    /// Why it cannot be opened.
+    pub(crate) fn open<D: Disk>(disk: &D, workers: &dyn Workers) -> Result<Self, StoreError> {
+        let path = disk.name(DatabaseKind::Log);
+        let database = open_database(disk, DatabaseKind::Log, CACHE_BYTES)?;
+        let identity = Identity::load_or_mint::<R>(&database, &path)?;
+        let tail = load::<R>(&database)?;
+        let purged = tail.purged.map(|purged| purged.index);
+        let database = Arc::new(database);
+        let shared = Arc::new(Shared {
+            tail: RwLock::new(tail),
+            queue: Queue::default(),
+            failed: Mutex::new(None),
+            closed: Mutex::new((false, Vec::new())),
+        });
+        let writer = Writer::new(Arc::clone(&database), Arc::clone(&shared), purged);
+        workers
+            .start("raft-log", Box::pin(writer.run()))
+            .map_err(|source| StoreError::File {
+                doing: "start the writer of",
+                path,
+                source,
+            })?;
+        Ok(Self {
+            shared,
+            database,
+            identity,
+        })
+    }
+
+    /// Who this replica is.
+    pub(crate) const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Whether entries were purged, so that the log alone does not make up the state.
+    pub(crate) fn is_purged(&self) -> bool {
+        self.shared.tail().purged.is_some()
+    }
+
+    /// Why the log cannot be written any more, if that is so.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.shared.check().err().map(|error| error.to_string())
+    }
+
+    /// Writes what waits; the file is closed once nobody reads it any more.
+    pub(crate) async fn close(&self) {
+        self.shared.queue.close();
+        let waiting = {
+            let mut closed = self.shared.closed.lock().unwrap_or_else(PoisonError::into_inner);
+            if closed.0 {
+                return;
+            }
+            let (tell, told) = oneshot::channel();
+            closed.1.push(tell);
+            told
+        };
+        // An error means that the writer is gone, which is what was waited for.
+        let _ = waiting.await;
+    }
+}
+
+fn load<R: AsyncRuntime>(database: &Database) -> Result<Tail<R>, StoreError> {
+    let transaction = database.begin_read().doing("begin reading the log")?;
+    let values = transaction.open_table(VALUES).doing("open the log's values")?;
+    let read = |key| -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(values
+            .get(key)
+            .doing("read the log's values")?
+            .map(|value| value.value().to_vec()))
+    };
+    let log_id = |key| -> Result<Option<LogId<R>>, StoreError> {
+        let record: Option<LogIdRecord> = read(key)?.map(|bytes| decode_value(&bytes)).transpose()?;
+        Ok(record.map(log_id_from_record::<R>))
+    };
+    let purged = log_id(PURGED_KEY)?;
+    let entries = transaction.open_table(ENTRIES).doing("open the log's entries")?;
+    let last = match entries.last().doing("read the last entry")? {
+        Some((index, bytes)) => Some(decode_entry::<R>(index.value(), bytes.value())?.log_id),
+        None => None,
+    };
+    let vote = read(VOTE_KEY)?
+        .map(|bytes| decode_vote::<R>(&bytes))
+        .transpose()?;
+    Ok(Tail::new(last.max(purged), purged, vote, log_id(COMMITTED_KEY)?))
+}
+
+impl<R: AsyncRuntime> RaftLogStorage<Types<R>> for LogStore<R> {
+    type LogReader = LogReader<R>;
+
+    async fn get_log_state(&mut self) -> io::Result<LogState<Types<R>>> {
+        let tail = self.shared.tail();
+        Ok(LogState {
+            last_purged_log_id: tail.purged,
+            last_log_id: tail.last,
+        })
+    }
+
+    async fn get_log_reader(&mut self) -> LogReader<R> {
+        LogReader::new(Arc::clone(&self.shared), Arc::clone(&self.database))
+    }
+
+    async fn save_vote(&mut self, vote: &Vote<R>) -> io::Result<()> {
+        let (tell, told) = oneshot::channel();
+        self.shared.push(Write::Vote(*vote, tell))?;
+        let durable = told
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Stopped("the log is closed".to_owned())));
+        durable?;
+        self.shared.tail_mut().vote = Some(*vote);
+        Ok(())
+    }
+
+    async fn save_committed(&mut self, committed: Option<LogId<R>>) -> io::Result<()> {
+        // Written along with the next entries: a lost one is found again from the leader.
+        self.shared.tail_mut().committed = committed;
+        Ok(())
+    }
+
+    async fn read_committed(&mut self) -> io::Result<Option<LogId<R>>> {
+        Ok(self.shared.tail().committed)
+    }
+
+    async fn append<I>(&mut self, entries: I, flushed: IOFlushed<Types<R>>) -> io::Result<()>
+    where
+        I: IntoIterator<Item = Entry<R>> + OptionalSend,
+        I::IntoIter: OptionalSend,
+    {
+        let entries: Vec<Entry<R>> = entries.into_iter().collect();
+        {
+            let mut tail = self.shared.tail_mut();
+            for entry in &entries {
+                tail.push(entry.clone());
+            }
+        }
+        self.shared.push(Write::Append(entries, flushed))
+    }
+
+    async fn truncate_after(&mut self, last: Option<LogId<R>>) -> io::Result<()> {
+        self.shared.tail_mut().truncate(last);
+        self.shared.push(Write::Truncate(last))
+    }
+
+    async fn purge(&mut self, upto: LogId<R>) -> io::Result<()> {
+        self.shared.tail_mut().purge(upto);
+        self.shared.push(Write::Purge(upto))
+    }
+}

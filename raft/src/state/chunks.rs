@@ -1,0 +1,200 @@
+//! Chunks in segments: finding them, and changing several in one go.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as MapEntry;
+
+use zephyrfs_core::Totals;
+use zephyrfs_core::id::ChunkId;
+use zephyrfs_core::row::ChunkRow;
+
+use super::registry::Registry;
+use super::segment::{Entry, Place, Segment};
+use super::{decode, encode};
+use crate::error::StoreError;
+use crate::kv::{Layered, Table};
+
+/// The key of the index: short and of one length, whatever the id looks like.
+fn index_key(id: &ChunkId) -> [u8; 16] {
+    let mut key = [0; 16];
+    key.copy_from_slice(&blake3::hash(id.as_str().as_bytes()).as_bytes()[..16]);
+    key
+}
+
+/// Where a chunk's record lies.
+///
+/// Two ids with the same digest are not to be expected before the end of the world; their places would stand one behind
+/// the other, so even then neither is mistaken for the other.
+pub(super) fn find(layered: &Layered, id: &ChunkId) -> Result<Option<(Place, Segment)>, StoreError> {
+    let Some(places) = layered.get(Table::ChunkIndex, &index_key(id))? else {
+        return Ok(None);
+    };
+    for place in places.chunks(Place::LEN) {
+        let place = Place::from_bytes(place).ok_or_else(|| {
+            StoreError::corrupt(Table::ChunkIndex.name(), format!("the place of chunk {id}"))
+        })?;
+        let segment = read_segment(layered, place)?.ok_or_else(|| {
+            StoreError::corrupt(
+                Table::ChunkIndex.name(),
+                format!("chunk {id} is not at its place"),
+            )
+        })?;
+        if segment.record(id).is_some() {
+            return Ok(Some((place, segment)));
+        }
+    }
+    Ok(None)
+}
+
+/// A chunk's row.
+pub(super) fn load(
+    layered: &Layered,
+    registry: &Registry,
+    id: &ChunkId,
+) -> Result<Option<ChunkRow>, StoreError> {
+    let Some((_, segment)) = find(layered, id)? else {
+        return Ok(None);
+    };
+    segment
+        .record(id)
+        .map(|record| segment.to_row(record, registry))
+        .transpose()
+}
+
+/// A segment.
+pub(super) fn read_segment(layered: &Layered, place: Place) -> Result<Option<Segment>, StoreError> {
+    let bytes = layered.get(Table::Segments, &place.to_bytes())?;
+    bytes.map(|bytes| decode(Table::Segments, &bytes)).transpose()
+}
+
+/// Changes to chunks, gathered by segment, so that each segment is decoded and encoded once.
+#[derive(Default)]
+pub(super) struct Changes {
+    segments: BTreeMap<Place, Segment>,
+}
+
+impl Changes {
+    /// A segment as changed so far.
+    pub(super) fn segment(
+        &mut self,
+        layered: &Layered,
+        place: Place,
+    ) -> Result<Option<&mut Segment>, StoreError> {
+        Ok(match self.segments.entry(place) {
+            MapEntry::Occupied(open) => Some(open.into_mut()),
+            MapEntry::Vacant(vacant) => read_segment(layered, place)?.map(|segment| vacant.insert(segment)),
+        })
+    }
+
+    /// Puts a new segment in its place.
+    pub(super) fn insert(&mut self, place: Place, segment: Segment) {
+        self.segments.insert(place, segment);
+    }
+
+    /// Changes the record of a known chunk; answers whether there was one.
+    pub(super) fn update(
+        &mut self,
+        layered: &mut Layered,
+        registry: &Registry,
+        totals: &mut Totals,
+        id: &ChunkId,
+        row: &ChunkRow,
+    ) -> Result<bool, StoreError> {
+        let Some((place, found)) = find(layered, id)? else {
+            return Ok(false);
+        };
+        let segment = self.segments.entry(place).or_insert(found);
+        let missing =
+            || StoreError::corrupt(Table::Segments.name(), format!("chunk {id} is not at its place"));
+        let before = segment.to_row(segment.record(id).ok_or_else(missing)?, registry)?;
+        let record = segment.to_record(id, row, registry)?;
+        for entry in &mut segment.entries {
+            if matches!(entry, Entry::Here(old) if old.id == *id) {
+                *entry = Entry::Here(record);
+                break;
+            }
+        }
+        note_orphan(layered, id, Some(&before), row);
+        totals.chunk_changed(Some(&before), Some(row));
+        Ok(true)
+    }
+
+    /// Takes a chunk's record out.
+    pub(super) fn remove(
+        &mut self,
+        layered: &mut Layered,
+        registry: &Registry,
+        totals: &mut Totals,
+        id: &ChunkId,
+    ) -> Result<(), StoreError> {
+        let Some((place, found)) = find(layered, id)? else {
+            return Ok(());
+        };
+        let segment = self.segments.entry(place).or_insert(found);
+        if let Some(record) = segment.record(id) {
+            let before = segment.to_row(record, registry)?;
+            totals.chunk_changed(Some(&before), None);
+            if !before.is_referenced() {
+                layered.delete(Table::Orphans, id.as_str().as_bytes());
+            }
+        }
+        segment
+            .entries
+            .retain(|entry| !matches!(entry, Entry::Here(record) if record.id == *id));
+        remove_from_index(layered, id, place)
+    }
+
+    /// Writes every changed segment; one that is left empty goes.
+    pub(super) fn write(self, layered: &mut Layered) -> Result<(), StoreError> {
+        for (place, segment) in self.segments {
+            if segment.entries.is_empty() {
+                layered.delete(Table::Segments, &place.to_bytes());
+            } else {
+                layered.put(
+                    Table::Segments,
+                    &place.to_bytes(),
+                    encode(Table::Segments, &segment)?,
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Notes where a new chunk's record lies.
+pub(super) fn add_to_index(layered: &mut Layered, id: &ChunkId, place: Place) -> Result<(), StoreError> {
+    let key = index_key(id);
+    let mut places = layered
+        .get(Table::ChunkIndex, &key)?
+        .map_or_else(Vec::new, |places| places.to_vec());
+    places.extend_from_slice(&place.to_bytes());
+    layered.put(Table::ChunkIndex, &key, places);
+    Ok(())
+}
+
+fn remove_from_index(layered: &mut Layered, id: &ChunkId, place: Place) -> Result<(), StoreError> {
+    let key = index_key(id);
+    let gone = place.to_bytes();
+    let places = layered.get(Table::ChunkIndex, &key)?.unwrap_or_default();
+    let left: Vec<u8> = places
+        .chunks(Place::LEN)
+        .filter(|place| *place != gone)
+        .flatten()
+        .copied()
+        .collect();
+    if left.is_empty() {
+        layered.delete(Table::ChunkIndex, &key);
+    } else {
+        layered.put(Table::ChunkIndex, &key, left);
+    }
+    Ok(())
+}
+
+/// Keeps the list of chunks that no file holds.
+pub(super) fn note_orphan(layered: &mut Layered, id: &ChunkId, before: Option<&ChunkRow>, row: &ChunkRow) {
+    let was_listed = before.is_some_and(|before| !before.is_referenced());
+    match (was_listed, row.is_referenced()) {
+        (false, false) => layered.put(Table::Orphans, id.as_str().as_bytes(), [].as_slice()),
+        (true, true) => layered.delete(Table::Orphans, id.as_str().as_bytes()),
+        (true, false) | (false, true) => {}
+    }
+}

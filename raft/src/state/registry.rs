@@ -1,0 +1,167 @@
+//! The nodes and their last heartbeats, decoded in memory and written through.
+//!
+//! Replicas are stored by a node's *handle*, a small number given to each node id once, because a chunk's row names
+//! three nodes and there are millions of chunks. Handles are never given twice: nodes leave tombstones.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use zephyrfs_core::id::NodeId;
+use zephyrfs_core::row::{BeatRow, NodeRow};
+
+use super::{decode, encode, text_key};
+use crate::error::StoreError;
+use crate::kv::{Layered, Table};
+
+/// A node in memory.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    handle: u32,
+    pub(crate) row: Arc<NodeRow>,
+    pub(crate) beat: Option<BeatRow>,
+}
+
+/// All nodes.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    nodes: BTreeMap<NodeId, Known>,
+    by_handle: Vec<NodeId>,
+    version: u64,
+}
+
+/// A node as stored.
+#[derive(Serialize, Deserialize)]
+struct StoredNode {
+    handle: u32,
+    row: NodeRow,
+}
+
+const EVERYTHING: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Unbounded, Bound::Unbounded);
+
+impl Registry {
+    /// Reads every node.
+    pub(crate) fn load(layered: &Layered) -> Result<Self, StoreError> {
+        let mut nodes = BTreeMap::new();
+        let mut by_handle = BTreeMap::new();
+        for pair in layered.range(Table::Nodes, EVERYTHING)? {
+            let (key, value) = pair?;
+            let id = NodeId::from(text_key(Table::Nodes, &key)?);
+            let StoredNode { handle, row } = decode(Table::Nodes, &value)?;
+            by_handle.insert(handle, id.clone());
+            nodes.insert(
+                id,
+                Known {
+                    handle,
+                    row: Arc::new(row),
+                    beat: None,
+                },
+            );
+        }
+        for pair in layered.range(Table::Beats, EVERYTHING)? {
+            let (key, value) = pair?;
+            let id = NodeId::from(text_key(Table::Beats, &key)?);
+            let known = nodes
+                .get_mut(&id)
+                .ok_or_else(|| StoreError::corrupt(Table::Beats.name(), format!("no node {id}")))?;
+            known.beat = Some(decode(Table::Beats, &value)?);
+        }
+        if by_handle
+            .last_key_value()
+            .is_some_and(|(&last, _)| last as usize + 1 != by_handle.len())
+        {
+            return Err(StoreError::corrupt(
+                Table::Nodes.name(),
+                "a node's handle is missing",
+            ));
+        }
+        Ok(Self {
+            nodes,
+            by_handle: by_handle.into_values().collect(),
+            version: 1,
+        })
+    }
+
+    /// A node.
+    pub(crate) fn get(&self, id: &NodeId) -> Option<&Known> {
+        self.nodes.get(id)
+    }
+
+    /// All nodes by id.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&NodeId, &Known)> {
+        self.nodes.iter()
+    }
+
+    /// Grows whenever a node's row changes, not with its beats.
+    pub(crate) const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Writes a node, and tells what stood there before.
+    pub(crate) fn put_node(
+        &mut self,
+        layered: &mut Layered,
+        id: &NodeId,
+        row: &NodeRow,
+    ) -> Result<Option<Arc<NodeRow>>, StoreError> {
+        let before = self.nodes.get(id);
+        let handle = match before {
+            Some(known) => known.handle,
+            None => u32::try_from(self.by_handle.len())
+                .map_err(|_| StoreError::corrupt(Table::Nodes.name(), "no handles are left"))?,
+        };
+        let beat = before.and_then(|known| known.beat);
+        let stored = StoredNode {
+            handle,
+            row: row.clone(),
+        };
+        layered.put(
+            Table::Nodes,
+            id.as_str().as_bytes(),
+            encode(Table::Nodes, &stored)?,
+        );
+        let known = Known {
+            handle,
+            row: Arc::new(stored.row),
+            beat,
+        };
+        let before = self.nodes.insert(id.clone(), known).map(|known| known.row);
+        if before.is_none() {
+            self.by_handle.push(id.clone());
+        }
+        self.version += 1;
+        Ok(before)
+    }
+
+    /// Writes a node's last heartbeat.
+    pub(crate) fn put_beat(
+        &mut self,
+        layered: &mut Layered,
+        id: &NodeId,
+        beat: BeatRow,
+    ) -> Result<(), StoreError> {
+        let known = self
+            .nodes
+            .get_mut(id)
+            .ok_or_else(|| StoreError::corrupt(Table::Beats.name(), format!("no node {id}")))?;
+        layered.put(Table::Beats, id.as_str().as_bytes(), encode(Table::Beats, &beat)?);
+        known.beat = Some(beat);
+        Ok(())
+    }
+
+    /// The handle that replicas on a node are stored under.
+    pub(crate) fn handle_of(&self, id: &NodeId) -> Result<u32, StoreError> {
+        let known = self.nodes.get(id);
+        known
+            .map(|known| known.handle)
+            .ok_or_else(|| StoreError::corrupt(Table::Segments.name(), format!("no node {id}")))
+    }
+
+    /// The node of a handle.
+    pub(crate) fn node_of(&self, handle: u32) -> Result<&NodeId, StoreError> {
+        self.by_handle.get(handle as usize).ok_or_else(|| {
+            StoreError::corrupt(Table::Segments.name(), format!("no node has handle {handle}"))
+        })
+    }
+}
