@@ -11,7 +11,7 @@ use crate::error::{Doing, StoreError};
 
 mod memory;
 
-pub use memory::{Memory, SharedBackend};
+pub use memory::Memory;
 
 /// One of a replica's two databases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

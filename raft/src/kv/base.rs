@@ -39,26 +39,12 @@ impl Base {
 
     /// Writes a layer, sorted, in one durable commit.
     pub(crate) fn commit(database: &Database, layer: &Layer) -> Result<(), StoreError> {
-        Self::commit_with(database, |transaction| {
-            for table in Table::ALL {
-                let entries = layer.table(table);
-                if entries.is_empty() {
-                    continue;
-                }
-                let mut open = transaction.open_table(table.definition()).doing("open a table")?;
-                for (key, value) in entries {
-                    match value {
-                        Some(value) => drop(open.insert(&**key, &**value).doing("write a row")?),
-                        None => drop(open.remove(&**key).doing("delete a row")?),
-                    }
-                }
-            }
-            Ok(())
-        })
+        Self::commit_with(database, |transaction| write_layer(transaction, layer))
     }
 
-    /// Replaces every table by those of another state, in one durable commit: the old state or the new, never a mix.
-    pub(crate) fn replace(database: &Database, other: &Self) -> Result<(), StoreError> {
+    /// Replaces every table by those of another state, and writes a layer over it, in one durable commit: a crash leaves
+    /// the old state or the new, never a mix.
+    pub(crate) fn replace(database: &Database, other: &Self, over: &Layer) -> Result<(), StoreError> {
         Self::commit_with(database, |transaction| {
             for table in Table::ALL {
                 transaction
@@ -70,7 +56,7 @@ impl Base {
                     open.insert(key.value(), value.value()).doing("write a row")?;
                 }
             }
-            Ok(())
+            write_layer(transaction, over)
         })
     }
 
@@ -113,4 +99,21 @@ impl Base {
     pub(crate) fn rows(&self, table: Table) -> Result<u64, StoreError> {
         self.tables[table as usize].len().doing("count rows")
     }
+}
+
+fn write_layer(transaction: &redb::WriteTransaction, layer: &Layer) -> Result<(), StoreError> {
+    for table in Table::ALL {
+        let entries = layer.table(table);
+        if entries.is_empty() {
+            continue;
+        }
+        let mut open = transaction.open_table(table.definition()).doing("open a table")?;
+        for (key, value) in entries {
+            match value {
+                Some(value) => drop(open.insert(&**key, &**value).doing("write a row")?),
+                None => drop(open.remove(&**key).doing("delete a row")?),
+            }
+        }
+    }
+    Ok(())
 }

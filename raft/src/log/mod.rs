@@ -5,7 +5,6 @@
 //! purges go through one queue in order, because a vote written before the entries it follows could lose a commit.
 
 mod identity;
-mod queue;
 mod reader;
 mod record;
 mod store;
@@ -13,6 +12,7 @@ mod tail;
 mod writer;
 
 pub(crate) use identity::Identity;
+pub(crate) use record::{log_id_from_record, log_id_to_record, membership_from_record, membership_to_record};
 pub(crate) use store::LogStore;
 
 use openraft::type_config::alias::{EntryOf, LogIdOf, VoteOf};

@@ -45,6 +45,12 @@ impl<R: AsyncRuntime> LogReader<R> {
             entries: Vec::new(),
             left: bytes,
         };
+        // The disk may still hold entries that are truncated or purged by now.
+        let (start, end) = {
+            let tail = self.shared.tail();
+            let after = |log_id: Option<LogId<R>>| log_id.map_or(0, |log_id| log_id.index + 1);
+            (start.max(after(tail.purged)), end.min(after(tail.last)))
+        };
         // What is not in memory is on disk: entries leave memory only once they are durable.
         let in_memory_from = self.shared.tail().first_index().unwrap_or(u64::MAX);
         if start < in_memory_from && !self.read_from_disk(start, end.min(in_memory_from), &mut batch)? {

@@ -10,14 +10,14 @@ use openraft::type_config::AsyncRuntime;
 use redb::{Database, ReadableDatabase, ReadableTable};
 
 use super::identity::Identity;
-use super::queue::{Queue, Write};
 use super::reader::LogReader;
 use super::record::{ENTRIES, VALUES, decode_entry, decode_value, decode_vote, log_id_from_record};
 use super::tail::Tail;
-use super::writer::{COMMITTED_KEY, PURGED_KEY, VOTE_KEY, Writer};
+use super::writer::{COMMITTED_KEY, PURGED_KEY, VOTE_KEY, Write, Writer};
 use super::{Entry, LogId, Vote};
 use crate::disk::{DatabaseKind, Disk, open_database};
 use crate::error::{Doing, StoreError};
+use crate::queue::Queue;
 use crate::state::LogIdRecord;
 use crate::types::Types;
 use crate::workers::Workers;
@@ -28,7 +28,7 @@ const CACHE_BYTES: usize = 8 << 20;
 /// What the log's users and its writer share.
 pub(super) struct Shared<R: AsyncRuntime> {
     tail: RwLock<Tail<R>>,
-    pub(super) queue: Queue<R>,
+    pub(super) queue: Queue<Write<R>>,
     failed: Mutex<Option<String>>,
     closed: Mutex<(bool, Vec<oneshot::Sender<()>>)>,
 }
@@ -54,13 +54,24 @@ impl<R: AsyncRuntime> Shared<R> {
         }
     }
 
+    fn push(&self, write: Write<R>) -> io::Result<()> {
+        self.check()?;
+        // The queue closes when the replica stops or the writer failed; whoever waits is told either way.
+        if let Err(write) = self.queue.push(write) {
+            let reason = "the log is closed";
+            write.refuse(reason);
+            return Err(StoreError::Stopped(reason.to_owned()).into());
+        }
+        Ok(())
+    }
+
     /// The writer has ended and given the database back.
     pub(super) fn closed(&self) {
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
         closed.0 = true;
         for waiting in closed.1.drain(..) {
             // Whoever waited may have given up.
-            drop(waiting.send(()));
+            let _ = waiting.send(());
         }
     }
 }
@@ -125,6 +136,11 @@ impl<R: AsyncRuntime> LogStore<R> {
         &self.identity
     }
 
+    /// Whether entries were purged, so that the log alone does not make up the state.
+    pub(crate) fn is_purged(&self) -> bool {
+        self.shared.tail().purged.is_some()
+    }
+
     /// Why the log cannot be written any more, if that is so.
     pub(crate) fn failure(&self) -> Option<String> {
         self.shared.check().err().map(|error| error.to_string())
@@ -143,7 +159,7 @@ impl<R: AsyncRuntime> LogStore<R> {
             told
         };
         // An error means that the writer is gone, which is what was waited for.
-        drop(waiting.await);
+        let _ = waiting.await;
     }
 }
 
@@ -188,9 +204,8 @@ impl<R: AsyncRuntime> RaftLogStorage<Types<R>> for LogStore<R> {
     }
 
     async fn save_vote(&mut self, vote: &Vote<R>) -> io::Result<()> {
-        self.shared.check()?;
         let (tell, told) = oneshot::channel();
-        self.shared.queue.push(Write::Vote(*vote, tell));
+        self.shared.push(Write::Vote(*vote, tell))?;
         let durable = told
             .await
             .unwrap_or_else(|_| Err(StoreError::Stopped("the log is closed".to_owned())));
@@ -214,7 +229,6 @@ impl<R: AsyncRuntime> RaftLogStorage<Types<R>> for LogStore<R> {
         I: IntoIterator<Item = Entry<R>> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        self.shared.check()?;
         let entries: Vec<Entry<R>> = entries.into_iter().collect();
         {
             let mut tail = self.shared.tail_mut();
@@ -222,21 +236,16 @@ impl<R: AsyncRuntime> RaftLogStorage<Types<R>> for LogStore<R> {
                 tail.push(entry.clone());
             }
         }
-        self.shared.queue.push(Write::Append(entries, flushed));
-        Ok(())
+        self.shared.push(Write::Append(entries, flushed))
     }
 
     async fn truncate_after(&mut self, last: Option<LogId<R>>) -> io::Result<()> {
-        self.shared.check()?;
         self.shared.tail_mut().truncate(last);
-        self.shared.queue.push(Write::Truncate(last));
-        Ok(())
+        self.shared.push(Write::Truncate(last))
     }
 
     async fn purge(&mut self, upto: LogId<R>) -> io::Result<()> {
-        self.shared.check()?;
         self.shared.tail_mut().purge(upto);
-        self.shared.queue.push(Write::Purge(upto));
-        Ok(())
+        self.shared.push(Write::Purge(upto))
     }
 }

@@ -68,6 +68,9 @@ impl<R: AsyncRuntime> Tail<R> {
     /// Drops the entries after an index.
     pub(super) fn truncate(&mut self, after: Option<LogId<R>>) {
         let keep = after.as_ref().map(|after| after.index);
+        if self.last.as_ref().map(|last| last.index) <= keep {
+            return;
+        }
         while self
             .entries
             .back()

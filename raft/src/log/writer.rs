@@ -3,20 +3,32 @@
 use std::io;
 use std::sync::Arc;
 
+use futures::channel::oneshot;
 use openraft::storage::IOFlushed;
 use openraft::type_config::AsyncRuntime;
 use redb::{Database, Durability, ReadableTable, Table};
 
-use super::LogId;
-use super::queue::Write;
 use super::record::{ENTRIES, VALUES, encode_entry, encode_value, encode_vote, log_id_to_record};
 use super::store::Shared;
+use super::{Entry, LogId, Vote};
 use crate::error::{Doing, StoreError};
 use crate::types::Types;
 
 pub(super) const VOTE_KEY: &str = "vote";
 pub(super) const COMMITTED_KEY: &str = "committed";
 pub(super) const PURGED_KEY: &str = "purged";
+
+/// A write to the log.
+pub(super) enum Write<R: AsyncRuntime> {
+    /// Entries behind the last one, and whom to tell when they are durable.
+    Append(Vec<Entry<R>>, IOFlushed<Types<R>>),
+    /// A vote, and whom to tell when it is durable.
+    Vote(Vote<R>, oneshot::Sender<Result<(), StoreError>>),
+    /// Entries after an index are void.
+    Truncate(Option<LogId<R>>),
+    /// Entries up to an index are no longer needed.
+    Purge(LogId<R>),
+}
 
 /// A purge removes at most so many entries in one commit, so that no append waits long behind it.
 const PURGE_STEP: usize = 1_000;
@@ -32,7 +44,7 @@ pub(super) struct Writer<R: AsyncRuntime> {
 /// Whom to tell what, once a commit is durable.
 enum Waiting<R: AsyncRuntime> {
     Append(IOFlushed<Types<R>>),
-    Vote(futures::channel::oneshot::Sender<Result<(), StoreError>>),
+    Vote(oneshot::Sender<Result<(), StoreError>>),
 }
 
 impl<R: AsyncRuntime> Writer<R> {
@@ -77,14 +89,9 @@ impl<R: AsyncRuntime> Writer<R> {
     }
 
     async fn refuse_the_rest(&self, reason: &str) {
+        self.shared.queue.close();
         while let Some(writes) = self.shared.queue.take_all(true).await {
-            for write in writes {
-                match write {
-                    Write::Append(_, flushed) => Waiting::<R>::Append(flushed).tell(Some(reason)),
-                    Write::Vote(_, told) => Waiting::<R>::Vote(told).tell(Some(reason)),
-                    Write::Truncate(_) | Write::Purge(_) => {}
-                }
-            }
+            writes.into_iter().for_each(|write| write.refuse(reason));
         }
         self.shared.closed();
     }
@@ -212,6 +219,17 @@ fn put_log_id<R: AsyncRuntime>(
             .doing("save a position in the log")?;
     }
     Ok(())
+}
+
+impl<R: AsyncRuntime> Write<R> {
+    /// Tells whoever waits that the write will not happen.
+    pub(super) fn refuse(self, reason: &str) {
+        match self {
+            Self::Append(_, flushed) => Waiting::<R>::Append(flushed).tell(Some(reason)),
+            Self::Vote(_, told) => Waiting::<R>::Vote(told).tell(Some(reason)),
+            Self::Truncate(_) | Self::Purge(_) => {}
+        }
+    }
 }
 
 impl<R: AsyncRuntime> Waiting<R> {

@@ -11,7 +11,7 @@ use zephyrfs_core::{Mutation, ReadSet, View};
 use super::chunks::{self, Changes};
 use super::dump;
 use super::files::{self, Unplaced};
-use super::header::Header;
+use super::header::{Header, LogIdRecord};
 use super::registry::Registry;
 use super::{decode, encode, sharers, text_key};
 use crate::error::StoreError;
@@ -22,6 +22,9 @@ pub(crate) struct State {
     layered: Layered,
     registry: Registry,
     header: Header,
+    /// The last applied entry that is on disk, and the one that will be when the frozen layer is.
+    durable: Option<LogIdRecord>,
+    freezing: Option<LogIdRecord>,
 }
 
 impl State {
@@ -30,11 +33,19 @@ impl State {
         let layered = Layered::over(base);
         let header = Header::load(&layered, path)?;
         let registry = Registry::load(&layered)?;
+        let durable = header.applied;
         Ok(Self {
             layered,
             registry,
             header,
+            durable,
+            freezing: durable,
         })
+    }
+
+    /// What a durable state is stamped with.
+    pub(crate) fn header_of(base: &Arc<Base>, path: &str) -> Result<Header, StoreError> {
+        Header::load(&Layered::over(Arc::clone(base)), path)
     }
 
     /// What the state is stamped with.
@@ -54,12 +65,28 @@ impl State {
 
     /// Freezes what is in memory, stamped, to be written to disk; `None` while the last freeze is not written yet.
     pub(crate) fn freeze(&mut self) -> Result<Option<Arc<Layer>>, StoreError> {
-        self.layered.freeze(&self.header)
+        let frozen = self.layered.freeze(&self.header)?;
+        if frozen.is_some() {
+            self.freezing = self.header.applied;
+        }
+        Ok(frozen)
+    }
+
+    /// What is frozen and not written yet.
+    #[cfg(test)]
+    pub(crate) fn frozen(&self) -> Option<Arc<Layer>> {
+        self.layered.frozen()
     }
 
     /// What was frozen is on disk.
     pub(crate) fn flushed(&mut self, base: Base) {
         self.layered.flushed(base);
+        self.durable = self.freezing;
+    }
+
+    /// Whether something was applied that is not on disk.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.durable != self.header.applied
     }
 
     /// About how much memory the writes take that are not frozen.
@@ -133,6 +160,15 @@ impl State {
             .range(Table::Releases, (Bound::Unbounded, Bound::Unbounded))?
             .take(limit);
         page.map(|pair| dump::release_id(&pair?.0)).collect()
+    }
+
+    /// Rows by table, as of the last durable state.
+    pub(crate) fn rows(&self) -> Result<Vec<(&'static str, u64)>, StoreError> {
+        let base = self.layered.base();
+        Table::ALL
+            .into_iter()
+            .map(|table| Ok((table.name(), base.rows(table)?)))
+            .collect()
     }
 
     fn load_node(&self, id: &NodeId, view: &mut View) {
@@ -269,6 +305,7 @@ impl RowStore for State {
             layered,
             registry,
             header,
+            ..
         } = self;
         let Header {
             totals, next_handle, ..

@@ -12,12 +12,13 @@ use crate::view::View;
 pub struct Context {
     /// Where in the common order the command stands.
     pub index: AppliedIndex,
-    /// The time: the leader's, but never earlier than that of any command before.
+    /// The time: the leader's, but never earlier than that of any command before, whether that was refused or not.
     pub now: Timestamp,
 }
 
 impl Context {
-    /// The context of the command after one that was decided at `last`.
+    /// The context of the command after one that was decided at `last`. An engine keeps the time of the last command
+    /// with its state, and moves it on after a refused command too: whoever replays the log must see the same times.
     pub fn following(last: Timestamp, index: AppliedIndex, envelope: &Envelope) -> Self {
         Self {
             index,
@@ -49,6 +50,10 @@ pub fn decide(envelope: &Envelope, view: &View, context: &Context) -> Result<Eff
         };
     }
     let mut effects = proposal.command.decide(proposal.id, view, context)?;
+    // A command that forgets expired answers may name its own key; a row has one mutation at most.
+    effects
+        .mutations
+        .retain(|mutation| !matches!(mutation, Mutation::DeleteRequest(key) if *key == idempotency.key));
     let request = RequestRow {
         fingerprint: idempotency.fingerprint,
         response: effects.response.clone(),
@@ -58,4 +63,89 @@ pub fn decide(envelope: &Envelope, view: &View, context: &Context) -> Result<Eff
         .mutations
         .push(Mutation::PutRequest(idempotency.key.clone(), request));
     Ok(effects)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::command::{Command, ForgetExpired};
+    use crate::envelope::Idempotency;
+    use crate::rejection::Rejection;
+    use crate::row::Fingerprint;
+    use crate::testing::{NewFile, World, delete};
+    use crate::units::{Millis, Timestamp};
+
+    fn key(fingerprint: u8) -> Option<Idempotency> {
+        Some(Idempotency {
+            key: "k".to_owned(),
+            fingerprint: Fingerprint::from_bytes([fingerprint; 32]),
+            keep_for: Millis::new(100),
+        })
+    }
+
+    fn file() -> NewFile {
+        NewFile::new("f", ["a"]).on(["n1"])
+    }
+
+    #[test]
+    fn a_repeated_request_has_one_effect_and_the_same_answer() {
+        let mut world = World::with_nodes(["n1"]);
+        let first = world.apply_keyed(file(), key(1));
+        world.apply(delete("f")).unwrap();
+        assert_eq!(world.apply_keyed(file(), key(1)), first);
+        assert_eq!(
+            world.file("f"),
+            None,
+            "it was registered once and deleted after that"
+        );
+    }
+
+    #[test]
+    fn a_key_means_one_request_until_it_expires() {
+        let mut world = World::with_nodes(["n1"]);
+        world.apply_keyed(file(), key(1)).unwrap();
+        world.pass(Millis::new(99));
+        let reused = Rejection::IdempotencyKeyReused { key: "k".to_owned() };
+        assert_eq!(world.apply_keyed(delete("f"), key(2)), Err(reused));
+        world.pass(Millis::new(1));
+        world.apply_keyed(delete("f"), key(2)).unwrap();
+        assert_eq!(world.file("f"), None);
+    }
+
+    #[test]
+    fn a_refused_request_may_be_tried_again_with_its_key() {
+        let mut world = World::with_nodes(["n1"]);
+        world.apply_keyed(delete("f"), key(1)).unwrap_err();
+        world.apply(file()).unwrap();
+        world.apply_keyed(delete("f"), key(1)).unwrap();
+    }
+
+    #[test]
+    fn forgetting_its_own_expired_key_still_remembers_the_new_answer() {
+        let mut world = World::with_nodes(["n1"]);
+        world.apply_keyed(file(), key(1)).unwrap();
+        world.pass(Millis::new(100));
+        let forget = Command::ForgetExpired(ForgetExpired {
+            requests: vec!["k".to_owned()],
+            chunks: Vec::new(),
+            unreferenced_since: Timestamp::EPOCH,
+        });
+        let first = world.apply_keyed(forget.clone(), key(2));
+        world.pass(Millis::new(50));
+        assert_eq!(world.apply_keyed(forget, key(2)), first);
+    }
+
+    #[test]
+    fn time_does_not_run_backwards_with_the_leaders_clock() {
+        let mut world = World::with_nodes(["n1"]);
+        world.pass(Millis::new(500));
+        world.apply(delete("never")).unwrap_err();
+        let latest = world.now();
+        world.turn_back(Millis::new(400));
+        world.apply(file()).unwrap();
+        assert_eq!(
+            world.file("f").unwrap().created_at,
+            latest,
+            "a refused command counts too"
+        );
+    }
 }

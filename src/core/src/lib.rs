@@ -8,6 +8,8 @@
 //! [`decide`], and writes the mutations it returns. The engine knows kinds of rows; it never knows commands.
 
 pub mod command;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod engine;
 pub mod envelope;
 pub mod id;
@@ -23,6 +25,8 @@ mod dump;
 mod effects;
 mod rejection;
 mod response;
+#[cfg(test)]
+mod testing;
 mod totals;
 
 pub use command::Command;

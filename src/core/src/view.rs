@@ -8,24 +8,30 @@ use crate::row::{BeatRow, ChunkRow, FileRow, NodeRow, ReleaseRow, RequestRow};
 
 /// The rows that an engine loads before a decision, by kind. Known from the command alone.
 ///
-/// Naming a row twice, or one that does not exist, is fine: a missing row is missing from the [`View`].
+/// Naming a row twice, or one that does not exist, is fine: a missing row is missing from the [`View`]. Every store
+/// loads exactly the rows described here, no fewer and no more; [`crate::model::Model::view`] is the reference.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReadSet {
     /// Nodes, each with its last heartbeat.
     pub nodes: Vec<NodeId>,
-    /// Files.
+    /// Files, without their chunks' rows.
     pub files: Vec<FileId>,
-    /// Files whose chunks are wanted too: the first so many of each.
+    /// Files with the rows of their first so many chunks. The file's own row comes along; a file named twice gets the
+    /// chunks of both.
     pub file_chunks: Vec<(FileId, usize)>,
     /// Chunks.
     pub chunks: Vec<ChunkId>,
-    /// For each chunk loaded: its first sharer, and whether these files are among its sharers.
+    /// For each chunk that is loaded by any part of this set and has `sharers > 0`: its first sharer, which is the one
+    /// with the smallest [`FileId`], and its rows for these files and for the files of the loaded releases. `None`
+    /// loads no sharers at all.
     pub sharers: Option<Vec<FileId>>,
-    /// Whether the nodes of each loaded chunk's replicas are wanted, with their last heartbeats.
+    /// Whether the nodes of the replicas of each chunk that is loaded by any part of this set are wanted, with their
+    /// last heartbeats.
     pub replica_nodes: bool,
-    /// Unfinished releases, each with the next so many of its chunks and the file that held them.
+    /// Unfinished releases. With each comes the row of the file that held its chunks, if that exists again or still,
+    /// and the rows of its next so many chunks ([`ReleaseRow::next_page`]).
     pub releases: Vec<(RequestId, usize)>,
-    /// Remembered requests, by idempotency key.
+    /// Remembered requests, by idempotency key. Expired ones too: expiry is for the decision to judge.
     pub requests: Vec<String>,
 }
 
@@ -34,7 +40,7 @@ pub struct ReadSet {
 pub struct View {
     /// Nodes.
     pub nodes: BTreeMap<NodeId, Arc<NodeRow>>,
-    /// Last heartbeats.
+    /// The last heartbeats of these nodes.
     pub beats: BTreeMap<NodeId, BeatRow>,
     /// Files.
     pub files: BTreeMap<FileId, FileRow>,

@@ -42,3 +42,34 @@ impl DeleteFile {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::rejection::Rejection;
+    use crate::testing::{NewFile, World, delete};
+
+    #[test]
+    fn a_deleted_file_is_gone_and_its_chunks_wait_for_their_copies_to_go() {
+        let mut world = World::with_nodes(["n1"]);
+        world.apply(NewFile::new("f", ["a"]).on(["n1"])).unwrap();
+        world.apply(delete("f")).unwrap();
+        assert_eq!(world.file("f"), None);
+        assert_eq!(world.chunk("a").unwrap().unreferenced_since, Some(world.now()));
+        let totals = world.model().totals();
+        assert_eq!(
+            (totals.files, totals.chunks, totals.unreferenced_chunks),
+            (0, 0, 1)
+        );
+    }
+
+    #[test]
+    fn deleting_twice_says_that_there_is_no_such_file() {
+        let mut world = World::with_nodes(["n1"]);
+        world.apply(NewFile::new("f", ["a"]).on(["n1"])).unwrap();
+        world.apply(delete("f")).unwrap();
+        assert_eq!(
+            world.apply(delete("f")),
+            Err(Rejection::FileNotFound { file: "f".into() })
+        );
+    }
+}

@@ -62,3 +62,84 @@ impl ExpireNodes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ExpireNodes;
+    use crate::command::{Command, NodeStateChange};
+    use crate::id::NodeId;
+    use crate::response::Response;
+    use crate::row::{NodeStatus, Observed, Wanted};
+    use crate::testing::{World, register, set_state, unregister};
+    use crate::units::{Millis, Timestamp};
+
+    /// Expires nodes; the answer as the nodes now inactive and those back in service.
+    fn expire<const N: usize>(
+        world: &mut World,
+        nodes: [&str; N],
+        silent_since: Timestamp,
+    ) -> (Vec<NodeId>, Vec<NodeId>) {
+        let command = Command::ExpireNodes(ExpireNodes {
+            nodes: nodes.map(NodeId::from).to_vec(),
+            silent_since,
+        });
+        match world.apply(command).unwrap() {
+            Response::NodesExpired {
+                inactive,
+                back_in_service,
+            } => (inactive, back_in_service),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_nodes_that_are_really_silent_become_inactive_and_only_once() {
+        let mut world = World::with_nodes(["n1", "n2", "gone"]);
+        world.apply(unregister("gone")).unwrap();
+        world.pass(Millis::new(100));
+        world.apply(register("n2")).unwrap();
+        let since = world.now();
+        let named = ["n1", "n1", "n2", "gone", "never"];
+        assert_eq!(expire(&mut world, named, since), (vec!["n1".into()], vec![]));
+        assert_eq!(world.node("n1").observed, Observed::Inactive { since });
+        assert_eq!(
+            world.node("n2").status(),
+            NodeStatus::Active,
+            "it was heard from at that very time"
+        );
+        assert_eq!(expire(&mut world, named, since), (vec![], vec![]));
+    }
+
+    #[test]
+    fn maintenance_ends_at_its_time_and_not_before() {
+        let mut world = World::with_nodes(["n1"]);
+        let span = Millis::new(50);
+        world
+            .apply(set_state("n1", NodeStateChange::Maintain { span }))
+            .unwrap();
+        world.pass(Millis::new(49));
+        assert_eq!(expire(&mut world, ["n1"], Timestamp::EPOCH), (vec![], vec![]));
+        world.pass(Millis::new(1));
+        assert_eq!(
+            expire(&mut world, ["n1"], Timestamp::EPOCH),
+            (vec![], vec!["n1".into()])
+        );
+        assert_eq!(world.node("n1").wanted, Wanted::InService);
+    }
+
+    #[test]
+    fn a_node_that_stays_silent_beyond_its_maintenance_is_inactive() {
+        let mut world = World::with_nodes(["n1"]);
+        let span = Millis::new(50);
+        world
+            .apply(set_state("n1", NodeStateChange::Maintain { span }))
+            .unwrap();
+        world.pass(span);
+        let since = world.now();
+        assert_eq!(
+            expire(&mut world, ["n1"], since),
+            (vec!["n1".into()], vec!["n1".into()])
+        );
+        assert_eq!(world.node("n1").status(), NodeStatus::Inactive);
+    }
+}

@@ -68,3 +68,77 @@ impl RegisterNode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::RegisterNode;
+    use crate::command::{Command, NodeStateChange};
+    use crate::response::Response;
+    use crate::row::{NodeStats, NodeStatus, Wanted};
+    use crate::testing::{World, beats, register, set_state, silence, unregister};
+    use crate::units::{ByteSize, Millis};
+
+    fn was_known(response: Response) -> bool {
+        match response {
+            Response::NodeRegistered { known, .. } => known,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_new_node_is_active_and_heard_from() {
+        let mut world = World::with_nodes([]);
+        assert!(!was_known(world.apply(register("n1")).unwrap()));
+        assert_eq!(world.node("n1").status(), NodeStatus::Active);
+        assert_eq!(world.beat("n1").at, world.now());
+        assert_eq!(world.model().totals().nodes_with(NodeStatus::Active), 1);
+    }
+
+    #[test]
+    fn a_known_node_brings_new_facts_and_keeps_its_past() {
+        let mut world = World::with_nodes(["n1"]);
+        let registered_at = world.now();
+        let stats = NodeStats {
+            chunks_stored: 7,
+            ..NodeStats::default()
+        };
+        world.apply(beats([("n1", Millis::new(0), stats)])).unwrap();
+        world.apply(silence(["n1"])).unwrap();
+        world.pass(Millis::new(9));
+        let again = Command::RegisterNode(RegisterNode {
+            node: "n1".into(),
+            addresses: vec!["elsewhere:1".to_owned()],
+            capacity: ByteSize::new(5),
+            capabilities: [("zone".to_owned(), "z".to_owned())].into(),
+            peers: vec!["peer:1".to_owned()],
+        });
+        assert!(was_known(world.apply(again).unwrap()));
+        let node = world.node("n1");
+        assert_eq!(node.first_address(), "elsewhere:1");
+        assert_eq!(
+            (node.capacity, node.registered_at),
+            (ByteSize::new(5), registered_at)
+        );
+        assert_eq!(node.status(), NodeStatus::Active);
+        assert_eq!(
+            (world.beat("n1").at, world.beat("n1").stats),
+            (world.now(), stats)
+        );
+    }
+
+    #[test]
+    fn a_restart_does_not_cancel_a_drain() {
+        let mut world = World::with_nodes(["n1"]);
+        world.apply(set_state("n1", NodeStateChange::Drain)).unwrap();
+        world.apply(register("n1")).unwrap();
+        assert_eq!(world.node("n1").wanted, Wanted::Draining);
+    }
+
+    #[test]
+    fn an_unregistered_node_is_back_in_service_by_registering() {
+        let mut world = World::with_nodes(["n1"]);
+        world.apply(unregister("n1")).unwrap();
+        assert!(was_known(world.apply(register("n1")).unwrap()));
+        assert_eq!(world.node("n1").status(), NodeStatus::Active);
+    }
+}

@@ -93,3 +93,56 @@ fn release_one(
         mutations.push(Mutation::PutChunk(id.clone(), orphan));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::PAGE;
+    use crate::command::LocationChange;
+    use crate::testing::{NewFile, World, delete, locations};
+
+    fn names(count: usize) -> impl Iterator<Item = String> {
+        (0..count).map(|number| format!("c{number}"))
+    }
+
+    #[test]
+    fn a_sharer_lets_go_without_touching_the_home() {
+        let mut world = World::with_nodes(["n1"]);
+        for file in ["f", "g", "h"] {
+            world.apply(NewFile::new(file, ["a"]).on(["n1"])).unwrap();
+        }
+        world.apply(delete("h")).unwrap();
+        assert_eq!(world.holders("a"), (Some("f".to_owned()), 1));
+    }
+
+    #[test]
+    fn the_first_sharer_inherits_the_chunk() {
+        let mut world = World::with_nodes(["n1"]);
+        for file in ["z", "y", "x"] {
+            world.apply(NewFile::new(file, ["a"]).on(["n1"])).unwrap();
+        }
+        world.apply(delete("z")).unwrap();
+        assert_eq!(world.holders("a"), (Some("x".to_owned()), 1));
+    }
+
+    #[test]
+    fn a_chunk_without_copies_goes_with_its_last_file() {
+        let mut world = World::with_nodes(["n1"]);
+        world.apply(NewFile::new("f", ["a"]).on(["n1"])).unwrap();
+        world
+            .apply(locations("a", LocationChange::Remove, ["n1"]))
+            .unwrap();
+        world.apply(delete("f")).unwrap();
+        assert_eq!(world.chunk("a"), None);
+    }
+
+    #[test]
+    fn a_page_is_released_at_once_and_only_what_is_beyond_it_is_left() {
+        for (chunks, releases) in [(PAGE, 0), (PAGE + 1, 1)] {
+            let mut world = World::with_nodes(["n1"]);
+            world.apply(NewFile::new("f", names(chunks)).on(["n1"])).unwrap();
+            world.apply(delete("f")).unwrap();
+            assert_eq!(world.model().releases().count(), releases, "{chunks}");
+            assert_eq!(world.model().totals().unreferenced_chunks, PAGE as u64);
+        }
+    }
+}

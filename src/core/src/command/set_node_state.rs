@@ -76,3 +76,64 @@ impl SetNodeState {
         Ok(Effects { mutations, response })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::NodeStateChange::{Activate, Drain, Maintain};
+    use crate::rejection::Rejection;
+    use crate::response::Response;
+    use crate::row::{NodeStatus, Wanted};
+    use crate::testing::{World, set_state, silence, unregister};
+    use crate::units::Millis;
+
+    #[test]
+    fn each_change_answers_with_the_status_it_leads_to() {
+        let mut world = World::with_nodes(["n1"]);
+        let span = Millis::new(50);
+        for (change, status) in [
+            (Drain, NodeStatus::Draining),
+            (Maintain { span }, NodeStatus::Maintenance),
+            (Activate, NodeStatus::Active),
+        ] {
+            assert_eq!(
+                world.apply(set_state("n1", change)),
+                Ok(Response::NodeStateSet { status })
+            );
+            assert_eq!(world.node("n1").status(), status);
+        }
+    }
+
+    #[test]
+    fn maintenance_ends_a_span_after_the_decision() {
+        let mut world = World::with_nodes(["n1"]);
+        let span = Millis::new(50);
+        world.apply(set_state("n1", Maintain { span })).unwrap();
+        let until = world.now().plus(span);
+        assert_eq!(world.node("n1").wanted, Wanted::Maintenance { until });
+    }
+
+    #[test]
+    fn activating_a_silent_node_does_not_make_it_heard() {
+        let mut world = World::with_nodes(["n1"]);
+        world.apply(silence(["n1"])).unwrap();
+        let status = NodeStatus::Inactive;
+        assert_eq!(
+            world.apply(set_state("n1", Activate)),
+            Ok(Response::NodeStateSet { status })
+        );
+    }
+
+    #[test]
+    fn unknown_and_unregistered_nodes_are_refused() {
+        let mut world = World::with_nodes(["n1"]);
+        world.apply(unregister("n1")).unwrap();
+        assert_eq!(
+            world.apply(set_state("n1", Drain)),
+            Err(Rejection::NodeRemoved { node: "n1".into() })
+        );
+        assert_eq!(
+            world.apply(set_state("n2", Drain)),
+            Err(Rejection::NodeNotFound { node: "n2".into() })
+        );
+    }
+}

@@ -52,3 +52,46 @@ impl UnregisterNode {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::rejection::Rejection;
+    use crate::response::Response;
+    use crate::row::{NodeStatus, Wanted};
+    use crate::testing::{NewFile, World, unregister};
+    use crate::units::Millis;
+
+    #[test]
+    fn a_tombstone_remains_and_copies_keep_their_rows() {
+        let mut world = World::with_nodes(["n1", "n2"]);
+        world.apply(NewFile::new("f", ["a"]).on(["n1", "n2"])).unwrap();
+        world.apply(unregister("n1")).unwrap();
+        let node = world.node("n1");
+        assert_eq!(node.status(), NodeStatus::Inactive);
+        assert!(!node.serves_reads());
+        assert_eq!(
+            node.wanted,
+            Wanted::Removed {
+                at: world.now(),
+                reason: "sold".to_owned()
+            }
+        );
+        assert_eq!(world.replicas("a"), ["n1", "n2"]);
+    }
+
+    #[test]
+    fn twice_is_the_same_as_once() {
+        let mut world = World::with_nodes(["n1"]);
+        world.apply(unregister("n1")).unwrap();
+        let first = world.node("n1");
+        world.pass(Millis::new(3));
+        assert_eq!(world.apply(unregister("n1")), Ok(Response::NodeUnregistered));
+        assert_eq!(world.node("n1"), first);
+    }
+
+    #[test]
+    fn an_unknown_node_is_named() {
+        let refused = World::with_nodes([]).apply(unregister("n1"));
+        assert_eq!(refused, Err(Rejection::NodeNotFound { node: "n1".into() }));
+    }
+}

@@ -106,3 +106,101 @@ fn without_copies_on(chunk: &ChunkRow, nodes: &BTreeSet<&NodeId>) -> ChunkRow {
     changed.replicas.retain(|replica| !nodes.contains(&replica.node));
     changed
 }
+
+#[cfg(test)]
+mod tests {
+    use super::LocationChange::{Add, Remove};
+    use crate::rejection::Rejection;
+    use crate::row::ReplicaState;
+    use crate::testing::{NewFile, World, delete, locations, register, unregister};
+
+    fn world() -> World {
+        let mut world = World::with_nodes(["n1", "n2", "n3", "n4"]);
+        world.apply(NewFile::new("f", ["a"]).on(["n1", "n2"])).unwrap();
+        world
+    }
+
+    #[test]
+    fn an_assigned_copy_becomes_a_stored_one_and_a_further_copy_is_added() {
+        let mut world = world();
+        world.apply(locations("a", Add, ["n2", "n3", "n3"])).unwrap();
+        let states: Vec<_> = world
+            .chunk("a")
+            .unwrap()
+            .replicas
+            .iter()
+            .map(|replica| replica.state)
+            .collect();
+        assert_eq!(world.replicas("a"), ["n1", "n2", "n3"]);
+        assert_eq!(
+            states,
+            [ReplicaState::Assigned, ReplicaState::Stored, ReplicaState::Stored]
+        );
+    }
+
+    #[test]
+    fn a_dropped_copy_is_no_replica_and_dropping_it_twice_is_the_same() {
+        let mut world = world();
+        for _ in 0..2 {
+            world.apply(locations("a", Remove, ["n1"])).unwrap();
+            assert_eq!(world.replicas("a"), ["n2"]);
+        }
+    }
+
+    #[test]
+    fn no_more_replicas_are_added_than_allowed() {
+        let mut world = world();
+        let refused = world.apply(locations("a", Add, ["n3", "n4"]));
+        assert_eq!(
+            refused,
+            Err(Rejection::TooManyReplicas {
+                chunk: "a".into(),
+                limit: 3
+            })
+        );
+        world.apply(locations("a", Add, ["n3"])).unwrap();
+    }
+
+    #[test]
+    fn what_is_over_a_limit_that_was_lowered_may_still_be_confirmed() {
+        let mut world = World::with_nodes(["n1", "n2", "n3", "n4"]);
+        let file = NewFile::new("f", ["a"]).on(["n1", "n2", "n3", "n4"]);
+        world.apply(file.with(|file| file.wanted = 4)).unwrap();
+        world.apply(locations("a", Add, ["n4"])).unwrap();
+        assert_eq!(world.chunk("a").unwrap().replicas[3].state, ReplicaState::Stored);
+    }
+
+    #[test]
+    fn unknown_chunks_and_nodes_are_named() {
+        let mut world = world();
+        let unknown = world.apply(locations("b", Add, ["n1"]));
+        assert_eq!(unknown, Err(Rejection::ChunkNotFound { chunk: "b".into() }));
+        let unknown = world.apply(locations("a", Remove, ["n1", "n9"]));
+        assert_eq!(unknown, Err(Rejection::NodeNotFound { node: "n9".into() }));
+    }
+
+    #[test]
+    fn an_unregistered_node_may_drop_its_copy_but_not_add_one() {
+        let mut world = world();
+        world.apply(unregister("n1")).unwrap();
+        let refused = world.apply(locations("a", Add, ["n1"]));
+        assert_eq!(refused, Err(Rejection::NodeRemoved { node: "n1".into() }));
+        world.apply(locations("a", Remove, ["n1"])).unwrap();
+        assert_eq!(world.replicas("a"), ["n2"]);
+        world.apply(register("n1")).unwrap();
+        world.apply(locations("a", Add, ["n1"])).unwrap();
+    }
+
+    #[test]
+    fn a_chunk_that_nobody_needs_goes_with_its_last_copy() {
+        let mut world = world();
+        world.apply(locations("a", Remove, ["n1", "n2"])).unwrap();
+        assert!(world.chunk("a").is_some(), "its file still needs it");
+        world.apply(locations("a", Add, ["n1", "n2"])).unwrap();
+        world.apply(delete("f")).unwrap();
+        world.apply(locations("a", Remove, ["n1"])).unwrap();
+        assert_eq!(world.replicas("a"), ["n2"]);
+        world.apply(locations("a", Remove, ["n2"])).unwrap();
+        assert_eq!(world.chunk("a"), None);
+    }
+}

@@ -1,5 +1,9 @@
 //! A file comes, or comes with other content.
 
+mod replicas;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
@@ -9,15 +13,15 @@ use crate::decide::Context;
 use crate::effects::{Effects, Mutation};
 use crate::id::{ChunkId, ContentHash, FileId, NodeId, RequestId};
 use crate::rejection::Rejection;
-use crate::response::{Placement, Response};
-use crate::row::{ChunkRow, FileChunk, FileRow, Replica, ReplicaState};
+use crate::response::Response;
+use crate::row::{ChunkRow, FileChunk, FileRow};
 use crate::units::ByteSize;
 use crate::view::{ReadSet, View};
 
 /// Registers a file and its chunks, each with the nodes that the proposer chose for it.
 ///
 /// The choice of nodes is policy and was made before; here it is only checked: nodes that are gone by now are left out,
-/// and a chunk that would have none refuses the whole file. The same file again changes nothing. A known file with other
+/// and a chunk that would have none that is there refuses the whole file. The same file again changes nothing. A known file with other
 /// content is replaced, and lets go of the chunks that only its old version used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegisterFile {
@@ -78,12 +82,12 @@ impl RegisterFile {
         let mut mutations = Vec::with_capacity(self.chunks.len() + 2);
         let mut placements = Vec::with_capacity(self.chunks.len());
         for plan in &self.chunks {
-            let row = match view.chunks.get(&plan.id) {
+            let mut row = match view.chunks.get(&plan.id) {
                 Some(chunk) => self.hold(plan, chunk, view, &mut mutations)?,
                 None => self.new_chunk(plan, context),
             };
-            let row = self.with_enough_replicas(plan, row, view)?;
-            placements.push(placement(plan, &row));
+            replicas::assign(self, plan, &mut row, view)?;
+            placements.push(replicas::placement(plan, &row, view));
             if view.chunks.get(&plan.id) != Some(&row) {
                 mutations.push(Mutation::PutChunk(plan.id.clone(), row));
             }
@@ -158,7 +162,10 @@ impl RegisterFile {
         let placements = self
             .chunks
             .iter()
-            .filter_map(|plan| view.chunks.get(&plan.id).map(|chunk| placement(plan, chunk)))
+            .filter_map(|plan| {
+                let chunk = view.chunks.get(&plan.id)?;
+                Some(replicas::placement(plan, chunk, view))
+            })
             .collect();
         let renamed = FileRow {
             name: self.name.clone(),
@@ -227,57 +234,6 @@ impl RegisterFile {
             }
         }
         Ok(held)
-    }
-
-    /// The chunk with planned nodes added while it has fewer replicas than wanted on nodes that are there.
-    fn with_enough_replicas(
-        &self,
-        plan: &ChunkPlan,
-        mut row: ChunkRow,
-        view: &View,
-    ) -> Result<ChunkRow, Rejection> {
-        let is_there = |id: &NodeId| view.nodes.get(id).is_some_and(|node| node.serves_reads());
-        let mut there = row
-            .replicas
-            .iter()
-            .filter(|replica| is_there(&replica.node))
-            .count();
-        for &target in &plan.targets {
-            if there >= self.wanted as usize || row.replicas.len() >= self.max_replicas as usize {
-                break;
-            }
-            let Some(id) = self.nodes.get(target as usize) else {
-                continue;
-            };
-            let takes = view.nodes.get(id).is_some_and(|node| node.takes_replicas());
-            if takes && row.replica_on(id).is_none() {
-                row.replicas.push(Replica {
-                    node: id.clone(),
-                    state: ReplicaState::Assigned,
-                });
-                there += 1;
-            }
-        }
-        if !row.replicas.is_empty() {
-            return Ok(row);
-        }
-        Err(if plan.targets.is_empty() {
-            Rejection::NoRoom {
-                chunk: plan.id.clone(),
-                size: plan.size,
-            }
-        } else {
-            Rejection::PlacementStale {
-                chunk: plan.id.clone(),
-            }
-        })
-    }
-}
-
-fn placement(plan: &ChunkPlan, row: &ChunkRow) -> Placement {
-    Placement {
-        chunk: plan.id.clone(),
-        nodes: row.replicas.iter().map(|replica| replica.node.clone()).collect(),
     }
 }
 

@@ -1,0 +1,67 @@
+//! The engine: proposes commands to the Raft log, waits until they are applied, and reads the rows.
+
+mod reads;
+mod start;
+mod status;
+mod writes;
+
+use std::sync::Arc;
+
+use openraft::Raft;
+use openraft::type_config::AsyncRuntime;
+use tokio::sync::Semaphore;
+use zephyrfs_core::units::Timestamp;
+
+pub use start::{Options, StartError, Timing};
+
+use crate::disk::{DatabaseKind, Disk};
+use crate::error::StoreError;
+use crate::log::LogStore;
+use crate::machine::{Machine, StateStore};
+use crate::types::Types;
+
+/// Tells the time. A parameter, so that a simulation has its own.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// A replica of the embedded engine.
+pub struct RaftEngine<R: AsyncRuntime, D> {
+    raft: Raft<Types<R>, Machine<R>>,
+    store: Arc<StateStore>,
+    pub(crate) log: LogStore<R>,
+    disk: D,
+    clock: Clock,
+    /// Bytes of commands that may be on their way at once, in units of [`writes::ADMISSION_UNIT`].
+    admission: Semaphore,
+}
+
+impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
+    /// Stops taking part, writes everything to disk, and lets the files go. Commands on their way are answered first.
+    ///
+    /// # Errors
+    /// Why something could not be written. What was acknowledged is in the log all the same.
+    pub async fn stop(&self) -> Result<(), StoreError> {
+        self.admission.close();
+        if let Err(error) = self.raft.shutdown().await {
+            tracing::warn!(%error, "The Raft task did not end in order");
+        }
+        let flushed = self.store.close().await;
+        self.log.close().await;
+        flushed
+    }
+
+    /// Why this replica cannot go on by itself, if that is so.
+    pub fn failure(&self) -> Option<String> {
+        use openraft::async_runtime::WatchReceiver;
+
+        let running = self.raft.metrics().borrow_watched().running_state.clone();
+        let stored = self.log.failure().or_else(|| self.store.failure());
+        stored.or_else(|| running.err().map(|fatal| format!("the Raft task ended: {fatal}")))
+    }
+
+    fn bytes_on_disk(&self) -> Vec<(&'static str, u64)> {
+        vec![
+            ("state", self.disk.size(DatabaseKind::State)),
+            ("log", self.disk.size(DatabaseKind::Log)),
+        ]
+    }
+}

@@ -1,0 +1,200 @@
+//! Reading the rows, as fresh as asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use openraft::ReadPolicy;
+use openraft::error::{LinearizableReadError, RaftError};
+use openraft::type_config::AsyncRuntime;
+use zephyrfs_core::engine::{
+    At, Consistency, Engine, EngineError, EngineStatus, Freshness, NodeWithBeat, Page, StorageReport,
+};
+use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId};
+use zephyrfs_core::row::{ChunkRow, FileRow, RequestRow, Row};
+use zephyrfs_core::store::RowStore;
+use zephyrfs_core::units::{AppliedIndex, Timestamp};
+use zephyrfs_core::{Proposal, ReadSet, Response, Totals, View};
+
+use super::RaftEngine;
+use crate::disk::Disk;
+use crate::error::StoreError;
+use crate::state::State;
+use crate::types::Types;
+
+/// A read waits at most so long for its state; callers with a shorter deadline stop waiting themselves.
+const READ_PATIENCE: Duration = Duration::from_secs(30);
+
+impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
+    /// Waits until this replica's state is as fresh as asked.
+    async fn freshen(&self, freshness: Freshness) -> Result<(), EngineError> {
+        let Freshness {
+            consistency,
+            at_least,
+            max_staleness: _,
+        } = freshness;
+        match consistency {
+            Consistency::Linearizable | Consistency::Leader => {
+                // A round among the voters, shared by all reads that wait; leases on clocks are not safe after restarts.
+                self.raft
+                    .ensure_linearizable(ReadPolicy::ReadIndex)
+                    .await
+                    .map_err(read_error::<R>)?;
+            }
+            // A replica that is alone is never behind itself, so any staleness that is allowed is kept.
+            Consistency::Local => {}
+        }
+        let Some(index) = at_least else { return Ok(()) };
+        let wait = self.raft.wait(Some(READ_PATIENCE));
+        let reached = wait
+            .applied_index_at_least(Some(index.get()), "a read asks for it")
+            .await;
+        reached.map(drop).map_err(|error| EngineError::TimedOut {
+            reason: format!("index {index} is not applied here yet: {error}"),
+        })
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&State) -> Result<T, StoreError>) -> Result<At<T>, EngineError> {
+        let state = self.store.read();
+        let value = read(&state).map_err(|error| store_error(&error))?;
+        Ok(At {
+            index: applied(&state),
+            value,
+        })
+    }
+}
+
+fn applied(state: &State) -> AppliedIndex {
+    AppliedIndex::new(state.header().applied.map_or(0, |applied| applied.index))
+}
+
+fn store_error(error: &StoreError) -> EngineError {
+    EngineError::Failed {
+        reason: error.to_string(),
+    }
+}
+
+fn read_error<R: AsyncRuntime>(error: RaftError<Types<R>, LinearizableReadError<Types<R>>>) -> EngineError {
+    match error {
+        RaftError::APIError(LinearizableReadError::ForwardToLeader(_)) => EngineError::Unavailable {
+            reason: "there is no leader at the moment; try again".to_owned(),
+        },
+        RaftError::APIError(LinearizableReadError::QuorumNotEnough(_)) => EngineError::Unavailable {
+            reason: "the leader cannot reach a majority; try again".to_owned(),
+        },
+        RaftError::Fatal(fatal) => EngineError::Failed {
+            reason: format!("the Raft task ended: {fatal}"),
+        },
+    }
+}
+
+/// Cuts a page that was read with one row too many, to know whether there are more.
+fn cut<K: Clone, V>(mut items: Vec<(K, V)>, limit: usize) -> Page<K, V> {
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(|(key, _)| key.clone());
+    Page { items, next }
+}
+
+#[async_trait]
+impl<R: AsyncRuntime, D: Disk> Engine for RaftEngine<R, D> {
+    async fn execute(&self, proposal: Proposal) -> Result<At<Response>, EngineError> {
+        self.propose(proposal).await
+    }
+
+    async fn view(&self, reads: ReadSet, freshness: Freshness) -> Result<At<View>, EngineError> {
+        self.freshen(freshness).await?;
+        self.read(|state| state.load(&reads))
+    }
+
+    async fn nodes(&self, freshness: Freshness) -> Result<At<Vec<(NodeId, NodeWithBeat)>>, EngineError> {
+        self.freshen(freshness).await?;
+        self.read(|state| {
+            let nodes = state.registry().iter();
+            Ok(nodes
+                .map(|(id, known)| (id.clone(), (Arc::clone(&known.row), known.beat)))
+                .collect())
+        })
+    }
+
+    async fn files(
+        &self,
+        after: Option<FileId>,
+        limit: usize,
+        freshness: Freshness,
+    ) -> Result<At<Page<FileId, FileRow>>, EngineError> {
+        self.freshen(freshness).await?;
+        self.read(|state| {
+            Ok(cut(
+                state.files_after(after.as_ref(), limit.saturating_add(1))?,
+                limit,
+            ))
+        })
+    }
+
+    async fn unreferenced_chunks(
+        &self,
+        cursor: Option<ChunkId>,
+        limit: usize,
+    ) -> Result<Page<ChunkId, ChunkRow>, EngineError> {
+        let page = self.read(|state| state.orphans_after(cursor.as_ref(), limit.saturating_add(1)))?;
+        Ok(cut(page.value, limit))
+    }
+
+    async fn requests(
+        &self,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Page<String, RequestRow>, EngineError> {
+        let page = self.read(|state| state.requests_after(after.as_deref(), limit.saturating_add(1)))?;
+        Ok(cut(page.value, limit))
+    }
+
+    async fn releases(&self, limit: usize) -> Result<Vec<RequestId>, EngineError> {
+        Ok(self.read(|state| state.releases(limit))?.value)
+    }
+
+    fn totals(&self) -> At<Totals> {
+        let state = self.store.read();
+        At {
+            index: applied(&state),
+            value: state.header().totals,
+        }
+    }
+
+    fn registry_version(&self) -> u64 {
+        self.store.read().registry().version()
+    }
+
+    fn status(&self) -> EngineStatus {
+        self.engine_status()
+    }
+
+    async fn storage(&self) -> Result<StorageReport, EngineError> {
+        let rows = self.read(State::rows)?.value;
+        Ok(StorageReport {
+            bytes_on_disk: self.bytes_on_disk(),
+            rows,
+        })
+    }
+
+    async fn dump(&self, take: &mut (dyn FnMut(Row) -> bool + Send)) -> Result<AppliedIndex, EngineError> {
+        self.store.flush().await.map_err(|error| store_error(&error))?;
+        let (header, mut batches) = self.store.dump().map_err(|error| store_error(&error))?;
+        'rows: while let Some(batch) = batches.next().await {
+            for row in batch.map_err(|error| store_error(&error))? {
+                if !take(row) {
+                    break 'rows;
+                }
+            }
+        }
+        Ok(AppliedIndex::new(
+            header.applied.map_or(0, |applied| applied.index),
+        ))
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+}

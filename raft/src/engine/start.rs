@@ -1,0 +1,213 @@
+//! Starting a replica: open what is on disk, check that it belongs together, take part.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::async_runtime::WatchReceiver;
+use openraft::error::{InitializeError, RaftError};
+use openraft::network::NetSnapshot;
+use openraft::type_config::AsyncRuntime;
+use openraft::{Config, Raft, RaftNetworkFactory, SnapshotPolicy};
+use tokio::sync::Semaphore;
+
+use super::{Clock, RaftEngine, writes};
+use crate::disk::{DatabaseKind, Disk};
+use crate::error::StoreError;
+use crate::log::{Identity, LogStore};
+use crate::machine::{Machine, SnapshotView, StateStore};
+use crate::types::{Peer, Types};
+use crate::workers::Workers;
+
+/// What a replica needs to start.
+pub struct Options<D, N> {
+    /// Its stable name and its address for peers.
+    pub peer: Peer,
+    /// The way to its peers.
+    pub network: N,
+    /// Where its databases are.
+    pub disk: D,
+    /// Where work that waits for the disk runs.
+    pub workers: Arc<dyn Workers>,
+    /// What time it is.
+    pub clock: Clock,
+    /// Bytes of the state's pages that are kept in memory.
+    pub cache_size: usize,
+    /// Bytes of commands that may be on their way at once.
+    pub max_pending_bytes: usize,
+    /// How often, and how patiently.
+    pub timing: Timing,
+}
+
+/// How often, and how patiently.
+#[derive(Debug, Clone)]
+pub struct Timing {
+    /// How often a leader tells the others that it leads.
+    pub heartbeat: Duration,
+    /// How long a replica waits, at least and at most, before it stands for election.
+    pub election: (Duration, Duration),
+    /// How often applied rows are written to disk.
+    pub flush: Duration,
+    /// Entries after which the log may be purged up to what is on disk.
+    pub snapshot_every: u64,
+    /// Purged entries are kept back so far, for replicas that lag.
+    pub keep_entries: u64,
+}
+
+impl Timing {
+    fn to_config(&self, cluster_id: &str) -> Config {
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Config {
+            cluster_name: cluster_id.to_owned(),
+            heartbeat_interval: millis(self.heartbeat),
+            election_timeout_min: millis(self.election.0),
+            election_timeout_max: millis(self.election.1),
+            // A replica that comes back must not make the others elect.
+            enable_pre_vote: Some(true),
+            // A restored leader could answer from a state that is behind what it acknowledged before.
+            enable_leader_restore: Some(false),
+            snapshot_policy: SnapshotPolicy::LogsSinceLast(self.snapshot_every),
+            max_in_snapshot_log_to_keep: self.keep_entries,
+            // Purging in large steps spares the Raft task small ones.
+            purge_batch_size: self.snapshot_every.clamp(1, 10_000),
+            max_payload_entries: 1_024,
+            ..Config::default()
+        }
+    }
+}
+
+/// Why a replica did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data.
+    #[error("failed to open database: {0}")]
+    Store(#[from] StoreError),
+    /// The settings of the protocol.
+    #[error("the raft settings do not fit together: {0}")]
+    Settings(String),
+    /// The protocol itself.
+    #[error("the Raft task did not start: {0}")]
+    Raft(String),
+}
+
+impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
+    /// Starts a replica that is alone: it forms a cluster of itself, or goes on where it stopped, and leads.
+    ///
+    /// Returns before what the log holds is applied again; until then the engine says that it is not ready.
+    ///
+    /// # Errors
+    /// [`StartError`], with what to do about it.
+    pub async fn start<N>(options: Options<D, N>) -> Result<Arc<Self>, StartError>
+    where
+        N: RaftNetworkFactory<Types<R>>,
+        N::Network: NetSnapshot<Types<R>, SnapshotData = SnapshotView>,
+    {
+        let Options {
+            peer,
+            network,
+            disk,
+            workers,
+            clock,
+            cache_size,
+            max_pending_bytes,
+            timing,
+        } = options;
+        let log = LogStore::<R>::open(&disk, &*workers)?;
+        let store = StateStore::open(&disk, cache_size, &workers)?;
+        let Identity { cluster_id, raft_id } = log.identity().clone();
+        check_same_replica(&disk, &log, &store, raft_id)?;
+        let config = timing
+            .to_config(&cluster_id)
+            .validate()
+            .map_err(|e| StartError::Settings(e.to_string()))?;
+        let machine = Machine::new(Arc::clone(&store), raft_id);
+        let raft = Raft::new(raft_id, Arc::new(config), network, log.clone(), machine)
+            .await
+            .map_err(|fatal| StartError::Raft(fatal.to_string()))?;
+        form_alone(&raft, raft_id, peer).await?;
+        let engine = Arc::new(Self {
+            raft,
+            store,
+            log,
+            disk,
+            clock,
+            admission: Semaphore::new(max_pending_bytes / writes::ADMISSION_UNIT),
+        });
+        flush_regularly::<R, D>(&engine, timing.flush);
+        Ok(engine)
+    }
+
+    /// Waits until everything that was committed before the start is applied again.
+    ///
+    /// # Errors
+    /// Why that cannot happen.
+    pub async fn recovered(&self) -> Result<(), StartError> {
+        self.raft
+            .wait_for_recovery(None)
+            .await
+            .map(drop)
+            .map_err(|error| StartError::Raft(error.to_string()))
+    }
+}
+
+/// Both databases must be of one replica: a state without its log has forgotten votes, a log without its state has
+/// forgotten what it purged.
+fn check_same_replica<R: AsyncRuntime, D: Disk>(
+    disk: &D,
+    log: &LogStore<R>,
+    store: &StateStore,
+    raft_id: u64,
+) -> Result<(), StoreError> {
+    let mut state = store.write();
+    let header = state.header_mut();
+    let is_empty = header.raft_id == 0;
+    if (is_empty && log.is_purged()) || (!is_empty && header.raft_id != raft_id) {
+        return Err(StoreError::Mismatched {
+            log: disk.name(DatabaseKind::Log),
+            state: disk.name(DatabaseKind::State),
+        });
+    }
+    header.raft_id = raft_id;
+    Ok(())
+}
+
+/// Makes a new replica the only member of a new cluster, and lets it lead without waiting for anyone.
+async fn form_alone<R: AsyncRuntime>(
+    raft: &Raft<Types<R>, Machine<R>>,
+    raft_id: u64,
+    peer: Peer,
+) -> Result<(), StartError> {
+    match raft.initialize(BTreeMap::from([(raft_id, peer)])).await {
+        // Whoever has a log or a vote is past forming.
+        Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
+        Err(error) => return Err(StartError::Raft(error.to_string())),
+    }
+    let is_alone = {
+        let metrics = raft.metrics();
+        let voters: Vec<u64> = metrics.borrow_watched().membership_config.voter_ids().collect();
+        voters == [raft_id]
+    };
+    if is_alone {
+        // Nobody else could be leading, so there is no election to wait for.
+        raft.trigger()
+            .elect(false)
+            .await
+            .map_err(|fatal| StartError::Raft(fatal.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Writes what was applied to disk from time to time, as long as the engine lives.
+fn flush_regularly<R: AsyncRuntime, D: Disk>(engine: &Arc<RaftEngine<R, D>>, every: Duration) {
+    let engine = Arc::downgrade(engine);
+    drop(R::spawn(async move {
+        loop {
+            R::sleep(every).await;
+            let Some(engine) = engine.upgrade() else { return };
+            let dirty = engine.store.read().is_dirty();
+            if dirty {
+                engine.store.flush_soon();
+            }
+        }
+    }));
+}

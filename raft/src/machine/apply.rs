@@ -1,0 +1,169 @@
+//! Applying committed entries.
+
+use std::io;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt};
+use openraft::storage::{EntryResponder, RaftStateMachine};
+use openraft::type_config::AsyncRuntime;
+use openraft::type_config::alias::{EntryOf, LogIdOf, SnapshotMetaOf, SnapshotOf, StoredMembershipOf};
+use openraft::{EntryPayload, OptionalSend};
+use zephyrfs_core::store::RowStore;
+use zephyrfs_core::units::AppliedIndex;
+use zephyrfs_core::{Context, Envelope, decide};
+
+use super::snapshot::{SnapshotBuilder, SnapshotView, stored_membership};
+use super::store::StateStore;
+use crate::error::StoreError;
+use crate::log::{log_id_from_record, log_id_to_record, membership_to_record};
+use crate::state::LogIdRecord;
+use crate::types::{Outcome, Types};
+
+/// A commit is asked for when so much was applied since the last one.
+const FLUSH_BYTES: usize = 16 << 20;
+
+/// Applying waits for the disk only when so much is in memory while the commit before is still under way: memory is
+/// bounded even if the disk cannot keep up.
+const MAX_UNFLUSHED_BYTES: usize = 48 << 20;
+
+/// The state machine of one replica.
+pub(crate) struct Machine<R> {
+    store: Arc<StateStore>,
+    raft_id: u64,
+    has_snapshot: bool,
+    runtime: PhantomData<fn() -> R>,
+}
+
+impl<R: AsyncRuntime> Machine<R> {
+    pub(crate) const fn new(store: Arc<StateStore>, raft_id: u64) -> Self {
+        Self {
+            store,
+            raft_id,
+            has_snapshot: false,
+            runtime: PhantomData,
+        }
+    }
+
+    fn apply_entry(&self, entry: &EntryOf<Types<R>>) -> Result<Outcome, StoreError> {
+        let log_id = log_id_to_record(&entry.log_id);
+        match &entry.payload {
+            EntryPayload::Blank => {
+                self.store.write().header_mut().applied = Some(log_id);
+                Ok(Outcome::Nothing)
+            }
+            EntryPayload::Membership(membership) => {
+                let mut state = self.store.write();
+                let header = state.header_mut();
+                header.applied = Some(log_id);
+                header.membership = Some((Some(log_id), membership_to_record(membership)));
+                Ok(Outcome::Nothing)
+            }
+            EntryPayload::Normal(command) => self.apply_command(log_id, command.envelope()),
+        }
+    }
+
+    fn apply_command(&self, log_id: LogIdRecord, envelope: &Envelope) -> Result<Outcome, StoreError> {
+        let index = AppliedIndex::new(log_id.index);
+        // Nobody else writes, so what is decided from this view still holds when it is written.
+        let (view, last_time) = {
+            let state = self.store.read();
+            (state.load(&envelope.proposal.reads())?, state.header().last_time)
+        };
+        let context = Context::following(last_time, index, envelope);
+        let decided = decide(envelope, &view, &context);
+        let mut state = self.store.write();
+        let result = match decided {
+            Ok(effects) => {
+                state.write(&effects.mutations)?;
+                Ok(effects.response)
+            }
+            Err(rejection) => Err(rejection),
+        };
+        let header = state.header_mut();
+        header.applied = Some(log_id);
+        header.last_time = context.now;
+        Ok(Outcome::Decided(index, result))
+    }
+
+    async fn bound_memory(&self) -> Result<(), StoreError> {
+        let (unflushed, flushing) = {
+            let state = self.store.read();
+            (state.unflushed_bytes(), state.is_flushing())
+        };
+        if unflushed > MAX_UNFLUSHED_BYTES {
+            return self.store.flush().await;
+        }
+        if unflushed > FLUSH_BYTES && !flushing {
+            self.store.flush_soon();
+        }
+        Ok(())
+    }
+}
+
+impl<R: AsyncRuntime> RaftStateMachine<Types<R>> for Machine<R> {
+    type SnapshotData = SnapshotView;
+    type SnapshotBuilder = SnapshotBuilder;
+
+    async fn applied_state(
+        &mut self,
+    ) -> io::Result<(Option<LogIdOf<Types<R>>>, StoredMembershipOf<Types<R>>)> {
+        let state = self.store.read();
+        let applied = state.header().applied.map(log_id_from_record::<R>);
+        Ok((applied, stored_membership::<R>(state.header())?))
+    }
+
+    async fn apply<S>(&mut self, mut entries: S) -> io::Result<()>
+    where
+        S: Stream<Item = io::Result<EntryResponder<Types<R>>>> + Unpin + OptionalSend,
+    {
+        while let Some(entry) = entries.next().await {
+            let (entry, responder) = entry?;
+            let outcome = self.apply_entry(&entry).inspect_err(|error| {
+                tracing::error!(%error, index = entry.log_id.index, "Applying the log failed; this replica stops");
+            })?;
+            if let Some(responder) = responder {
+                responder.send(outcome);
+            }
+            self.bound_memory().await?;
+        }
+        Ok(())
+    }
+
+    async fn try_create_snapshot_builder(&mut self, _force: bool) -> Option<SnapshotBuilder> {
+        self.has_snapshot = true;
+        Some(SnapshotBuilder {
+            store: Arc::clone(&self.store),
+        })
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
+        self.has_snapshot = true;
+        SnapshotBuilder {
+            store: Arc::clone(&self.store),
+        }
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMetaOf<Types<R>>,
+        snapshot: SnapshotView,
+    ) -> io::Result<()> {
+        let mut header = snapshot.header()?;
+        if header.applied.map(log_id_from_record::<R>) != meta.last_log_id {
+            return Err(StoreError::corrupt("snapshot", "its content is not of the index it claims").into());
+        }
+        header.raft_id = self.raft_id;
+        self.store.install(snapshot.base(), header).await?;
+        self.has_snapshot = true;
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> io::Result<Option<SnapshotOf<Types<R>, SnapshotView>>> {
+        // Before the first one in this process there is none to give: openraft asks for one when it needs it.
+        if !self.has_snapshot {
+            return Ok(None);
+        }
+        Ok(Some(SnapshotView::last::<R>(&self.store)?))
+    }
+}

@@ -1,0 +1,14 @@
+//! The state machine: applies committed entries to the rows, and gives out and takes in snapshots.
+//!
+//! Applying touches memory only. A worker writes what was applied to disk, in one durable commit at a time, together
+//! with the applied index and the membership: after a crash the state is exactly its last durable commit, and the log
+//! replays the rest.
+
+mod apply;
+mod snapshot;
+mod store;
+mod worker;
+
+pub(crate) use apply::Machine;
+pub use snapshot::SnapshotView;
+pub(crate) use store::StateStore;

@@ -1,0 +1,170 @@
+//! The state, shared between the one who applies, those who read, and the worker that writes it to disk.
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use futures::SinkExt;
+use futures::channel::{mpsc, oneshot};
+use zephyrfs_core::row::Row;
+use zephyrfs_core::store::RowStore;
+
+use super::worker::{Job, Worker};
+use crate::disk::{DatabaseKind, Disk, open_database};
+use crate::error::StoreError;
+use crate::kv::Base;
+use crate::queue::Queue;
+use crate::state::{Header, State};
+use crate::workers::Workers;
+
+/// The state of one replica.
+pub(crate) struct StateStore {
+    state: RwLock<State>,
+    jobs: Queue<Job>,
+    failed: Mutex<Option<String>>,
+    path: String,
+    workers: Arc<dyn Workers>,
+}
+
+/// Rows of a dump travel in batches of so many, at most four of them at a time.
+const DUMP_BATCH: usize = 256;
+const DUMP_BATCHES: usize = 4;
+
+impl StateStore {
+    /// Opens the state, or makes an empty one, and starts its worker.
+    ///
+    /// # Errors
+    /// Why it cannot be opened.
+    pub(crate) fn open<D: Disk>(
+        disk: &D,
+        cache_size: usize,
+        workers: &Arc<dyn Workers>,
+    ) -> Result<Arc<Self>, StoreError> {
+        let path = disk.name(DatabaseKind::State);
+        let database = open_database(disk, DatabaseKind::State, cache_size)?;
+        Base::create(&database)?;
+        let state = State::open(Arc::new(Base::last(&database)?), &path)?;
+        let store = Arc::new(Self {
+            state: RwLock::new(state),
+            jobs: Queue::default(),
+            failed: Mutex::new(None),
+            path,
+            workers: Arc::clone(workers),
+        });
+        let worker = Worker::new(database, Arc::clone(&store));
+        workers
+            .start("state", Box::pin(worker.run()))
+            .map_err(|source| StoreError::File {
+                doing: "start the writer of",
+                path: store.path.clone(),
+                source,
+            })?;
+        Ok(store)
+    }
+
+    /// The state, to read.
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state, to change.
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What to call the database in messages.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(super) const fn jobs(&self) -> &Queue<Job> {
+        &self.jobs
+    }
+
+    /// Asks for a durable commit soon.
+    pub(crate) fn flush_soon(&self) {
+        // A closed queue means that the last commit is under way or done.
+        drop(self.jobs.push(Job::Flush(None)));
+    }
+
+    /// Waits until everything applied so far is durable.
+    ///
+    /// # Errors
+    /// Why it could not be written.
+    pub(crate) async fn flush(&self) -> Result<(), StoreError> {
+        self.run(|tell| Job::Flush(Some(tell))).await
+    }
+
+    /// Replaces the state by another, durably.
+    ///
+    /// # Errors
+    /// Why it could not be written; the old state is still there then.
+    pub(crate) async fn install(&self, base: Arc<Base>, header: Header) -> Result<(), StoreError> {
+        self.run(|tell| Job::Install(base, Box::new(header), tell)).await
+    }
+
+    async fn run(
+        &self,
+        job: impl FnOnce(oneshot::Sender<Result<(), StoreError>>) -> Job,
+    ) -> Result<(), StoreError> {
+        let (tell, told) = oneshot::channel();
+        let stopped = || {
+            let reason = self.failure().unwrap_or_else(|| "the state is closed".to_owned());
+            StoreError::Stopped(reason)
+        };
+        self.jobs.push(job(tell)).map_err(|_| stopped())?;
+        told.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// The worker failed, and why.
+    pub(super) fn fail(&self, reason: String) {
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+    }
+
+    /// Why the state cannot be written any more, if that is so.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Writes everything and closes the database.
+    ///
+    /// # Errors
+    /// Why something could not be written; the log still has it.
+    pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        self.run(Job::Close).await
+    }
+
+    /// Every row of the last durable state, in batches, read by a worker of its own; first its header.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub(crate) fn dump(&self) -> Result<(Header, mpsc::Receiver<Result<Vec<Row>, StoreError>>), StoreError> {
+        let state = State::open(self.read().base(), &self.path)?;
+        let header = state.header().clone();
+        let (mut send, receive) = mpsc::channel(DUMP_BATCHES);
+        let work = async move {
+            let mut batch = Vec::with_capacity(DUMP_BATCH);
+            let mut wanted = true;
+            let dumped = state.dump(&mut |row| {
+                batch.push(row);
+                if batch.len() == DUMP_BATCH {
+                    let full = std::mem::replace(&mut batch, Vec::with_capacity(DUMP_BATCH));
+                    wanted = futures::executor::block_on(send.send(Ok(full))).is_ok();
+                }
+                wanted
+            });
+            if !wanted {
+                return;
+            }
+            let last = dumped.map(|()| batch);
+            // The reader may have had enough.
+            drop(send.send(last).await);
+        };
+        self.workers
+            .start("dump", Box::pin(work))
+            .map_err(|source| StoreError::File {
+                doing: "start reading",
+                path: self.path.clone(),
+                source,
+            })?;
+        Ok((header, receive))
+    }
+}

@@ -1,0 +1,101 @@
+//! The worker that writes the state to disk.
+
+use std::sync::Arc;
+
+use futures::channel::oneshot;
+use redb::Database;
+
+use super::store::StateStore;
+use crate::error::StoreError;
+use crate::kv::{Base, Layer, Stamp};
+use crate::state::{Header, State};
+
+/// Something to write, and whom to tell when it is durable.
+pub(crate) enum Job {
+    /// Everything applied so far.
+    Flush(Option<oneshot::Sender<Result<(), StoreError>>>),
+    /// Everything applied so far, and then nothing more.
+    Close(oneshot::Sender<Result<(), StoreError>>),
+    /// Another state in place of this one.
+    Install(Arc<Base>, Box<Header>, oneshot::Sender<Result<(), StoreError>>),
+}
+
+/// Writes the state.
+pub(super) struct Worker {
+    database: Database,
+    store: Arc<StateStore>,
+}
+
+impl Worker {
+    pub(super) const fn new(database: Database, store: Arc<StateStore>) -> Self {
+        Self { database, store }
+    }
+
+    /// Writes until there is nothing more to do, or a write fails.
+    pub(super) async fn run(self) {
+        while let Some(jobs) = self.store.jobs().take_all(true).await {
+            let mut flushes = Vec::new();
+            let mut installs = Vec::new();
+            let mut close = None;
+            for job in jobs {
+                match job {
+                    Job::Flush(tell) => flushes.push(tell),
+                    Job::Close(tell) => close = Some(tell),
+                    Job::Install(base, header, tell) => installs.push((base, *header, tell)),
+                }
+            }
+            // All that waits for a flush waits for the same one.
+            let nothing_to_flush = flushes.is_empty() && close.is_none();
+            let mut done = if nothing_to_flush { Ok(()) } else { self.flush() };
+            let reason = done.as_ref().err().map(ToString::to_string);
+            flushes
+                .into_iter()
+                .flatten()
+                .for_each(|tell| answer(tell, reason.as_deref()));
+            for (base, header, tell) in installs {
+                done = done.and_then(|()| self.install(&base, header));
+                let reason = done.as_ref().err().map(ToString::to_string);
+                answer(tell, reason.as_deref());
+            }
+            let failed = done.as_ref().err().map(ToString::to_string);
+            if let Some(reason) = &failed {
+                tracing::error!(error = reason, "Writing the state failed; this replica stops");
+                self.store.fail(reason.clone());
+            }
+            if failed.is_some() || close.is_some() {
+                self.store.jobs().close();
+                // Whoever waits for the end may open the file again at once.
+                drop(self.database);
+                if let Some(tell) = close {
+                    answer(tell, failed.as_deref());
+                }
+                return;
+            }
+        }
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        let frozen = self.store.write().freeze()?;
+        if let Some(layer) = frozen {
+            Base::commit(&self.database, &layer)?;
+            let base = Base::last(&self.database)?;
+            self.store.write().flushed(base);
+        }
+        Ok(())
+    }
+
+    fn install(&self, base: &Base, header: Header) -> Result<(), StoreError> {
+        let mut stamp = Layer::default();
+        header.stamp(&mut stamp)?;
+        Base::replace(&self.database, base, &stamp)?;
+        let state = State::open(Arc::new(Base::last(&self.database)?), self.store.path())?;
+        *self.store.write() = state;
+        Ok(())
+    }
+}
+
+fn answer(tell: oneshot::Sender<Result<(), StoreError>>, reason: Option<&str>) {
+    let result = reason.map_or(Ok(()), |reason| Err(StoreError::Stopped(reason.to_owned())));
+    // Whoever asked may be gone by now, and then needs no answer.
+    drop(tell.send(result));
+}

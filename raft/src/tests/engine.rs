@@ -1,0 +1,114 @@
+//! The engine over real files and in memory.
+
+use futures::future::join_all;
+use tempfile::TempDir;
+use zephyrfs_core::engine::{Consistency, Engine, EngineError, Freshness};
+use zephyrfs_core::id::FileId;
+use zephyrfs_core::{ReadSet, Rejection, Response};
+
+use super::support::{file, node, start, start_with};
+use crate::disk::{Files, Memory};
+
+const FRESH: Freshness = Freshness {
+    consistency: Consistency::Linearizable,
+    at_least: None,
+    max_staleness: None,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_is_there_after_an_orderly_restart() {
+    let directory = TempDir::new().unwrap();
+    let disk = || Files::new(directory.path().join("coordinator.db")).unwrap();
+    let engine = start(disk()).await;
+    for id in ["n1", "n2", "n3"] {
+        engine.execute(node(id)).await.unwrap();
+    }
+    let registered = engine.execute(file("f1", 40)).await.unwrap();
+    assert!(
+        matches!(&registered.value, Response::FileRegistered { placements, .. } if placements.len() == 40)
+    );
+    engine.stop().await.unwrap();
+    drop(engine);
+
+    let engine = start(disk()).await;
+    let reads = ReadSet {
+        files: vec![FileId::from("f1")],
+        ..ReadSet::default()
+    };
+    let view = engine.view(reads, FRESH).await.unwrap();
+    assert!(view.index >= registered.index);
+    assert_eq!(view.value.files[&FileId::from("f1")].chunks.len(), 40);
+    assert_eq!(engine.totals().value.chunks, 40);
+    engine.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_concurrent_writes_all_take_effect_once() {
+    let engine = start(Memory::default()).await;
+    for id in ["n1", "n2", "n3"] {
+        engine.execute(node(id)).await.unwrap();
+    }
+    let writes = (0..500).map(|number| engine.execute(file(&format!("f{number}"), 8)));
+    let mut indexes: Vec<_> = join_all(writes)
+        .await
+        .into_iter()
+        .map(|done| done.unwrap().index)
+        .collect();
+    indexes.sort_unstable();
+    indexes.dedup();
+    assert_eq!(indexes.len(), 500, "each write has an index of its own");
+    assert_eq!(
+        (engine.totals().value.files, engine.totals().value.chunks),
+        (500, 4_000)
+    );
+    engine.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rejected_command_says_why_and_where() {
+    let engine = start(Memory::default()).await;
+    let refused = engine.execute(file("f1", 1)).await.unwrap_err();
+    let EngineError::Rejected { rejection, index } = refused else {
+        panic!("not a rejection: {refused}")
+    };
+    assert!(matches!(rejection, Rejection::PlacementStale { .. }));
+    assert!(index.get() > 0);
+    engine.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_is_purged_behind_what_is_durable() {
+    let directory = TempDir::new().unwrap();
+    let disk = || Files::new(directory.path().join("coordinator.db")).unwrap();
+    let engine = start_with(disk(), |timing| timing.snapshot_every = 50).await;
+    for number in 0..400 {
+        engine.execute(node(&format!("n{number}"))).await.unwrap();
+    }
+    engine.stop().await.unwrap();
+    drop(engine);
+    let engine = start_with(disk(), |timing| timing.snapshot_every = 50).await;
+    assert!(
+        engine.log.is_purged(),
+        "nothing was purged in 400 entries with a snapshot every 50"
+    );
+    assert_eq!(engine.totals().value.nodes(), 400);
+    engine.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_without_its_log_does_not_start() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("coordinator.db");
+    let engine = start(Files::new(path.clone()).unwrap()).await;
+    engine.execute(node("n1")).await.unwrap();
+    engine.stop().await.unwrap();
+    drop(engine);
+    std::fs::remove_file(directory.path().join("coordinator.log.db")).unwrap();
+
+    let error = super::support::try_start(Files::new(path).unwrap())
+        .await
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(error.contains("belong to different replicas"), "{error}");
+}

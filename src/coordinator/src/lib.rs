@@ -1,0 +1,8 @@
+//! The ZephyrFS coordinator server, as a library: the binary is a thin shell around it, and tests run it in process.
+//!
+//! Inside, the arrows point one way: [`api`] converts and calls [`service`], which knows neither gRPC nor HTTP and
+//! speaks to the rules and the engine of `zephyrfs_core`.
+
+pub mod api;
+pub mod jobs;
+pub mod service;

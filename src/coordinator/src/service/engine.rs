@@ -1,0 +1,80 @@
+//! The one door from the service to the engine: deadlines, admission and idempotency are dealt with here, and the
+//! engine's errors become the service's.
+
+use std::time::Instant;
+
+use zephyrfs_core::engine::{At, EngineError};
+use zephyrfs_core::row::Fingerprint;
+use zephyrfs_core::units::Millis;
+use zephyrfs_core::{Command, Idempotency, Proposal, Response};
+
+use super::deadline::{is_over, until};
+use super::engine_error::{translate, unknown_outcome};
+use super::error::ServiceError;
+use super::request::RequestContext;
+use super::state::Service;
+use super::validate;
+
+impl Service {
+    /// Hands a command to the engine and waits for its answer, no longer than the deadline.
+    pub(super) async fn propose(
+        &self,
+        command: Command,
+        idempotency: Option<Idempotency>,
+        deadline: Option<Instant>,
+    ) -> Result<At<Response>, ServiceError> {
+        if is_over(deadline) {
+            return Err(ServiceError::DeadlineExceeded {
+                reason: "the deadline passed before the write was handed over; nothing was changed"
+                    .to_owned(),
+            });
+        }
+        let _place = self.admission.admit(&command)?;
+        let is_keyed = idempotency.is_some();
+        let proposal = Proposal {
+            id: self.ids.request(),
+            idempotency,
+            command,
+        };
+        match until(deadline, self.engine.execute(proposal)).await {
+            Some(result) => result.map_err(|error| translate(error, is_keyed)),
+            None => Err(unknown_outcome("no answer came before the deadline", is_keyed)),
+        }
+    }
+
+    /// Waits for a read, no longer than the deadline. `what` is read, in words.
+    pub(super) async fn read<T>(
+        &self,
+        what: &str,
+        deadline: Option<Instant>,
+        read: impl Future<Output = Result<T, EngineError>>,
+    ) -> Result<T, ServiceError> {
+        let result = if is_over(deadline) {
+            None
+        } else {
+            until(deadline, read).await
+        };
+        match result {
+            Some(result) => result.map_err(|error| translate(error, false)),
+            None => Err(ServiceError::DeadlineExceeded {
+                reason: format!("the deadline passed while {what} was being read"),
+            }),
+        }
+    }
+
+    /// What makes a retry harmless, if the client sent a key. `fingerprint` is of what the client asked for.
+    pub(super) fn idempotency(
+        &self,
+        context: &RequestContext,
+        fingerprint: Fingerprint,
+    ) -> Result<Option<Idempotency>, ServiceError> {
+        let Some(key) = context.idempotency_key.clone() else {
+            return Ok(None);
+        };
+        Ok(Some(Idempotency {
+            key: validate::id(&self.limits, "idempotency-key", key)?,
+            fingerprint,
+            keep_for: Millis::from(self.policy.keep_requests),
+        }))
+    }
+}

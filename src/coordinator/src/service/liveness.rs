@@ -1,0 +1,104 @@
+//! A node's heartbeat on its way in.
+//!
+//! It is answered without a write: the beat waits in memory until the next one command records many. Only the beat of a node
+//! that counts as inactive is waited for, since the node is active again only once it is recorded.
+
+use std::time::Instant;
+
+use zephyrfs_core::engine::{At, Consistency, Freshness};
+use zephyrfs_core::id::NodeId;
+use zephyrfs_core::row::{NodeRow, NodeStats, Observed};
+use zephyrfs_core::units::AppliedIndex;
+use zephyrfs_core::{Rejection, View};
+
+use super::deadline::until;
+use super::error::ServiceError;
+use super::heartbeats::ReceivedBeat;
+use super::request::{HeartbeatReport, RequestContext};
+use super::state::Service;
+use super::validate;
+
+impl Service {
+    /// Takes a heartbeat. The answer is what the node shall do now, each task a JSON object.
+    ///
+    /// # Errors
+    /// [`ServiceError`]; `Rejected` if the node is not known, or was unregistered.
+    pub async fn heartbeat(
+        &self,
+        report: HeartbeatReport,
+        context: RequestContext,
+    ) -> Result<At<Vec<String>>, ServiceError> {
+        let received = Instant::now();
+        let HeartbeatReport { node_id, stats } = report;
+        let id: NodeId = validate::id(&self.limits, "node_id", node_id)?;
+        let stats = stats.as_ref().map(validate::stats).transpose()?;
+        let At { index, value: view } = self.view_of_beating_node(&id, context.deadline).await?;
+        let node = registered(&view, &id).map_err(|rejection| ServiceError::Rejected { rejection, index })?;
+        let beat = ReceivedBeat {
+            received,
+            stats: stats.unwrap_or_else(|| self.last_stats(&id, &view)),
+        };
+        let index = match node.observed {
+            Observed::Active => {
+                self.pending_beats.keep(id, beat);
+                index
+            }
+            Observed::Inactive { .. } => self.record_now(id, beat, context.deadline).await?,
+        };
+        let value = Vec::new();
+        Ok(At { index, value })
+    }
+
+    /// The node's rows as this replica has them, or as the leader has them if this one does not know it as registered: it may
+    /// have registered through another replica a moment ago.
+    async fn view_of_beating_node(
+        &self,
+        id: &NodeId,
+        deadline: Option<Instant>,
+    ) -> Result<At<View>, ServiceError> {
+        let local = Freshness {
+            consistency: Consistency::Local,
+            ..Freshness::default()
+        };
+        let here = self.view_of_node(id, local, deadline).await?;
+        if registered(&here.value, id).is_ok() {
+            return Ok(here);
+        }
+        self.view_of_node(id, Freshness::default(), deadline).await
+    }
+
+    /// What the node said last; nothing much if it never did.
+    fn last_stats(&self, id: &NodeId, view: &View) -> NodeStats {
+        self.pending_beats
+            .of(id)
+            .map(|beat| beat.stats)
+            .or_else(|| view.beats.get(id).map(|beat| beat.stats))
+            .unwrap_or_default()
+    }
+
+    async fn record_now(
+        &self,
+        id: NodeId,
+        beat: ReceivedBeat,
+        deadline: Option<Instant>,
+    ) -> Result<AppliedIndex, ServiceError> {
+        until(deadline, self.urgent_beats.record(id, beat))
+            .await
+            .unwrap_or_else(|| {
+                Err(ServiceError::UnknownOutcome {
+                    reason:
+                        "the deadline passed before the heartbeat was recorded; sending it again is harmless"
+                            .to_owned(),
+                })
+            })
+    }
+}
+
+/// The node, unless it is not known or was unregistered.
+fn registered<'a>(view: &'a View, id: &NodeId) -> Result<&'a NodeRow, Rejection> {
+    match view.nodes.get(id) {
+        None => Err(Rejection::NodeNotFound { node: id.clone() }),
+        Some(node) if node.is_removed() => Err(Rejection::NodeRemoved { node: id.clone() }),
+        Some(node) => Ok(node),
+    }
+}

@@ -1,0 +1,217 @@
+//! A picture of all nodes, kept from one request to the next: placing a file must not read them all each time.
+//!
+//! It is this replica's own and at most a second old, except where a choice made from it did not hold: then the nodes are read
+//! anew from the one state that all replicas share.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Mutex;
+use zephyrfs_core::Engine;
+use zephyrfs_core::engine::{Consistency, EngineError, Freshness, NodeWithBeat};
+use zephyrfs_core::id::NodeId;
+
+use super::placement::{Topology, candidates};
+use super::promises::Promises;
+
+/// How old a picture may be. Heartbeats are not recorded more often either.
+const MAX_AGE: Duration = Duration::from_secs(1);
+
+/// Among more nodes than this, one that registered less than [`MAX_AGE`] ago may be overlooked: when very many register at
+/// once, nobody shall look at all of them for each.
+const SMALL_NETWORK: usize = 1_000;
+
+/// The most addresses that a new node is given to start from.
+const MAX_PEERS: usize = 5;
+
+/// All nodes as they were at some time.
+pub(super) struct Picture {
+    /// By id.
+    pub(super) nodes: Vec<(NodeId, NodeWithBeat)>,
+    /// The same, as the planner wants them.
+    pub(super) topology: Topology,
+    registry_version: u64,
+    taken: Instant,
+    was_read_anew: bool,
+}
+
+/// Keeps the last picture.
+#[derive(Default)]
+pub(super) struct Pictures {
+    /// Locked while a picture is taken, so that many who need one wait for the same.
+    last: Mutex<Option<Arc<Picture>>>,
+}
+
+impl Picture {
+    /// Whether it shows the nodes as they were when it was asked for, not a second before.
+    pub(super) const fn was_read_anew(&self) -> bool {
+        self.was_read_anew
+    }
+
+    /// A node, with its last heartbeat.
+    pub(super) fn node(&self, id: &NodeId) -> Option<&NodeWithBeat> {
+        let at = self.nodes.binary_search_by(|(node, _)| node.cmp(id)).ok()?;
+        self.nodes.get(at).map(|(_, node)| node)
+    }
+
+    async fn take(
+        engine: &dyn Engine,
+        promises: &Promises,
+        registry_version: u64,
+        freshness: Freshness,
+    ) -> Result<Arc<Self>, EngineError> {
+        let nodes = engine.nodes(freshness).await?.value;
+        promises.keep_those_unreported(&nodes);
+        Ok(Arc::new(Self {
+            topology: Topology::new(candidates(&nodes)),
+            nodes,
+            registry_version,
+            taken: Instant::now(),
+            was_read_anew: freshness.consistency != Consistency::Local,
+        }))
+    }
+
+    fn will_do(&self, registry_version: u64, now: Instant) -> bool {
+        let is_young = now.saturating_duration_since(self.taken) < MAX_AGE;
+        let is_current = self.registry_version == registry_version;
+        is_young && (is_current || self.nodes.len() > SMALL_NETWORK)
+    }
+
+    /// First addresses of active nodes other than `node`, from anywhere in the order of ids that `seed` points to.
+    pub(super) fn peers_for(&self, node: &NodeId, seed: u64) -> Vec<String> {
+        let count = self.nodes.len();
+        let start = usize::try_from(seed)
+            .unwrap_or_default()
+            .checked_rem(count)
+            .unwrap_or_default();
+        self.nodes
+            .iter()
+            .cycle()
+            .skip(start)
+            .take(count)
+            .filter(|(id, (row, _))| id != node && row.takes_replicas() && !row.first_address().is_empty())
+            .map(|(_, (row, _))| row.first_address().to_owned())
+            .take(MAX_PEERS)
+            .collect()
+    }
+}
+
+impl Pictures {
+    /// The nodes, at most a second old.
+    pub(super) async fn recent(
+        &self,
+        engine: &dyn Engine,
+        promises: &Promises,
+    ) -> Result<Arc<Picture>, EngineError> {
+        let mut last = self.last.lock().await;
+        // Asked before the nodes are read: a node that registers meanwhile makes the next picture, at worst for nothing.
+        let version = engine.registry_version();
+        if let Some(picture) = last
+            .as_ref()
+            .filter(|picture| picture.will_do(version, Instant::now()))
+        {
+            return Ok(Arc::clone(picture));
+        }
+        let local = Freshness {
+            consistency: Consistency::Local,
+            ..Freshness::default()
+        };
+        let picture = Picture::take(engine, promises, version, local).await?;
+        Ok(Arc::clone(last.insert(picture)))
+    }
+
+    /// The nodes as they are now, wherever the last change was made.
+    pub(super) async fn anew(
+        &self,
+        engine: &dyn Engine,
+        promises: &Promises,
+    ) -> Result<Arc<Picture>, EngineError> {
+        let mut last = self.last.lock().await;
+        let version = engine.registry_version();
+        let picture = Picture::take(engine, promises, version, Freshness::default()).await?;
+        Ok(Arc::clone(last.insert(picture)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    use zephyrfs_core::engine::NodeWithBeat;
+    use zephyrfs_core::id::NodeId;
+    use zephyrfs_core::row::{NodeRow, Observed, Wanted};
+    use zephyrfs_core::units::{ByteSize, Timestamp};
+
+    use super::{Picture, SMALL_NETWORK, Topology, candidates};
+
+    fn node(id: String, observed: Observed) -> (NodeId, NodeWithBeat) {
+        let row = NodeRow {
+            addresses: vec![format!("{id}:9000")],
+            capacity: ByteSize::ZERO,
+            capabilities: BTreeMap::new(),
+            registered_at: Timestamp::EPOCH,
+            wanted: Wanted::InService,
+            observed,
+        };
+        (NodeId::from(id), (Arc::new(row), None))
+    }
+
+    fn picture(nodes: Vec<(NodeId, NodeWithBeat)>, taken: Instant) -> Picture {
+        Picture {
+            topology: Topology::new(candidates(&nodes)),
+            nodes,
+            registry_version: 1,
+            taken,
+            was_read_anew: false,
+        }
+    }
+
+    #[test]
+    fn peers_are_other_active_nodes_and_five_at_most() {
+        let silent = Observed::Inactive {
+            since: Timestamp::EPOCH,
+        };
+        let mut nodes: Vec<_> = (0..8)
+            .map(|n| node(format!("n{n}"), if n == 3 { silent } else { Observed::Active }))
+            .collect();
+        nodes.sort_by(|a, b| a.0.cmp(&b.0));
+        let all = picture(nodes, Instant::now());
+        let mut ever = BTreeSet::new();
+        for seed in 0..8 {
+            let peers = all.peers_for(&NodeId::from("n1"), seed);
+            assert_eq!(peers.iter().collect::<BTreeSet<_>>().len(), 5, "{peers:?}");
+            ever.extend(peers);
+        }
+        let expected = ["n0:9000", "n2:9000", "n4:9000", "n5:9000", "n6:9000", "n7:9000"];
+        assert_eq!(ever.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+
+        let alone = picture(vec![node("n1".to_owned(), Observed::Active)], Instant::now());
+        assert!(alone.peers_for(&NodeId::from("n1"), 7).is_empty());
+        assert!(
+            picture(Vec::new(), Instant::now())
+                .peers_for(&NodeId::from("n1"), 7)
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_picture_is_used_while_it_is_young_and_nothing_changed() {
+        let taken = Instant::now();
+        let small = picture(vec![node("a".to_owned(), Observed::Active)], taken);
+        let soon = taken + Duration::from_millis(999);
+        assert!(small.will_do(1, soon));
+        assert!(!small.will_do(2, soon), "a node registered");
+        assert!(!small.will_do(1, taken + Duration::from_secs(1)));
+
+        let nodes = (0..=SMALL_NETWORK)
+            .map(|n| node(format!("{n:04}"), Observed::Active))
+            .collect();
+        let large = picture(nodes, taken);
+        assert!(large.will_do(2, soon), "one node more hardly matters");
+        assert!(!large.will_do(1, taken + Duration::from_secs(1)));
+        assert!(large.node(&NodeId::from("0007")).is_some());
+        assert!(large.node(&NodeId::from("7")).is_none());
+    }
+}

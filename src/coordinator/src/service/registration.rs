@@ -1,0 +1,244 @@
+//! A file on its way in: nodes are chosen for its chunks, and the choice is proposed together with the file.
+//!
+//! The choice rests on a picture of the nodes that may be a second old. If it turns out not to hold, the nodes are read anew
+//! and chosen again.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use tracing::debug;
+use zephyrfs_core::command::{ChunkPlan, RegisterFile};
+use zephyrfs_core::engine::{At, Consistency, Freshness};
+use zephyrfs_core::id::{ChunkId, NodeId};
+use zephyrfs_core::row::Fingerprint;
+use zephyrfs_core::units::ByteSize;
+use zephyrfs_core::{Command, Idempotency, Placement, ReadSet, Rejection, Response};
+
+use super::engine_error::{broken_state, wrong_answer};
+use super::error::{InvalidField, ServiceError};
+use super::fingerprint::Fingerprinter;
+use super::picture::Picture;
+use super::request::{FileRegistration, RequestContext};
+use super::state::Service;
+use super::validate::{self, ValidFile};
+
+/// How often nodes are chosen before the network counts as full.
+const MAX_TRIES: u32 = 3;
+
+/// Where a registered file's chunks go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisteredFile {
+    /// By ascending index.
+    pub placements: Vec<Placement>,
+    /// The replicas wanted for each chunk.
+    pub wanted: u32,
+}
+
+impl Service {
+    /// Registers a file and chooses nodes for its chunks.
+    ///
+    /// # Errors
+    /// [`ServiceError`]; `Rejected` with `NoRoom` if some chunk finds no node, `Conflict` if a chunk's id is in use for
+    /// other content.
+    pub async fn register_file(
+        &self,
+        registration: FileRegistration,
+        context: RequestContext,
+    ) -> Result<At<RegisteredFile>, ServiceError> {
+        let file = validate::file(&self.limits, registration)?;
+        let idempotency = self.idempotency(&context, fingerprint_of(&file))?;
+        let known = self.known_chunks(&file, context.deadline).await?;
+        let mut nodes = self.nodes_to_place_on(context.deadline).await?;
+        let mut tries = 1;
+        loop {
+            let result = self
+                .try_to_register(&file, &known, &nodes, idempotency.clone(), context.deadline)
+                .await;
+            if tries == MAX_TRIES || !is_worth_another_choice(&result, &nodes) {
+                return self.as_clients_see_it(&file, result, context.deadline).await;
+            }
+            debug!(file_id = %file.id, tries, "Choosing nodes for a file again");
+            nodes = self.nodes_read_anew(context.deadline).await?;
+            tries += 1;
+        }
+    }
+
+    async fn try_to_register(
+        &self,
+        file: &ValidFile,
+        known: &BTreeSet<ChunkId>,
+        nodes: &Picture,
+        idempotency: Option<Idempotency>,
+        deadline: Option<Instant>,
+    ) -> Result<At<RegisteredFile>, ServiceError> {
+        // Nothing is refused here for want of room: the file may be registered already, and then needs none.
+        let sizes: Vec<_> = file.chunks.iter().map(|chunk| chunk.size).collect();
+        let plan = self.plan(nodes, &sizes);
+        let command = Command::RegisterFile(RegisterFile {
+            file: file.id.clone(),
+            name: file.name.clone(),
+            size: file.size,
+            hash: file.hash.clone(),
+            owner: file.owner.clone(),
+            chunks: chunk_plans(file, plan.targets),
+            nodes: plan.nodes,
+            wanted: self.policy.replication_factor,
+            max_replicas: self.policy.max_nodes_per_chunk,
+        });
+        let At { index, value } = self.propose(command, idempotency, deadline).await?;
+        let Response::FileRegistered { placements, wanted } = value else {
+            return Err(wrong_answer("register_file"));
+        };
+        self.promise_space(file, known, nodes, &placements);
+        let value = RegisteredFile { placements, wanted };
+        Ok(At { index, value })
+    }
+
+    /// Which of the file's chunks are known already: they need no space that is not taken.
+    async fn known_chunks(
+        &self,
+        file: &ValidFile,
+        deadline: Option<Instant>,
+    ) -> Result<BTreeSet<ChunkId>, ServiceError> {
+        let reads = ReadSet {
+            chunks: file.chunks.iter().map(|chunk| chunk.id.clone()).collect(),
+            ..ReadSet::default()
+        };
+        let local = Freshness {
+            consistency: Consistency::Local,
+            ..Freshness::default()
+        };
+        let view = self
+            .read("the file's chunks", deadline, self.engine.view(reads, local))
+            .await?;
+        Ok(view.value.chunks.into_keys().collect())
+    }
+
+    /// Counts what was promised to the nodes of new chunks, until they report it themselves.
+    fn promise_space(
+        &self,
+        file: &ValidFile,
+        known: &BTreeSet<ChunkId>,
+        nodes: &Picture,
+        placements: &[Placement],
+    ) {
+        for (chunk, placement) in file.chunks.iter().zip(placements) {
+            for id in placement.nodes.iter().filter(|_| !known.contains(&chunk.id)) {
+                let last_beat = nodes.node(id).and_then(|(_, beat)| beat.map(|beat| beat.at));
+                self.promises.add(id, chunk.size, last_beat);
+            }
+        }
+    }
+
+    /// A refusal in terms of the client's request.
+    async fn as_clients_see_it(
+        &self,
+        file: &ValidFile,
+        result: Result<At<RegisteredFile>, ServiceError>,
+        deadline: Option<Instant>,
+    ) -> Result<At<RegisteredFile>, ServiceError> {
+        let Err(ServiceError::Rejected { rejection, index }) = result else {
+            return result;
+        };
+        let problem = rejection.to_string();
+        Err(match rejection {
+            Rejection::ChunkConflict { chunk, .. } => ServiceError::Conflict {
+                field: InvalidField::new(self.field_in_conflict(file, &chunk, deadline).await?, problem),
+                index,
+            },
+            // The nodes went away as fast as they were chosen.
+            Rejection::PlacementStale { chunk } => {
+                let size = file.chunk(&chunk).map_or(ByteSize::ZERO, |chunk| chunk.size);
+                let rejection = Rejection::NoRoom { chunk, size };
+                ServiceError::Rejected { rejection, index }
+            }
+            rejection => ServiceError::Rejected { rejection, index },
+        })
+    }
+
+    /// Which field of the request contradicts what is known of a chunk.
+    async fn field_in_conflict(
+        &self,
+        file: &ValidFile,
+        id: &ChunkId,
+        deadline: Option<Instant>,
+    ) -> Result<String, ServiceError> {
+        let Some(described) = file.chunk(id) else {
+            return Err(broken_state(&format!(
+                "chunk {id} is in conflict with a file that does not name it"
+            )));
+        };
+        let reads = ReadSet {
+            chunks: vec![id.clone()],
+            ..ReadSet::default()
+        };
+        let view = self.engine.view(reads, Freshness::default());
+        let view = self.read("the chunk in conflict", deadline, view).await?.value;
+        let has_the_same_hash = view
+            .chunks
+            .get(id)
+            .is_some_and(|chunk| chunk.hash == described.hash);
+        let name = if has_the_same_hash { "size" } else { "hash" };
+        Ok(format!("chunks[{}].{name}", described.position))
+    }
+}
+
+/// Whether choosing nodes again may do better.
+fn is_worth_another_choice(result: &Result<At<RegisteredFile>, ServiceError>, nodes: &Picture) -> bool {
+    let Err(ServiceError::Rejected { rejection, .. }) = result else {
+        return false;
+    };
+    match rejection {
+        Rejection::PlacementStale { .. } => true,
+        // No room among the nodes as they were a moment ago may be some among those of now.
+        Rejection::NoRoom { .. } => !nodes.was_read_anew(),
+        Rejection::NodeNotFound { .. }
+        | Rejection::NodeRemoved { .. }
+        | Rejection::FileNotFound { .. }
+        | Rejection::ChunkNotFound { .. }
+        | Rejection::ChunkConflict { .. }
+        | Rejection::DuplicateChunk { .. }
+        | Rejection::TooManyReplicas { .. }
+        | Rejection::IdempotencyKeyReused { .. }
+        | Rejection::ReleaseFinished => false,
+    }
+}
+
+fn chunk_plans(file: &ValidFile, targets: Vec<Vec<u32>>) -> Vec<ChunkPlan> {
+    file.chunks
+        .iter()
+        .zip(targets)
+        .map(|(chunk, targets)| ChunkPlan {
+            id: chunk.id.clone(),
+            hash: chunk.hash.clone(),
+            size: chunk.size,
+            index: chunk.index,
+            targets,
+        })
+        .collect()
+}
+
+fn fingerprint_of(file: &ValidFile) -> Fingerprint {
+    let ValidFile {
+        id,
+        name,
+        size,
+        hash,
+        owner,
+        chunks,
+    } = file;
+    Fingerprinter::of("register_file")
+        .text(id.as_str())
+        .text(name)
+        .number(size.get())
+        .text(hash.as_str())
+        .text(owner.as_ref().map_or("", NodeId::as_str))
+        .list(chunks, |print, chunk| {
+            print
+                .text(chunk.id.as_str())
+                .text(chunk.hash.as_str())
+                .number(chunk.size.get())
+                .number(u64::from(chunk.index))
+        })
+        .finish()
+}

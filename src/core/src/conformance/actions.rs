@@ -1,0 +1,257 @@
+//! Random commands, most of which have an effect in the state that the ones before them make.
+
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::{Just, Strategy, any};
+use proptest::prop_oneof;
+use proptest::sample::select;
+
+use super::universe::{self, CHUNKS, chunk, file, key, node, some_chunk, some_chunks};
+use crate::command::{
+    ChunkPlan, Command, DeleteFile, Heartbeat, LocationChange, NodeStateChange, RecordHeartbeats,
+    RegisterFile, RegisterNode, SetNodeState, UnregisterNode, UpdateChunkLocations,
+};
+use crate::envelope::Idempotency;
+use crate::id::{FileId, NodeId};
+use crate::row::{Fingerprint, NodeStats};
+use crate::units::{ByteSize, Millis};
+
+/// A command, or what it takes to make one of the state that it finds.
+#[derive(Debug, Clone)]
+pub(super) enum Action {
+    Command(Command),
+    /// Expire nodes that are silent for so long.
+    Expire {
+        nodes: Vec<NodeId>,
+        silent_for: Millis,
+    },
+    /// Continue one of the unfinished releases, or one that does not exist.
+    Release {
+        pick: usize,
+    },
+    /// Forget what has been out of use for so long.
+    Forget {
+        requests: Vec<String>,
+        chunks: Vec<usize>,
+        unreferenced_for: Millis,
+    },
+}
+
+/// A command among small files.
+pub(super) fn small() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        8 => nodes(),
+        8 => small_file().prop_map(Action::Command),
+        2 => delete_file(file()),
+        4 => update_locations(),
+        1 => (0..2_usize).prop_map(|pick| Action::Release { pick }),
+        2 => forget(),
+    ]
+}
+
+/// A command among files of which some are larger than a page.
+pub(super) fn large() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        1 => nodes(),
+        4 => large_file().prop_map(Action::Command),
+        3 => small_file().prop_map(Action::Command),
+        3 => delete_file(universe::large_file()),
+        6 => (0..4_usize).prop_map(|pick| Action::Release { pick }),
+        1 => forget(),
+    ]
+}
+
+pub(super) fn register_node() -> impl Strategy<Value = Action> {
+    let facts = btree_map(select(vec!["zone", "rack"]), select(vec!["1", "2"]), 0..=2);
+    (node(), 0..4_u64, facts).prop_map(|(node, capacity, facts)| {
+        Action::Command(Command::RegisterNode(RegisterNode {
+            addresses: vec![format!("{node}:{capacity}")],
+            node,
+            capacity: ByteSize::new(capacity),
+            capabilities: facts
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            peers: vec!["peer:1".to_owned()],
+        }))
+    })
+}
+
+/// An idempotency key, for some commands: used again soon, now and then for another request.
+pub(super) fn idempotency() -> impl Strategy<Value = Option<Idempotency>> {
+    let known = (key(), prop_oneof![4 => Just(0_u8), 1 => Just(1)], span());
+    option::weighted(0.25, known).prop_map(|known| {
+        known.map(|(key, request, keep_for)| Idempotency {
+            key,
+            fingerprint: Fingerprint::from_bytes([request; 32]),
+            keep_for,
+        })
+    })
+}
+
+fn nodes() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        3 => register_node(),
+        1 => unregister_node(),
+        2 => set_node_state(),
+        4 => record_heartbeats(),
+        2 => (vec(node(), 0..4), span())
+            .prop_map(|(nodes, silent_for)| Action::Expire { nodes, silent_for }),
+    ]
+}
+
+fn unregister_node() -> impl Strategy<Value = Action> {
+    node().prop_map(|node| {
+        Action::Command(Command::UnregisterNode(UnregisterNode {
+            node,
+            reason: "sold".to_owned(),
+        }))
+    })
+}
+
+fn set_node_state() -> impl Strategy<Value = Action> {
+    let change = prop_oneof![
+        3 => Just(NodeStateChange::Activate),
+        1 => Just(NodeStateChange::Drain),
+        1 => span().prop_map(|span| NodeStateChange::Maintain { span }),
+    ];
+    (node(), change)
+        .prop_map(|(node, change)| Action::Command(Command::SetNodeState(SetNodeState { node, change })))
+}
+
+fn record_heartbeats() -> impl Strategy<Value = Action> {
+    let beat = (node(), span(), 0..1_000_u64).prop_map(|(node, age, used)| Heartbeat {
+        node,
+        age,
+        stats: NodeStats {
+            storage_used: ByteSize::new(used),
+            cpu_usage: used as f64 / 10.0,
+            ..NodeStats::default()
+        },
+    });
+    vec(beat, 0..6).prop_map(|beats| Action::Command(Command::RecordHeartbeats(RecordHeartbeats { beats })))
+}
+
+fn small_file() -> impl Strategy<Value = Command> {
+    // A chunk in twenty has other content than elsewhere, one in ten its own choice of nodes.
+    let detail = (
+        prop_oneof![19 => Just(0_u8), 1 => 1..3_u8],
+        option::weighted(0.1, vec(0..6_u32, 0..4)),
+        prop_oneof![60 => 1..4_u32, 1 => Just(0)],
+    );
+    let shape = (some_chunks(), vec(detail, 5));
+    (shape, file_facts(file())).prop_map(|((chunks, details), facts)| {
+        let mut index = 0;
+        let plans = chunks
+            .into_iter()
+            .zip(details)
+            .map(|(number, (content, targets, step))| {
+                index += step;
+                plan(number, content, index, targets.unwrap_or_else(|| facts.all()))
+            });
+        let plans = plans.collect();
+        facts.file(plans)
+    })
+}
+
+/// A file that takes two or three pages to release.
+fn large_file() -> impl Strategy<Value = Command> {
+    let range = (0..CHUNKS - 2_500, 1_500..=2_500_usize);
+    (range, file_facts(universe::large_file())).prop_map(|((from, count), facts)| {
+        let plans = (from..from + count)
+            .zip(0..)
+            .map(|(number, index)| plan(number, 0, index, facts.all()));
+        let plans = plans.collect();
+        facts.file(plans)
+    })
+}
+
+/// What a file has besides its chunks.
+#[derive(Debug, Clone)]
+struct FileFacts {
+    file: FileId,
+    version: u8,
+    nodes: Vec<NodeId>,
+    wanted: u32,
+    max_replicas: u32,
+}
+
+fn file_facts(file: impl Strategy<Value = FileId>) -> impl Strategy<Value = FileFacts> {
+    (file, 0..3_u8, vec(node(), 1..6), 1..4_u32, 0..3_u32).prop_map(|(file, version, nodes, wanted, more)| {
+        FileFacts {
+            file,
+            version,
+            nodes,
+            wanted,
+            max_replicas: wanted + more,
+        }
+    })
+}
+
+impl FileFacts {
+    fn all(&self) -> Vec<u32> {
+        (0..self.nodes.len() as u32).collect()
+    }
+
+    fn file(self, chunks: Vec<ChunkPlan>) -> Command {
+        Command::RegisterFile(RegisterFile {
+            file: self.file,
+            name: format!("version {}", self.version),
+            size: ByteSize::new(1_000),
+            // Two of three versions have the same content, as far as the file's own hash can tell.
+            hash: format!("{:02x}", self.version / 2).into(),
+            owner: (self.version == 1).then(|| NodeId::from("owner")),
+            chunks,
+            nodes: self.nodes,
+            wanted: self.wanted,
+            max_replicas: self.max_replicas,
+        })
+    }
+}
+
+fn plan(number: usize, content: u8, index: u32, targets: Vec<u32>) -> ChunkPlan {
+    ChunkPlan {
+        id: chunk(number),
+        hash: format!("{:02x}", content % 2).into(),
+        size: ByteSize::new(u64::from(content / 2)),
+        index,
+        targets,
+    }
+}
+
+fn delete_file(file: impl Strategy<Value = FileId>) -> impl Strategy<Value = Action> {
+    file.prop_map(|file| Action::Command(Command::DeleteFile(DeleteFile { file })))
+}
+
+fn update_locations() -> impl Strategy<Value = Action> {
+    let change = any::<bool>().prop_map(|add| {
+        if add {
+            LocationChange::Add
+        } else {
+            LocationChange::Remove
+        }
+    });
+    (some_chunk(), vec(node(), 0..4), change, 2..5_u32).prop_map(|(number, nodes, change, max_replicas)| {
+        Action::Command(Command::UpdateChunkLocations(UpdateChunkLocations {
+            chunk: chunk(number),
+            nodes,
+            change,
+            max_replicas,
+        }))
+    })
+}
+
+fn forget() -> impl Strategy<Value = Action> {
+    (vec(key(), 0..4), some_chunks(), span()).prop_map(|(requests, chunks, unreferenced_for)| {
+        Action::Forget {
+            requests,
+            chunks,
+            unreferenced_for,
+        }
+    })
+}
+
+/// A span of time: none, or a few steps of the clock.
+fn span() -> impl Strategy<Value = Millis> + Clone {
+    prop_oneof![1 => Just(0_u64), 3 => 1..60_000_u64].prop_map(Millis::new)
+}

@@ -1,0 +1,162 @@
+use std::collections::BTreeSet;
+
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, TestRunner};
+
+use super::runner::run_with;
+use super::{Subject, run, sequences};
+use crate::effects::Mutation;
+use crate::envelope::Envelope;
+use crate::model::Model;
+use crate::rejection::Rejection;
+use crate::response::Response;
+use crate::row::{NodeStatus, Row};
+use crate::store::RowStore;
+use crate::totals::Totals;
+use crate::units::AppliedIndex;
+use crate::view::{ReadSet, View};
+
+#[test]
+fn the_model_keeps_every_invariant() {
+    run(Model::default).unwrap();
+}
+
+/// What a variant is called, from how it is shown.
+fn variant(outcome: &impl std::fmt::Debug) -> String {
+    let shown = format!("{outcome:?}");
+    let end = shown.find([' ', '{']).unwrap_or(shown.len());
+    shown[..end].to_owned()
+}
+
+#[test]
+fn the_sequences_lead_to_every_answer_and_every_refusal() {
+    let mut runner = TestRunner::deterministic();
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    for _ in 0..150 {
+        let sequence = sequences().new_tree(&mut runner).unwrap().current();
+        let mut model = Model::default();
+        for (index, envelope) in sequence.steps() {
+            seen.insert(match model.apply(envelope, index) {
+                // A release with more than a page left is worth a mention of its own.
+                Ok(Response::ChunksReleased { left }) if left > 0 => "SomeChunksReleased".to_owned(),
+                Ok(response) => variant(&response),
+                Err(rejection) => variant(&rejection),
+            });
+        }
+    }
+    let expected = [
+        "ChunkConflict",
+        "ChunkLocationsUpdated",
+        "ChunkNotFound",
+        "ChunksReleased",
+        "DuplicateChunk",
+        "FileDeleted",
+        "FileNotFound",
+        "FileRegistered",
+        "Forgotten",
+        "HeartbeatsRecorded",
+        "IdempotencyKeyReused",
+        "NoRoom",
+        "NodeNotFound",
+        "NodeRegistered",
+        "NodeRemoved",
+        "NodeStateSet",
+        "NodeUnregistered",
+        "NodesExpired",
+        "PlacementStale",
+        "ReleaseFinished",
+        "SomeChunksReleased",
+        "TooManyReplicas",
+    ];
+    assert_eq!(seen, expected.map(str::to_owned).into());
+}
+
+/// A way in which a store may go wrong.
+#[derive(Clone, Copy)]
+enum Fault {
+    ForgetsIdempotency,
+    KeepsDeletedSharers,
+    LosesTheTimeOfRefusedCommands,
+    MiscountsNodes,
+    DropsBeats,
+    LoadsAnotherSharer,
+}
+
+/// A store with a fault.
+struct Faulty {
+    model: Model,
+    fault: Fault,
+}
+
+impl Subject for Faulty {
+    fn apply(&mut self, envelope: &Envelope, index: AppliedIndex) -> Result<Response, Rejection> {
+        let mut envelope = envelope.clone();
+        if matches!(self.fault, Fault::ForgetsIdempotency) {
+            envelope.proposal.idempotency = None;
+        }
+        let before = self.model.clone();
+        let effects = self.model.decide(&envelope, index);
+        let outcome = self.model.apply(&envelope, index);
+        match (self.fault, effects) {
+            (Fault::KeepsDeletedSharers, Ok(effects)) => {
+                for mutation in effects.mutations {
+                    if let Mutation::DeleteSharer(chunk, file) = mutation {
+                        self.model.write(&[Mutation::PutSharer(chunk, file, 0)]).unwrap();
+                    }
+                }
+            }
+            (Fault::LosesTheTimeOfRefusedCommands, Err(_)) => self.model = before,
+            _ => {}
+        }
+        outcome
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let mut rows = self.model.rows();
+        if matches!(self.fault, Fault::DropsBeats) {
+            rows.retain(|row| !matches!(row, Row::Beat(..)));
+        }
+        rows
+    }
+
+    fn totals(&self) -> Totals {
+        let mut totals = *self.model.totals();
+        if matches!(self.fault, Fault::MiscountsNodes) && totals.nodes_with(NodeStatus::Draining) > 0 {
+            totals.files += 1;
+        }
+        totals
+    }
+
+    fn view(&self, reads: &ReadSet) -> Option<View> {
+        let mut view = self.model.view(reads);
+        if matches!(self.fault, Fault::LoadsAnotherSharer) {
+            view.sharers.pop_first();
+        }
+        Some(view)
+    }
+}
+
+#[test]
+fn a_store_that_goes_wrong_is_found_out() {
+    for (fault, complaint) in [
+        (Fault::ForgetsIdempotency, "rather than"),
+        (Fault::KeepsDeletedSharers, "rather than"),
+        (Fault::LosesTheTimeOfRefusedCommands, "rather than"),
+        (Fault::MiscountsNodes, "totals are"),
+        (Fault::DropsBeats, "of the dump is"),
+        (Fault::LoadsAnotherSharer, "loaded"),
+    ] {
+        let config = Config {
+            failure_persistence: None,
+            max_shrink_iters: 0,
+            ..Config::default()
+        };
+        let faulty = || Faulty {
+            model: Model::default(),
+            fault,
+        };
+        let failure = run_with(config, faulty).unwrap_err().to_string();
+        assert!(failure.contains(complaint), "{failure}");
+        assert!(failure.contains("PROPTEST_RNG_SEED="), "{failure}");
+    }
+}

@@ -1,0 +1,95 @@
+//! Loading: what each part of a [`ReadSet`] means, spelled out.
+
+use super::Model;
+use crate::id::{ChunkId, FileId, NodeId};
+use crate::row::FileChunk;
+use crate::view::{ReadSet, View};
+
+impl Model {
+    /// The rows that are asked for and exist.
+    pub fn view(&self, reads: &ReadSet) -> View {
+        let mut view = View::default();
+        for file in &reads.files {
+            self.load_file(file, 0, &mut view);
+        }
+        for (file, chunks) in &reads.file_chunks {
+            self.load_file(file, *chunks, &mut view);
+        }
+        for chunk in &reads.chunks {
+            self.load_chunk(chunk, &mut view);
+        }
+        for (id, chunks) in &reads.releases {
+            let Some(release) = self.releases.get(id) else {
+                continue;
+            };
+            self.load_file(&release.file, 0, &mut view);
+            self.load_chunks(release.next_page(*chunks), &mut view);
+            view.releases.insert(*id, release.clone());
+        }
+        if let Some(files) = &reads.sharers {
+            self.load_sharers(files, &mut view);
+        }
+        for node in &reads.nodes {
+            self.load_node(node, &mut view);
+        }
+        if reads.replica_nodes {
+            let replicas = view.chunks.values().flat_map(|chunk| &chunk.replicas);
+            for node in replicas.map(|replica| replica.node.clone()).collect::<Vec<_>>() {
+                self.load_node(&node, &mut view);
+            }
+        }
+        for key in &reads.requests {
+            if let Some(request) = self.requests.get(key) {
+                view.requests.insert(key.clone(), request.clone());
+            }
+        }
+        view
+    }
+
+    fn load_node(&self, id: &NodeId, view: &mut View) {
+        if let Some(node) = self.nodes.get(id) {
+            view.nodes.insert(id.clone(), node.clone());
+        }
+        if let Some(beat) = self.beats.get(id) {
+            view.beats.insert(id.clone(), *beat);
+        }
+    }
+
+    fn load_file(&self, id: &FileId, chunks: usize, view: &mut View) {
+        if let Some(file) = self.files.get(id) {
+            self.load_chunks(&file.chunks[..chunks.min(file.chunks.len())], view);
+            view.files.insert(id.clone(), file.clone());
+        }
+    }
+
+    fn load_chunks(&self, chunks: &[FileChunk], view: &mut View) {
+        for chunk in chunks {
+            self.load_chunk(&chunk.id, view);
+        }
+    }
+
+    fn load_chunk(&self, id: &ChunkId, view: &mut View) {
+        if let Some(chunk) = self.chunks.get(id) {
+            view.chunks.insert(id.clone(), chunk.clone());
+        }
+    }
+
+    fn load_sharers(&self, files: &[FileId], view: &mut View) {
+        let released = view.releases.values().map(|release| &release.file);
+        let files: Vec<&FileId> = files.iter().chain(released).collect();
+        for (id, chunk) in &view.chunks {
+            if chunk.sharers == 0 {
+                continue;
+            }
+            // No text sorts before the empty one.
+            let from = (id.clone(), FileId::from(""));
+            let first = self.sharers.range(from..).next().filter(|((of, _), _)| of == id);
+            let named = files
+                .iter()
+                .filter_map(|&file| self.sharers.get_key_value(&(id.clone(), file.clone())));
+            for (key, index) in first.into_iter().chain(named) {
+                view.sharers.insert(key.clone(), *index);
+            }
+        }
+    }
+}
