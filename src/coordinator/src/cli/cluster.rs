@@ -41,7 +41,7 @@ pub(crate) enum ClusterAction {
     /// Change how many replicas there are to be
     Resize {
         /// How many
-        #[arg(value_parser = clap::value_parser!(u16).range(1..=15))]
+        #[arg(value_parser = clap::value_parser!(u16).range(1..))]
         replicas: u16,
     },
 }

@@ -20,7 +20,7 @@ pub(crate) enum CliError {
     #[error("{0}")]
     Unhealthy(String),
     /// The coordinator will not do it.
-    #[error("refused: {0}")]
+    #[error("{0}")]
     Refused(String),
     /// What answers is no coordinator, or one that speaks otherwise.
     #[error(
@@ -33,7 +33,7 @@ pub(crate) enum CliError {
         problem: String,
     },
     /// The coordinator does not know what the command names.
-    #[error("not found: {0}")]
+    #[error("{0}")]
     NotFound(String),
     /// No replica could answer: nothing happened.
     #[error(

@@ -1,5 +1,6 @@
 //! `coordinator health`: asks a replica for its health, for container health checks in images without a shell.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
@@ -34,10 +35,16 @@ pub(crate) struct HealthCommand {
 
 #[derive(Deserialize)]
 struct Health {
-    #[serde(default)]
     status: String,
     #[serde(default)]
-    checks: Value,
+    checks: BTreeMap<String, Check>,
+}
+
+#[derive(Deserialize)]
+struct Check {
+    status: String,
+    #[serde(default)]
+    detail: String,
 }
 
 /// Asks, and prints the answer.
@@ -55,7 +62,7 @@ pub(crate) async fn run(command: HealthCommand, output: &mut Output<'_>) -> Resu
         .map_err(|reason| CliError::Unhealthy(format!("{shown} did not tell its health: {reason}")))?;
     if let Ok(body) = serde_json::from_slice::<Value>(&body) {
         output.result(&body, |body| match Health::deserialize(body) {
-            Ok(health) => render(&health),
+            Ok(health) => render(health),
             Err(_) => display::escaped(&body.to_string()) + "\n",
         })?;
     }
@@ -78,43 +85,14 @@ fn default_url(args: &ConfigArgs) -> Result<Url, CliError> {
     Url::parse(&text).map_err(|error| CliError::Local(format!("{text} is no URL: {error}")))
 }
 
-fn render(health: &Health) -> String {
-    let mut lines = vec![vec!["health".to_owned(), display::text(&health.status)]];
-    match &health.checks {
-        Value::Object(checks) => lines.extend(checks.iter().map(|(name, check)| line(name, check))),
-        Value::Array(checks) => lines.extend(checks.iter().map(|check| line(word(&check["name"]), check))),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-    table::lines(lines)
-}
-
-/// A check's name, its state, and what else it says.
-fn line(name: &str, check: &Value) -> Vec<String> {
-    let (state, details) = match check {
-        Value::Object(fields) => {
-            let told = ["message", "details", "detail", "error", "reason"];
-            let details = told
-                .iter()
-                .filter_map(|field| fields.get(*field))
-                .find_map(Value::as_str);
-            (word(&check["status"]), details.unwrap_or_default())
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            (word(check), "")
-        }
+fn render(health: Health) -> String {
+    let check = |(name, check): (String, Check)| {
+        vec![
+            display::text(&name),
+            display::text(&check.status),
+            display::escaped(&check.detail),
+        ]
     };
-    vec![
-        display::text(name),
-        display::text(state),
-        display::escaped(details),
-    ]
-}
-
-fn word(value: &Value) -> &str {
-    match value {
-        Value::String(text) => text,
-        Value::Bool(true) => "ok",
-        Value::Bool(false) => "failed",
-        Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => "",
-    }
+    let whole = vec!["health".to_owned(), display::text(&health.status)];
+    table::lines(std::iter::once(whole).chain(health.checks.into_iter().map(check)))
 }

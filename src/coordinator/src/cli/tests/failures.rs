@@ -14,17 +14,17 @@ fn exit_codes_tell_scripts_what_happened() {
         (
             Reaction::reply(404, r#"{"success":false,"message":"no file f"}"#),
             3,
-            "not found: no file f",
+            "coordinator: no file f (HTTP 404 from ",
         ),
         (
             Reaction::reply(409, r#"{"error":"conflict","details":"in use"}"#),
             2,
-            "refused: conflict: in use",
+            "coordinator: conflict: in use (HTTP 409 from ",
         ),
         (
             Reaction::reply(200, r#"{"success":false,"message":"no"}"#),
             2,
-            "refused: no",
+            "coordinator: no (HTTP 200 from ",
         ),
         (
             Reaction::reply(503, r#"{"error":"unavailable"}"#),
@@ -127,13 +127,16 @@ fn half_a_status_is_better_than_none() {
 fn health_is_0_or_1() {
     for (reaction, code) in [
         (
-            Reaction::reply(200, r#"{"status":"healthy","checks":{"disk":{"status":"ok"}}}"#),
+            Reaction::reply(
+                200,
+                r#"{"status":"healthy","checks":{"disk":{"status":"healthy","detail":"fast"}}}"#,
+            ),
             0,
         ),
         (
             Reaction::reply(
                 503,
-                r#"{"status":"unhealthy","checks":{"disk":{"status":"failed","message":"full"}}}"#,
+                r#"{"status":"unhealthy","checks":{"disk":{"status":"unhealthy","detail":"full"}}}"#,
             ),
             1,
         ),
@@ -147,7 +150,7 @@ fn health_is_0_or_1() {
         assert_eq!(finished.messages.is_empty(), code == 0, "{finished:?}");
         assert_eq!(server.lines(), ["GET /health"]);
         if code == 0 {
-            assert_eq!(finished.results, " health  healthy\n disk    ok\n");
+            assert_eq!(finished.results, " health  healthy\n disk    healthy  fast\n");
         }
     }
     let finished = run(["health", "--url", &format!("{}/health", FakeServer::gone())]);
