@@ -1,5 +1,6 @@
 //! What operators and probes want to know, from memory.
 
+use openraft::ServerState;
 use openraft::async_runtime::WatchReceiver;
 use openraft::type_config::AsyncRuntime;
 use zephyrfs_core::engine::{EngineStatus, Member};
@@ -59,6 +60,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             engine: "raft",
             cluster_id: self.log.identity().cluster_id.clone(),
             leader,
+            leads: metrics.state == ServerState::Leader,
             term: metrics.current_term,
             committed: index(committed),
             applied: index(applied),

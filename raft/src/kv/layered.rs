@@ -98,6 +98,12 @@ impl Layered {
         Ok(Some(frozen))
     }
 
+    /// The frozen layer, while it is being written.
+    #[cfg(test)]
+    pub(crate) fn frozen(&self) -> Option<Arc<Layer>> {
+        self.frozen.clone()
+    }
+
     /// The frozen layer is on disk.
     pub(crate) fn flushed(&mut self, base: Base) {
         self.base = Arc::new(base);

@@ -72,6 +72,12 @@ impl State {
         Ok(frozen)
     }
 
+    /// What is frozen and not written yet.
+    #[cfg(test)]
+    pub(crate) fn frozen(&self) -> Option<Arc<Layer>> {
+        self.layered.frozen()
+    }
+
     /// What was frozen is on disk.
     pub(crate) fn flushed(&mut self, base: Base) {
         self.layered.flushed(base);

@@ -97,6 +97,8 @@ pub struct EngineStatus {
     pub cluster_id: String,
     /// The leader's name, while there is one.
     pub leader: Option<String>,
+    /// Whether this replica believes that it leads. Only a hint: a command it proposes proves it.
+    pub leads: bool,
     /// The term.
     pub term: u64,
     /// The last index known to be committed.

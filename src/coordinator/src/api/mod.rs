@@ -2,5 +2,6 @@
 
 pub mod error;
 pub mod freshness;
+pub mod grpc;
 pub mod rest;
 pub mod saturate;

@@ -29,7 +29,7 @@ impl Service {
                     .to_owned(),
             });
         }
-        let _place = self.admission.admit(&command)?;
+        let _place = self.admission.admit()?;
         let is_keyed = idempotency.is_some();
         let proposal = Proposal {
             id: self.ids.request(),

@@ -27,8 +27,6 @@ pub struct Limits {
     pub max_page_size: usize,
     /// Writes that may wait for the engine at a time.
     pub max_pending_writes: usize,
-    /// Bytes that those writes may take in memory together, roughly.
-    pub max_pending_write_bytes: usize,
 }
 
 impl Default for Limits {
@@ -46,7 +44,6 @@ impl Default for Limits {
             max_node_ids_per_request: 1_000,
             max_page_size: 1_000,
             max_pending_writes: 4_096,
-            max_pending_write_bytes: 64 << 20,
         }
     }
 }

@@ -41,7 +41,7 @@ impl Service {
         ids: IdSource,
     ) -> Self {
         Self {
-            admission: Admission::new(&limits),
+            admission: Admission::new(limits.max_pending_writes),
             urgent_beats: Urgent::new(limits.max_pending_writes),
             pending_beats: Pending::default(),
             pictures: Pictures::default(),

@@ -81,6 +81,9 @@ impl Pending {
     }
 }
 
+/// The beat that waits, if there is one: a client must read back what it just sent, even where this process's clock is
+/// behind the leader's, which stamped what is recorded. What another replica recorded meanwhile is hidden for a flush
+/// interval at most.
 fn newest_of(
     pending: Option<&ReceivedBeat>,
     row: &NodeRow,
@@ -88,15 +91,14 @@ fn newest_of(
     now: Timestamp,
     instant: Instant,
 ) -> Option<BeatRow> {
-    let pending = pending.filter(|_| !row.is_removed()).map(|beat| BeatRow {
-        at: now.minus(beat.age(instant)),
-        stats: beat.stats,
-    });
-    match (pending, recorded) {
-        (Some(pending), Some(recorded)) if recorded.at > pending.at => Some(recorded),
-        (Some(pending), _) => Some(pending),
-        (None, recorded) => recorded,
-    }
+    let Some(pending) = pending.filter(|_| !row.is_removed()) else {
+        return recorded;
+    };
+    let received_at = now.minus(pending.age(instant));
+    Some(BeatRow {
+        at: recorded.map_or(received_at, |recorded| recorded.at.max(received_at)),
+        stats: pending.stats,
+    })
 }
 
 #[cfg(test)]
@@ -170,38 +172,35 @@ mod tests {
     }
 
     #[test]
-    fn reads_see_the_newest_beat_wherever_it_is() {
+    fn reads_see_the_beat_that_waits_at_a_time_that_never_runs_backwards() {
         let pending = Pending::default();
         let start = Instant::now();
         let now = Timestamp::from_millis(100_000);
         let node = NodeId::from("a");
-        let recorded = |at| {
+        let beat_row = |at, chunks_stored| {
             Some(BeatRow {
                 at: Timestamp::from_millis(at),
-                stats: stats(1),
+                stats: stats(chunks_stored),
             })
         };
         let later = start + Duration::from_secs(3);
         let row = row(Wanted::InService);
-        assert_eq!(pending.newest(&node, &row, None, now, later), None);
-        assert_eq!(pending.newest(&node, &row, recorded(5), now, later), recorded(5));
+        let newest = |recorded| pending.newest(&node, &row, recorded, now, later);
+        assert_eq!(newest(None), None);
+        assert_eq!(newest(beat_row(5, 1)), beat_row(5, 1));
 
         pending.keep(node.clone(), beat(start, 2));
-        let waiting = Some(BeatRow {
-            at: Timestamp::from_millis(97_000),
-            stats: stats(2),
-        });
-        assert_eq!(pending.newest(&node, &row, None, now, later), waiting);
-        assert_eq!(pending.newest(&node, &row, recorded(96_999), now, later), waiting);
-        let by_another_replica = recorded(97_001);
+        assert_eq!(newest(None), beat_row(97_000, 2));
+        assert_eq!(newest(beat_row(5, 1)), beat_row(97_000, 2));
         assert_eq!(
-            pending.newest(&node, &row, by_another_replica, now, later),
-            by_another_replica
+            newest(beat_row(97_001, 1)),
+            beat_row(97_001, 2),
+            "the leader's clock is ahead"
         );
 
-        let mut listed = vec![(node, (std::sync::Arc::new(row), None))];
+        let mut listed = vec![(node.clone(), (std::sync::Arc::new(row.clone()), None))];
         pending.show_in(&mut listed, now, later);
-        assert_eq!(listed[0].1.1, waiting);
+        assert_eq!(listed[0].1.1, beat_row(97_000, 2));
     }
 
     #[test]

@@ -1,0 +1,176 @@
+//! One function for each RPC: convert, call, convert.
+
+use std::sync::Arc;
+
+use tonic::{Request, async_trait};
+use zephyrfs_core::engine::At;
+use zephyrfs_proto::coordinator as wire;
+use zephyrfs_proto::coordinator::coordinator_service_server::CoordinatorService;
+
+use super::context::accept;
+use super::status::{Reply, reply};
+use crate::service::{NodeStateRequest, Service};
+
+/// The RPCs of `CoordinatorService`.
+pub(super) struct Handlers {
+    service: Arc<Service>,
+}
+
+impl Handlers {
+    /// Over a service.
+    pub(super) const fn new(service: Arc<Service>) -> Self {
+        Self { service }
+    }
+}
+
+#[async_trait]
+impl CoordinatorService for Handlers {
+    async fn register_node(
+        &self,
+        request: Request<wire::RegisterNodeRequest>,
+    ) -> Reply<wire::RegisterNodeResponse> {
+        let (context, message) = accept(request)?;
+        reply(self.service.register_node(message.into(), context).await)
+    }
+
+    async fn unregister_node(
+        &self,
+        request: Request<wire::UnregisterNodeRequest>,
+    ) -> Reply<wire::UnregisterNodeResponse> {
+        let (context, message) = accept(request)?;
+        reply(self.service.unregister_node(message.into(), context).await)
+    }
+
+    async fn get_active_nodes(
+        &self,
+        request: Request<wire::GetActiveNodesRequest>,
+    ) -> Reply<wire::GetActiveNodesResponse> {
+        let (context, message) = accept(request)?;
+        reply(self.service.active_nodes(message.into(), context).await)
+    }
+
+    async fn node_heartbeat(
+        &self,
+        request: Request<wire::NodeHeartbeatRequest>,
+    ) -> Reply<wire::NodeHeartbeatResponse> {
+        let (context, message) = accept(request)?;
+        reply(self.service.heartbeat(message.into(), context).await)
+    }
+
+    async fn register_file(
+        &self,
+        request: Request<wire::RegisterFileRequest>,
+    ) -> Reply<wire::RegisterFileResponse> {
+        let (context, message) = accept(request)?;
+        reply(self.service.register_file(message.into(), context).await)
+    }
+
+    async fn get_file_info(
+        &self,
+        request: Request<wire::GetFileInfoRequest>,
+    ) -> Reply<wire::GetFileInfoResponse> {
+        let (context, wire::GetFileInfoRequest { file_id }) = accept(request)?;
+        reply(self.service.file(file_id, context).await)
+    }
+
+    async fn update_chunk_locations(
+        &self,
+        request: Request<wire::UpdateChunkLocationsRequest>,
+    ) -> Reply<wire::UpdateChunkLocationsResponse> {
+        let (context, message) = accept(request)?;
+        reply(self.service.update_chunk_locations(message.into(), context).await)
+    }
+
+    async fn find_chunk_locations(
+        &self,
+        request: Request<wire::FindChunkLocationsRequest>,
+    ) -> Reply<wire::FindChunkLocationsResponse> {
+        let (context, message) = accept(request)?;
+        reply(self.service.find_chunk_locations(message.into(), context).await)
+    }
+
+    async fn get_network_status(
+        &self,
+        request: Request<wire::GetNetworkStatusRequest>,
+    ) -> Reply<wire::GetNetworkStatusResponse> {
+        let (context, wire::GetNetworkStatusRequest {}) = accept(request)?;
+        reply(self.service.network_status(context).await)
+    }
+
+    async fn delete_file(
+        &self,
+        request: Request<wire::DeleteFileRequest>,
+    ) -> Reply<wire::DeleteFileResponse> {
+        let (context, wire::DeleteFileRequest { file_id }) = accept(request)?;
+        reply(self.service.delete_file(file_id, context).await)
+    }
+
+    async fn list_files(&self, request: Request<wire::ListFilesRequest>) -> Reply<wire::ListFilesResponse> {
+        let (context, message) = accept(request)?;
+        reply(self.service.list_files(message.into(), context).await)
+    }
+
+    async fn get_node(&self, request: Request<wire::GetNodeRequest>) -> Reply<wire::GetNodeResponse> {
+        let (context, wire::GetNodeRequest { node_id }) = accept(request)?;
+        reply(self.service.node(node_id, context).await)
+    }
+
+    async fn list_nodes(&self, request: Request<wire::ListNodesRequest>) -> Reply<wire::ListNodesResponse> {
+        let (context, message) = accept(request)?;
+        reply(self.service.list_nodes(message.into(), context).await)
+    }
+
+    async fn drain_node(&self, request: Request<wire::DrainNodeRequest>) -> Reply<wire::NodeStateResponse> {
+        let (context, wire::DrainNodeRequest { node_id }) = accept(request)?;
+        let drain = NodeStateRequest::Drain;
+        reply(self.service.set_node_state(node_id, drain, context).await)
+    }
+
+    async fn activate_node(
+        &self,
+        request: Request<wire::ActivateNodeRequest>,
+    ) -> Reply<wire::NodeStateResponse> {
+        let (context, wire::ActivateNodeRequest { node_id }) = accept(request)?;
+        let activate = NodeStateRequest::Activate;
+        reply(self.service.set_node_state(node_id, activate, context).await)
+    }
+
+    async fn maintain_node(
+        &self,
+        request: Request<wire::MaintainNodeRequest>,
+    ) -> Reply<wire::NodeStateResponse> {
+        let (context, wire::MaintainNodeRequest { node_id, r#for }) = accept(request)?;
+        let maintain = NodeStateRequest::Maintain { span: r#for };
+        reply(self.service.set_node_state(node_id, maintain, context).await)
+    }
+
+    async fn get_chunk(&self, request: Request<wire::GetChunkRequest>) -> Reply<wire::GetChunkResponse> {
+        let (context, wire::GetChunkRequest { chunk_id }) = accept(request)?;
+        reply(self.service.chunk(chunk_id, context).await)
+    }
+
+    async fn explain_chunk(
+        &self,
+        request: Request<wire::ExplainChunkRequest>,
+    ) -> Reply<wire::ExplainChunkResponse> {
+        let (context, wire::ExplainChunkRequest { chunk_id }) = accept(request)?;
+        reply(self.service.explain_chunk(chunk_id, context).await)
+    }
+
+    async fn list_tasks(&self, request: Request<wire::ListTasksRequest>) -> Reply<wire::ListTasksResponse> {
+        let (context, message) = accept(request)?;
+        reply(self.service.list_tasks(message.into(), context).await)
+    }
+
+    async fn get_cluster_status(
+        &self,
+        request: Request<wire::GetClusterStatusRequest>,
+    ) -> Reply<wire::GetClusterStatusResponse> {
+        let (_, wire::GetClusterStatusRequest {}) = accept(request)?;
+        let status = self.service.cluster_status();
+        reply(Ok(At {
+            index: status.applied,
+            value: status,
+        }))
+    }
+}

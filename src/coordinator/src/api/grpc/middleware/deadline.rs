@@ -1,0 +1,112 @@
+//! The client's deadline, from the `grpc-timeout` header: handlers get it, and nothing outlasts it.
+//!
+//! Everything here answers a little before the client stops waiting, since an answer that comes too late tells nobody
+//! whether a write took effect. First the service gives up by itself, and says what it knows; what hangs elsewhere, such as a
+//! body that does not arrive, is cut off here.
+
+use std::time::{Duration, Instant};
+
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::middleware::Next;
+use axum::response::Response;
+use tonic::Status;
+
+use super::super::status::status;
+use crate::service::{InvalidField, ServiceError};
+
+const HEADER: &str = "grpc-timeout";
+
+/// The most that an answer comes early.
+const MAX_MARGIN: Duration = Duration::from_millis(100);
+
+/// No request takes longer than this, whatever it asks for.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
+
+/// When the service gives up on a request.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::api::grpc) struct Deadline(pub(in crate::api::grpc) Instant);
+
+/// Gives a request its deadline, and cuts it off if it misses it.
+pub(in crate::api::grpc) async fn honour_deadline(
+    State(default): State<Duration>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let arrived = Instant::now();
+    let timeout = match timeout_of(request.headers()) {
+        Ok(timeout) => timeout.unwrap_or(default).min(LONGEST),
+        Err(field) => return status(ServiceError::Invalid(field)).into_http(),
+    };
+    let margin = (timeout / 10).min(MAX_MARGIN);
+    let end = arrived + timeout;
+    request.extensions_mut().insert(Deadline(end - margin));
+    match tokio::time::timeout_at((end - margin / 2).into(), next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Status::deadline_exceeded(
+            "the deadline passed before the request was answered; a write may or may not have taken effect",
+        )
+        .into_http(),
+    }
+}
+
+/// The client's timeout: at most eight digits and a unit.
+fn timeout_of(headers: &HeaderMap) -> Result<Option<Duration>, InvalidField> {
+    let Some(value) = headers.get(HEADER) else {
+        return Ok(None);
+    };
+    value
+        .to_str()
+        .ok()
+        .and_then(parse)
+        .map(Some)
+        .ok_or_else(|| InvalidField::new(HEADER, "must be one to eight digits and one of H, M, S, m, u, n"))
+}
+
+fn parse(text: &str) -> Option<Duration> {
+    let digits = text.trim_end_matches(|last: char| !last.is_ascii_digit());
+    if digits.len() > 8 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let number: u64 = digits.parse().ok()?;
+    match &text[digits.len()..] {
+        "H" => Some(Duration::from_secs(number * 3_600)),
+        "M" => Some(Duration::from_secs(number * 60)),
+        "S" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_millis(number)),
+        "u" => Some(Duration::from_micros(number)),
+        "n" => Some(Duration::from_nanos(number)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::parse;
+
+    #[test]
+    fn every_unit_is_known_and_nothing_else() {
+        for (text, expected) in [
+            ("2H", Some(Duration::from_secs(7_200))),
+            ("3M", Some(Duration::from_secs(180))),
+            ("99999999S", Some(Duration::from_secs(99_999_999))),
+            ("99999999H", Some(Duration::from_secs(359_999_996_400))),
+            ("250m", Some(Duration::from_millis(250))),
+            ("250u", Some(Duration::from_micros(250))),
+            ("0n", Some(Duration::ZERO)),
+            ("", None),
+            ("S", None),
+            ("5", None),
+            ("5s", None),
+            ("-5S", None),
+            ("+5S", None),
+            ("5 S", None),
+            ("5SS", None),
+            ("123456789S", None),
+        ] {
+            assert_eq!(parse(text), expected, "{text:?}");
+        }
+    }
+}

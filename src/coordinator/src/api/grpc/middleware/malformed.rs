@@ -1,0 +1,43 @@
+//! Says whose fault it is when a message cannot be read.
+//!
+//! The transport answers a message that is not valid protobuf, such as one with text that is not UTF-8, with INTERNAL, and one
+//! that is too long with OUT_OF_RANGE. To clients the first means that the server is broken, and the second is not the status
+//! for a limit. Both come from before any handler, and are told from a handler's own statuses by having no source.
+
+use std::error::Error as _;
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use tonic::{Code, Status};
+
+/// Passes a request on, and makes a message that cannot be read the client's error.
+pub(in crate::api::grpc) async fn blame_the_client(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let Some(status) = response.extensions().get::<Status>() else {
+        return response;
+    };
+    if status.source().is_some() {
+        return response;
+    }
+    let code = match status.code() {
+        Code::Internal => Code::InvalidArgument,
+        Code::OutOfRange => Code::ResourceExhausted,
+        Code::Ok
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::InvalidArgument
+        | Code::DeadlineExceeded
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::ResourceExhausted
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::Unimplemented
+        | Code::Unavailable
+        | Code::DataLoss
+        | Code::Unauthenticated => return response,
+    };
+    Status::new(code, status.message()).into_http()
+}

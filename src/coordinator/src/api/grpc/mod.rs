@@ -1,0 +1,15 @@
+//! The gRPC API: the service of `coordinator.proto`, with the standard health and reflection services.
+//!
+//! [`handlers`] has one short function for each RPC, [`convert`] the messages, [`context`] the metadata, [`status`] the
+//! replies and errors. [`middleware`] is what every request passes before and after; [`server`] puts it together.
+
+mod connections;
+mod context;
+mod convert;
+mod handlers;
+mod health;
+mod middleware;
+mod server;
+mod status;
+
+pub use server::{Options, serve};
