@@ -7,5 +7,6 @@
 pub mod api;
 pub mod health;
 pub mod http_server;
+pub mod jobs;
 pub mod metrics;
 pub mod service;
