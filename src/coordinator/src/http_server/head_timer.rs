@@ -65,7 +65,11 @@ impl Timer for HeadTimer {
     fn sleep_until(&self, _deadline: Instant) -> Pin<Box<dyn Sleep>> {
         let is_first = self.is_first.swap(false, Ordering::Relaxed);
         self.arrivals.forget();
-        let patience = if is_first { self.header_timeout } else { self.idle_timeout };
+        let patience = if is_first {
+            self.header_timeout
+        } else {
+            self.idle_timeout
+        };
         Box::pin(HeadSleep {
             arrivals: Arc::clone(&self.arrivals),
             header_timeout: self.header_timeout,

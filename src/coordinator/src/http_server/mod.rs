@@ -10,8 +10,5 @@ mod head_timer;
 mod options;
 mod serve;
 
-#[cfg(test)]
-mod tests;
-
 pub use options::ServerOptions;
 pub use serve::serve;

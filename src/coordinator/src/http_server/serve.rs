@@ -53,7 +53,10 @@ pub async fn serve(listener: TcpListener, app: Router, options: ServerOptions, s
     }
     drop(listener);
     connections.close();
-    if tokio::time::timeout(options.drain_timeout, connections.wait()).await.is_err() {
+    if tokio::time::timeout(options.drain_timeout, connections.wait())
+        .await
+        .is_err()
+    {
         tracing::warn!(
             listener = options.name,
             connections = connections.len(),

@@ -55,7 +55,11 @@ pub(super) fn rest_method(method: &Method, route: Option<&str>) -> String {
         Method::DELETE,
         Method::OPTIONS,
     ];
-    let method = if known.contains(method) { method.as_str() } else { "OTHER" };
+    let method = if known.contains(method) {
+        method.as_str()
+    } else {
+        "OTHER"
+    };
     format!("{method} {route}")
 }
 
@@ -103,7 +107,10 @@ mod tests {
         let rpcs = Rpcs::of_the_public_api().unwrap();
         let service = "/zephyrfs.coordinator.CoordinatorService";
         assert_eq!(rpcs.name(&format!("{service}/RegisterNode")), "RegisterNode");
-        assert!(is_heartbeat(Api::Grpc, rpcs.name(&format!("{service}/NodeHeartbeat"))));
+        assert!(is_heartbeat(
+            Api::Grpc,
+            rpcs.name(&format!("{service}/NodeHeartbeat"))
+        ));
         for path in [
             "",
             "/",
