@@ -18,6 +18,7 @@ use super::connections::incoming;
 use super::handlers::Handlers;
 use super::health;
 use super::middleware::{BodyMemory, blame_the_client, bound_memory, honour_deadline, warn_when_slow};
+use crate::metrics::{GrpcRequestsLayer, Metrics, MetricsError};
 use crate::service::Service;
 
 /// How the server is set up.
@@ -65,6 +66,9 @@ pub enum ServeError {
     /// The reflection service cannot read the descriptors of the others: a defect of the build.
     #[error("cannot describe the gRPC services: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// The metrics cannot name the calls: a defect of the build.
+    #[error("cannot count gRPC requests: {0}")]
+    Metrics(#[from] MetricsError),
     /// The transport failed.
     #[error("the gRPC server failed: {0}")]
     Transport(#[from] tonic::transport::Error),
@@ -77,11 +81,12 @@ pub enum ServeError {
 pub async fn serve(
     listener: TcpListener,
     service: Arc<Service>,
+    metrics: Metrics,
     options: Options,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
     let (reporter, health_server) = tonic_health::server::health_reporter();
-    let routes = routes(&service, health_server, &options)?;
+    let routes = routes(&service, metrics, health_server, &options)?;
     let stopping = CancellationToken::new();
     let server = Server::builder()
         .max_concurrent_streams(options.max_streams_per_connection)
@@ -119,6 +124,7 @@ async fn stop(reporter: &HealthReporter, stopping: &CancellationToken, drain: Du
 
 fn routes(
     service: &Arc<Service>,
+    metrics: Metrics,
     health: HealthServer<impl Health>,
     options: &Options,
 ) -> Result<Routes, ServeError> {
@@ -140,7 +146,8 @@ fn routes(
         ))
         .layer(from_fn(blame_the_client))
         .layer(from_fn_with_state(options.default_deadline, honour_deadline))
-        .layer(from_fn(warn_when_slow));
+        .layer(from_fn(warn_when_slow))
+        .layer(GrpcRequestsLayer::new(metrics)?);
     Ok(Routes::from(router))
 }
 
