@@ -96,6 +96,16 @@ mod tests {
     }
 
     #[test]
+    fn a_single_chunk_that_is_left_is_released_too() {
+        let mut world = World::with_nodes(["n1"]);
+        world.apply(large("f", 0, PAGE * 2 + 1)).unwrap();
+        world.apply(delete("f")).unwrap();
+        let id = world.last_id();
+        assert_eq!([left(&mut world, id), left(&mut world, id)], [1, 0]);
+        assert_eq!(world.model().totals().unreferenced_chunks, PAGE as u64 * 2 + 1);
+    }
+
+    #[test]
     fn what_the_file_holds_again_by_then_is_left_alone() {
         let (mut world, id) = with_deleted_file();
         world.apply(large("f", PAGE + 10, PAGE + 20)).unwrap();

@@ -159,7 +159,15 @@ mod tests {
             })
         );
         world.apply(locations("a", Add, ["n3"])).unwrap();
-        world.apply(locations("a", Add, ["n1", "n2", "n3"])).unwrap();
+    }
+
+    #[test]
+    fn what_is_over_a_limit_that_was_lowered_may_still_be_confirmed() {
+        let mut world = World::with_nodes(["n1", "n2", "n3", "n4"]);
+        let file = NewFile::new("f", ["a"]).on(["n1", "n2", "n3", "n4"]);
+        world.apply(file.with(|file| file.wanted = 4)).unwrap();
+        world.apply(locations("a", Add, ["n4"])).unwrap();
+        assert_eq!(world.chunk("a").unwrap().replicas[3].state, ReplicaState::Stored);
     }
 
     #[test]

@@ -165,10 +165,10 @@ impl<'a> Picture<'a> {
             return Err("it has either a home or a time since when it has none".to_owned());
         }
         let Some(home) = &chunk.home else {
-            return if chunk.sharers == 0 {
-                Ok(())
-            } else {
-                Err("it has sharers and no home".to_owned())
+            return match (chunk.sharers, chunk.replicas.len()) {
+                (0, 1..) => Ok(()),
+                (0, 0) => Err("neither a file nor a node holds it".to_owned()),
+                _ => Err("it has sharers and no home".to_owned()),
             };
         };
         self.is_listed_or_pending(home, id, chunk.index)

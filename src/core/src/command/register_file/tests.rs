@@ -151,6 +151,16 @@ fn replacing_a_file_lets_go_of_what_only_its_old_version_used() {
 }
 
 #[test]
+fn the_same_chunks_at_other_indexes_are_other_content() {
+    let mut world = World::with_nodes(["n1"]);
+    let file = || NewFile::new("f", ["a"]).on(["n1"]);
+    world.apply(file()).unwrap();
+    world.apply(file().with(|file| file.chunks[0].index = 4)).unwrap();
+    assert_eq!(world.file("f").unwrap().chunks[0].index, 4);
+    assert_eq!(world.chunk("a").unwrap().index, 4);
+}
+
+#[test]
 fn a_shared_chunk_keeps_its_home_and_counts_its_sharers() {
     let mut world = World::with_nodes(["n1"]);
     for file in ["f", "g", "h"] {

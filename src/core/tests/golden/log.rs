@@ -1,0 +1,137 @@
+//! What is in the log and in answers.
+
+use zephyrfs_core::command::{
+    ChunkPlan, DeleteFile, ExpireNodes, ForgetExpired, Heartbeat, LocationChange, NodeStateChange,
+    RecordHeartbeats, RegisterFile, RegisterNode, ReleaseChunks, SetNodeState, UnregisterNode,
+    UpdateChunkLocations,
+};
+use zephyrfs_core::row::{Fingerprint, NodeStatus};
+use zephyrfs_core::units::{ByteSize, Millis};
+use zephyrfs_core::{Command, Envelope, Idempotency, Placement, Proposal, Rejection, Response};
+
+use crate::examples::{chunk_id, file_id, node, request, stats, time};
+
+golden!(envelopes, "envelope", Envelope {
+    Envelope { proposed_at: _, proposal: Proposal { id: _, idempotency: _, command: _ } } => Envelope {
+        proposed_at: time(8),
+        proposal: Proposal {
+            id: request(),
+            idempotency: Some(Idempotency {
+                key: "key".to_owned(),
+                fingerprint: Fingerprint::from_bytes([0xcd; 32]),
+                keep_for: Millis::from_seconds(86_400),
+            }),
+            command: Command::DeleteFile(DeleteFile { file: file_id() }),
+        },
+    },
+});
+
+golden!(commands, "command", Command {
+    Command::RegisterNode(_) => Command::RegisterNode(RegisterNode {
+        node: node("node-1"),
+        addresses: vec!["10.0.0.1:7000".to_owned()],
+        capacity: ByteSize::new(1 << 40),
+        capabilities: [("zone".to_owned(), "eu-1".to_owned())].into(),
+        peers: vec!["10.0.0.2:7000".to_owned()],
+    }),
+    Command::UnregisterNode(_) => Command::UnregisterNode(UnregisterNode {
+        node: node("node-1"),
+        reason: "sold".to_owned(),
+    }),
+    Command::SetNodeState(_) => Command::SetNodeState(SetNodeState {
+        node: node("node-1"),
+        change: NodeStateChange::Drain,
+    }),
+    Command::RecordHeartbeats(_) => Command::RecordHeartbeats(RecordHeartbeats {
+        beats: vec![Heartbeat {
+            node: node("node-1"),
+            age: Millis::new(250),
+            stats: stats(),
+        }],
+    }),
+    Command::ExpireNodes(_) => Command::ExpireNodes(ExpireNodes {
+        nodes: vec![node("node-1"), node("node-2")],
+        silent_since: time(0),
+    }),
+    Command::RegisterFile(_) => Command::RegisterFile(RegisterFile {
+        file: file_id(),
+        name: "holiday.mp4".to_owned(),
+        size: ByteSize::new(1_048_577),
+        hash: "sha256:UPPER".into(),
+        owner: Some(node("node-9")),
+        chunks: vec![ChunkPlan {
+            id: chunk_id(),
+            hash: "9f86d081".into(),
+            size: ByteSize::new(1_048_576),
+            index: 3,
+            targets: vec![1, 0],
+        }],
+        nodes: vec![node("node-1"), node("node-2")],
+        wanted: 3,
+        max_replicas: 10,
+    }),
+    Command::DeleteFile(_) => Command::DeleteFile(DeleteFile { file: file_id() }),
+    Command::UpdateChunkLocations(_) => Command::UpdateChunkLocations(UpdateChunkLocations {
+        chunk: chunk_id(),
+        nodes: vec![node("node-1")],
+        change: LocationChange::Remove,
+        max_replicas: 10,
+    }),
+    Command::ReleaseChunks(_) => Command::ReleaseChunks(ReleaseChunks { release: request() }),
+    Command::ForgetExpired(_) => Command::ForgetExpired(ForgetExpired {
+        requests: vec!["key".to_owned()],
+        chunks: vec![chunk_id()],
+        unreferenced_since: time(0),
+    }),
+});
+
+golden!(node_state_changes, "node_state_change", NodeStateChange {
+    NodeStateChange::Activate => NodeStateChange::Activate,
+    NodeStateChange::Drain => NodeStateChange::Drain,
+    NodeStateChange::Maintain { .. } => NodeStateChange::Maintain { span: Millis::new(1_800_000) },
+});
+
+golden!(location_changes, "location_change", LocationChange {
+    LocationChange::Add => LocationChange::Add,
+    LocationChange::Remove => LocationChange::Remove,
+});
+
+golden!(responses, "response", Response {
+    Response::NodeRegistered { .. } => Response::NodeRegistered {
+        node: node("node-1"),
+        peers: vec!["10.0.0.2:7000".to_owned()],
+        known: true,
+    },
+    Response::NodeUnregistered => Response::NodeUnregistered,
+    Response::NodeStateSet { .. } => Response::NodeStateSet { status: NodeStatus::Draining },
+    Response::HeartbeatsRecorded { .. } => Response::HeartbeatsRecorded { refused: vec![node("node-3")] },
+    Response::NodesExpired { .. } => Response::NodesExpired {
+        inactive: vec![node("node-1")],
+        back_in_service: vec![node("node-2")],
+    },
+    Response::FileRegistered { .. } => Response::FileRegistered {
+        placements: vec![Placement { chunk: chunk_id(), nodes: vec![node("node-1"), node("node-2")] }],
+        wanted: 3,
+    },
+    Response::FileDeleted => Response::FileDeleted,
+    Response::ChunkLocationsUpdated => Response::ChunkLocationsUpdated,
+    Response::ChunksReleased { .. } => Response::ChunksReleased { left: 1_500 },
+    Response::Forgotten { .. } => Response::Forgotten { requests: 2, chunks: 300 },
+});
+
+golden!(rejections, "rejection", Rejection {
+    Rejection::NodeNotFound { .. } => Rejection::NodeNotFound { node: node("node-1") },
+    Rejection::NodeRemoved { .. } => Rejection::NodeRemoved { node: node("node-1") },
+    Rejection::FileNotFound { .. } => Rejection::FileNotFound { file: file_id() },
+    Rejection::ChunkNotFound { .. } => Rejection::ChunkNotFound { chunk: chunk_id() },
+    Rejection::ChunkConflict { .. } => Rejection::ChunkConflict {
+        chunk: chunk_id(),
+        known: "hash a, not b".to_owned(),
+    },
+    Rejection::DuplicateChunk { .. } => Rejection::DuplicateChunk { chunk: chunk_id() },
+    Rejection::NoRoom { .. } => Rejection::NoRoom { chunk: chunk_id(), size: ByteSize::new(1_048_576) },
+    Rejection::PlacementStale { .. } => Rejection::PlacementStale { chunk: chunk_id() },
+    Rejection::TooManyReplicas { .. } => Rejection::TooManyReplicas { chunk: chunk_id(), limit: 10 },
+    Rejection::IdempotencyKeyReused { .. } => Rejection::IdempotencyKeyReused { key: "key".to_owned() },
+    Rejection::ReleaseFinished => Rejection::ReleaseFinished,
+});

@@ -1,0 +1,78 @@
+//! What is in stored rows and dumps.
+
+use zephyrfs_core::row::{
+    BeatRow, ChunkRow, FileRow, Fingerprint, NodeStatus, Observed, ReleaseRow, Replica, ReplicaState,
+    RequestRow, Row, Wanted,
+};
+use zephyrfs_core::units::ByteSize;
+use zephyrfs_core::{Response, Totals};
+
+use crate::examples::{chunk_id, file_chunks, file_id, node, node_row, request, stats, time};
+
+golden!(rows, "row", Row {
+    Row::Node(..) => Row::Node(node("node-1"), node_row(Wanted::InService, Observed::Active)),
+    Row::Beat(..) => Row::Beat(node("node-1"), BeatRow { at: time(1), stats: stats() }),
+    Row::File(..) => Row::File(file_id(), FileRow {
+        name: "holiday.mp4".to_owned(),
+        size: ByteSize::new(1_048_577),
+        hash: "sha256:UPPER".into(),
+        owner: None,
+        created_at: time(2),
+        chunks: file_chunks(),
+    }),
+    Row::Chunk(..) => Row::Chunk(chunk_id(), ChunkRow {
+        hash: "9f86d081".into(),
+        size: ByteSize::new(1_048_576),
+        created_at: time(2),
+        home: Some(file_id()),
+        index: 3,
+        sharers: 1,
+        unreferenced_since: None,
+        replicas: vec![
+            Replica { node: node("node-1"), state: ReplicaState::Stored },
+            Replica { node: node("node-2"), state: ReplicaState::Assigned },
+        ],
+    }),
+    Row::Sharer(..) => Row::Sharer(chunk_id(), "other".into(), 300),
+    Row::Release(..) => Row::Release(request(), ReleaseRow { file: file_id(), chunks: file_chunks(), done: 1 }),
+    Row::Request(..) => Row::Request("key".to_owned(), RequestRow {
+        fingerprint: Fingerprint::from_bytes([0xab; 32]),
+        response: Response::FileDeleted,
+        expires_at: time(86_400_000),
+    }),
+});
+
+golden!(wanted, "wanted", Wanted {
+    Wanted::InService => Wanted::InService,
+    Wanted::Maintenance { .. } => Wanted::Maintenance { until: time(5) },
+    Wanted::Draining => Wanted::Draining,
+    Wanted::Removed { .. } => Wanted::Removed { at: time(6), reason: "sold".to_owned() },
+});
+
+golden!(observed, "observed", Observed {
+    Observed::Active => Observed::Active,
+    Observed::Inactive { .. } => Observed::Inactive { since: time(7) },
+});
+
+golden!(node_statuses, "node_status", NodeStatus {
+    NodeStatus::Active => NodeStatus::Active,
+    NodeStatus::Inactive => NodeStatus::Inactive,
+    NodeStatus::Maintenance => NodeStatus::Maintenance,
+    NodeStatus::Draining => NodeStatus::Draining,
+});
+
+golden!(replica_states, "replica_state", ReplicaState {
+    ReplicaState::Assigned => ReplicaState::Assigned,
+    ReplicaState::Stored => ReplicaState::Stored,
+});
+
+golden!(totals, "totals", Totals {
+    Totals { .. } => {
+        let mut totals = Totals::default();
+        totals.node_changed(None, &node_row(Wanted::Draining, Observed::Active));
+        totals.files = 300;
+        totals.chunks = 70_000;
+        totals.unreferenced_chunks = 1;
+        totals
+    },
+});
