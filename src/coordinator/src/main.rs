@@ -1,8 +1,7 @@
-//! Skeleton.
+//! The `coordinator` program.
 
-#[allow(dead_code, unused_imports)]
-mod config;
-#[allow(dead_code, unused_imports)]
-mod logging;
+use std::process::ExitCode;
 
-fn main() {}
+fn main() -> ExitCode {
+    zephyrfs_coordinator::main()
+}

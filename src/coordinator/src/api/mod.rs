@@ -3,4 +3,5 @@
 pub mod error;
 pub mod freshness;
 pub mod grpc;
+pub mod rest;
 pub mod saturate;

@@ -14,6 +14,7 @@ use zephyrfs_core::{Command, Engine, Proposal, Rejection, Response};
 use super::engine_error::{translate, wrong_answer};
 use super::error::ServiceError;
 use super::ids::IdSource;
+use super::state::Service;
 
 /// What a round got rid of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,6 +27,16 @@ pub struct Reclaimed {
     pub releases: u64,
 }
 
+impl Service {
+    /// Releases what large deletions left behind.
+    ///
+    /// # Errors
+    /// [`ServiceError`]; what is left is taken up again by the next call.
+    pub async fn finish_releases(&self) -> Result<(), ServiceError> {
+        Round::begin(&self.engine, &self.ids).finish_releases().await
+    }
+}
+
 /// A round in progress.
 pub(super) struct Round<'a> {
     engine: &'a Arc<dyn Engine>,
@@ -35,18 +46,22 @@ pub(super) struct Round<'a> {
 }
 
 impl<'a> Round<'a> {
+    fn begin(engine: &'a Arc<dyn Engine>, ids: &'a IdSource) -> Self {
+        Self {
+            engine,
+            ids,
+            reclaimed: Reclaimed::default(),
+            index: engine.totals().index,
+        }
+    }
+
     /// Runs a round. Chunks that no file holds are kept for `grace`.
     pub(super) async fn run(
         engine: &'a Arc<dyn Engine>,
         ids: &'a IdSource,
         grace: Millis,
     ) -> Result<At<Reclaimed>, ServiceError> {
-        let mut round = Self {
-            engine,
-            ids,
-            reclaimed: Reclaimed::default(),
-            index: engine.totals().index,
-        };
+        let mut round = Self::begin(engine, ids);
         round.forget_requests().await?;
         // Before the chunks: a finished release may leave some behind that nobody holds.
         round.finish_releases().await?;

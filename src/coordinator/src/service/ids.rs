@@ -20,7 +20,7 @@ impl IdSource {
     }
 
     /// An id for a proposal.
-    pub(super) fn request(&self) -> RequestId {
+    pub fn request(&self) -> RequestId {
         RequestId::from_bytes((self.0)())
     }
 

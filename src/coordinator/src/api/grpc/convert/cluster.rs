@@ -20,6 +20,7 @@ impl FromAnswer<EngineStatus> for wire::GetClusterStatusResponse {
             members,
             not_ready: _,
             failed: _,
+            leads: _,
         } = status;
         Self {
             cluster_id,

@@ -1,0 +1,106 @@
+//! Heartbeats.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::bounded::{Count, Percent};
+use crate::api::rest::request::Object;
+use crate::service::{HeartbeatReport, ReportedStats};
+
+/// A node's sign of life.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(in crate::api::rest) struct NodeHeartbeatRequest {
+    /// What the node says of itself; without, what it said last stands.
+    #[schema(value_type = Option<ReportedNodeStats>)]
+    stats: Option<Object<ReportedNodeStats>>,
+}
+
+/// What a node says of itself. What is left out is 0.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+pub(in crate::api::rest) struct ReportedNodeStats {
+    /// Bytes.
+    #[schema(value_type = Option<Count>)]
+    storage_used: Option<i64>,
+    /// Bytes.
+    #[schema(value_type = Option<Count>)]
+    storage_available: Option<i64>,
+    #[schema(value_type = Option<Count>)]
+    chunks_stored: Option<i64>,
+    /// Bytes per second.
+    #[schema(value_type = Option<Count>)]
+    bandwidth_up: Option<i64>,
+    /// Bytes per second.
+    #[schema(value_type = Option<Count>)]
+    bandwidth_down: Option<i64>,
+    #[schema(value_type = Option<Percent>)]
+    cpu_usage: Option<f64>,
+    #[schema(value_type = Option<Percent>)]
+    memory_usage: Option<f64>,
+    #[schema(value_type = Option<Count>)]
+    uptime_seconds: Option<i64>,
+}
+
+impl NodeHeartbeatRequest {
+    /// The heartbeat of the node in the path.
+    pub(in crate::api::rest) fn of(self, node_id: String) -> HeartbeatReport {
+        let Self { stats } = self;
+        HeartbeatReport {
+            node_id,
+            stats: stats.map(|Object(stats)| stats.into()),
+        }
+    }
+}
+
+impl From<ReportedNodeStats> for ReportedStats {
+    fn from(stats: ReportedNodeStats) -> Self {
+        let ReportedNodeStats {
+            storage_used,
+            storage_available,
+            chunks_stored,
+            bandwidth_up,
+            bandwidth_down,
+            cpu_usage,
+            memory_usage,
+            uptime_seconds,
+        } = stats;
+        Self {
+            storage_used: storage_used.unwrap_or_default(),
+            storage_available: storage_available.unwrap_or_default(),
+            chunks_stored: chunks_stored.unwrap_or_default(),
+            bandwidth_up: bandwidth_up.unwrap_or_default(),
+            bandwidth_down: bandwidth_down.unwrap_or_default(),
+            cpu_usage: cpu_usage.unwrap_or_default(),
+            memory_usage: memory_usage.unwrap_or_default(),
+            uptime_seconds: uptime_seconds.unwrap_or_default(),
+        }
+    }
+}
+
+/// What a node should do now.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api::rest) struct NodeHeartbeatResponse {
+    success: bool,
+    message: String,
+    /// Each is one JSON object as text: `{"id","type","chunk_id","hash","size","sources":[{"node_id","address"}],"deadline"}`.
+    tasks: Vec<String>,
+}
+
+impl NodeHeartbeatResponse {
+    /// The heartbeat was taken.
+    pub(in crate::api::rest) fn taken(tasks: Vec<String>) -> Self {
+        Self {
+            success: true,
+            message: "Heartbeat received".to_owned(),
+            tasks,
+        }
+    }
+
+    /// It was not.
+    pub(in crate::api::rest) const fn refused(message: String) -> Self {
+        Self {
+            success: false,
+            message,
+            tasks: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What operators want of nodes.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use zephyrfs_core::row::NodeStatus;
+
+use super::bounded::Span;
+use crate::api::rest::failure::Failure;
+use crate::api::rest::request::parse_span;
+use crate::service::NodeStateRequest;
+
+/// An announced absence.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(in crate::api::rest) struct MaintenanceRequest {
+    /// How long, as `90s`, `30m`, `2h` or `7d`.
+    #[serde(rename = "for")]
+    #[schema(value_type = Span)]
+    span: String,
+}
+
+impl TryFrom<MaintenanceRequest> for NodeStateRequest {
+    type Error = Failure;
+
+    fn try_from(request: MaintenanceRequest) -> Result<Self, Failure> {
+        let MaintenanceRequest { span } = request;
+        if parse_span(&span).is_none() {
+            return Err(Failure::invalid(
+                "for: must be a number and ms, s, m, h or d, such as 90s, 30m or 2h",
+            ));
+        }
+        Ok(Self::Maintain { span })
+    }
+}
+
+/// A node's state after an operator's command.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api::rest) struct NodeStateResponse {
+    success: bool,
+    message: String,
+    /// active, inactive, maintenance or draining; empty if nothing was done.
+    status: &'static str,
+}
+
+impl NodeStateResponse {
+    /// It was done.
+    pub(in crate::api::rest) fn done(status: NodeStatus) -> Self {
+        Self {
+            success: true,
+            message: format!("The node is now {status}"),
+            status: status.as_str(),
+        }
+    }
+
+    /// It was not.
+    pub(in crate::api::rest) const fn refused(message: String) -> Self {
+        Self {
+            success: false,
+            message,
+            status: "",
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! One attempt to send a request to one endpoint: what came back or, where nothing did, whether the request can
+//! have arrived.
+
+use std::error::Error;
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, HeaderName};
+use reqwest::{Client, StatusCode, Url};
+
+use super::request::{Repetition, Request};
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Holds the map of a file with a million chunks; guards against an endpoint that never stops.
+const MAX_ANSWER: usize = 512 << 20;
+
+/// What came of one attempt.
+#[derive(Debug)]
+pub(super) enum Attempt {
+    /// An answer, whatever its status.
+    Answered {
+        /// The HTTP status.
+        status: StatusCode,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// The request cannot have arrived.
+    NotSent(String),
+    /// The request may have arrived, but no answer came.
+    Unanswered(String),
+}
+
+/// Sends `request` to `url` and waits for the whole answer, at most for `limit`.
+pub(super) async fn attempt(http: &Client, url: Url, request: &Request<'_>, limit: Duration) -> Attempt {
+    let mut builder = http.request(request.method.clone(), url).timeout(limit);
+    if let Some(body) = &request.body {
+        builder = builder
+            .header(CONTENT_TYPE, "application/json")
+            .body(body.clone());
+    }
+    if let Repetition::Keyed(key) = &request.repetition {
+        builder = builder.header(IDEMPOTENCY_KEY, key.as_str());
+    }
+    let mut response = match builder.send().await {
+        Ok(response) => response,
+        Err(error) if error.is_connect() || error.is_builder() => {
+            return Attempt::NotSent(reason(&error, limit));
+        }
+        Err(error) => return Attempt::Unanswered(reason(&error, limit)),
+    };
+    let status = response.status();
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(part)) if body.len() + part.len() > MAX_ANSWER => {
+                return Attempt::Unanswered(format!("its answer is longer than {} MiB", MAX_ANSWER >> 20));
+            }
+            Ok(Some(part)) => body.extend_from_slice(&part),
+            Ok(None) => return Attempt::Answered { status, body },
+            Err(error) => return Attempt::Unanswered(reason(&error, limit)),
+        }
+    }
+}
+
+/// The innermost cause: the outer ones only say that a request failed.
+fn reason(error: &reqwest::Error, limit: Duration) -> String {
+    if error.is_timeout() {
+        return if error.is_connect() {
+            "no connection in time".to_owned()
+        } else {
+            format!(
+                "no answer within {}",
+                humantime::format_duration(in_millis(limit))
+            )
+        };
+    }
+    let mut cause: &dyn Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+fn in_millis(duration: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}

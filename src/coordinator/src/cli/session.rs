@@ -1,0 +1,93 @@
+//! What a command works with: a client of the coordinator, and the streams for results and messages.
+
+use std::io::Write;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::arguments::ClientArgs;
+use super::client::{Answer, Client, Repetition, Request};
+use super::exit::CliError;
+use super::output::{Format, Output};
+
+/// One command's client and streams.
+pub(crate) struct Session<'w> {
+    client: Client,
+    /// Where results and messages go.
+    pub(crate) output: Output<'w>,
+}
+
+impl<'w> Session<'w> {
+    /// A session as the options say.
+    ///
+    /// # Errors
+    /// `Local` when the system lacks what a client needs.
+    pub(crate) fn new(
+        args: ClientArgs,
+        results: &'w mut dyn Write,
+        messages: &'w mut dyn Write,
+    ) -> Result<Self, CliError> {
+        let ClientArgs {
+            endpoint,
+            output,
+            timeout,
+        } = args;
+        Ok(Self {
+            client: Client::new(endpoint, timeout)?,
+            output: Output::new(results, messages, Format::or_fitting(output)),
+        })
+    }
+
+    /// The answer to `request`.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub(crate) async fn send(&mut self, request: &Request<'_>) -> Result<Answer, CliError> {
+        let Self { client, output } = self;
+        client.send(request, |text| output.note(text)).await
+    }
+
+    /// Gets a resource and prints it.
+    ///
+    /// # Errors
+    /// As [`Client::send`] and [`Output::answer`].
+    pub(crate) async fn show<T: DeserializeOwned>(
+        &mut self,
+        path: &[&str],
+        render: impl FnOnce(T) -> String,
+    ) -> Result<(), CliError> {
+        let answer = self.send(&Request::get(path)).await?;
+        self.output.answer(&answer, render)
+    }
+
+    /// Posts `body` and prints the answer.
+    ///
+    /// # Errors
+    /// As [`Client::send`] and [`Output::answer`].
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &mut self,
+        path: &[&str],
+        body: &impl Serialize,
+        repetition: Repetition,
+        render: impl FnOnce(T) -> String,
+    ) -> Result<(), CliError> {
+        let request = Request::post(path, body, repetition)
+            .map_err(|error| CliError::Local(format!("the request cannot be written: {error}")))?;
+        let answer = self.send(&request).await?;
+        self.output.answer(&answer, render)
+    }
+
+    /// Deletes a resource and prints the answer.
+    ///
+    /// # Errors
+    /// As [`Client::send`] and [`Output::answer`].
+    pub(crate) async fn delete<T: DeserializeOwned>(
+        &mut self,
+        path: &[&str],
+        repetition: Repetition,
+        render: impl FnOnce(T) -> String,
+    ) -> Result<(), CliError> {
+        let answer = self.send(&Request::delete(path, repetition)).await?;
+        self.output.answer(&answer, render)
+    }
+}

@@ -1,0 +1,11 @@
+//! Work that the leader does by itself, at intervals.
+//!
+//! Jobs only propose, with their condition inside the command: a replica that wrongly believes that it leads does no harm.
+
+mod expiry;
+mod housekeeping;
+mod runner;
+
+pub use expiry::Expiry;
+pub use housekeeping::{Housekeeping, Releases};
+pub use runner::{Job, JobError, Jobs};

@@ -1,0 +1,102 @@
+//! Gauges of what the engine holds and where it stands, read at the moment of a scrape.
+
+use std::sync::Arc;
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
+use prometheus::{IntGauge, IntGaugeVec, Opts};
+use zephyrfs_core::Engine;
+use zephyrfs_core::row::NodeStatus;
+
+/// The gauges of one engine.
+pub(super) struct EngineGauges {
+    engine: Arc<dyn Engine>,
+    /// This replica's name, by which it knows whether it leads.
+    replica: String,
+    nodes: IntGaugeVec,
+    files: IntGauge,
+    chunks: IntGauge,
+    unreferenced_chunks: IntGauge,
+    applied: IntGauge,
+    committed: IntGauge,
+    term: IntGauge,
+    is_leader: IntGauge,
+}
+
+impl EngineGauges {
+    /// Gauges over the engine of the replica with this name.
+    pub(super) fn new(engine: Arc<dyn Engine>, replica: String) -> prometheus::Result<Self> {
+        Ok(Self {
+            engine,
+            replica,
+            // The names of the first three end in `_total` though they are gauges: dashboards have them so.
+            nodes: IntGaugeVec::new(
+                Opts::new("coordinator_nodes_total", "Storage nodes, by status."),
+                &["status"],
+            )?,
+            files: IntGauge::new("coordinator_files_total", "Registered files.")?,
+            chunks: IntGauge::new("coordinator_chunks_total", "Chunks that some file holds.")?,
+            unreferenced_chunks: IntGauge::new(
+                "coordinator_unreferenced_chunks",
+                "Chunks that no file holds and that are kept for a grace period.",
+            )?,
+            applied: IntGauge::new(
+                "coordinator_applied_index",
+                "Index of the last command applied on this replica.",
+            )?,
+            committed: IntGauge::new(
+                "coordinator_committed_index",
+                "Index of the last command that this replica knows to be committed.",
+            )?,
+            term: IntGauge::new("coordinator_term", "Term of the consensus on this replica.")?,
+            is_leader: IntGauge::new("coordinator_is_leader", "1 if this replica leads, else 0.")?,
+        })
+    }
+
+    fn refresh(&self) {
+        let totals = self.engine.totals().value;
+        for status in NodeStatus::ALL {
+            self.nodes
+                .with_label_values(&[status.as_str()])
+                .set(gauge_value(totals.nodes_with(status)));
+        }
+        self.files.set(gauge_value(totals.files));
+        self.chunks.set(gauge_value(totals.chunks));
+        self.unreferenced_chunks
+            .set(gauge_value(totals.unreferenced_chunks));
+        let status = self.engine.status();
+        self.applied.set(gauge_value(status.applied.get()));
+        self.committed.set(gauge_value(status.committed.get()));
+        self.term.set(gauge_value(status.term));
+        self.is_leader
+            .set(i64::from(status.leader.as_ref() == Some(&self.replica)));
+    }
+
+    fn parts(&self) -> [&dyn Collector; 8] {
+        [
+            &self.nodes,
+            &self.files,
+            &self.chunks,
+            &self.unreferenced_chunks,
+            &self.applied,
+            &self.committed,
+            &self.term,
+            &self.is_leader,
+        ]
+    }
+}
+
+impl Collector for EngineGauges {
+    fn desc(&self) -> Vec<&Desc> {
+        self.parts().into_iter().flat_map(Collector::desc).collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        self.refresh();
+        self.parts().into_iter().flat_map(Collector::collect).collect()
+    }
+}
+
+fn gauge_value(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

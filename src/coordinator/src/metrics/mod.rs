@@ -1,0 +1,16 @@
+//! What Prometheus is told: a registry of our own, the metrics in it, and the layers and decorators that feed them.
+//!
+//! Labels come from sets that are fixed when the program is built (routes, RPCs, commands), never from what a client
+//! sent, so the number of series is bounded. Rendered by the health port.
+
+mod commands;
+mod engine_gauges;
+mod grpc_requests;
+mod names;
+mod registry;
+mod rest_requests;
+
+pub use commands::MeteredEngine;
+pub use grpc_requests::{CountGrpcRequests, CountedBody, GrpcRequestsLayer};
+pub use registry::{Metrics, MetricsError};
+pub use rest_requests::count_rest_request;
