@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::health::{self, HealthChecks, Lifecycle, Phase, Pulse};
 use crate::http_server;
 use crate::jobs::{Expiry, Housekeeping, Jobs, Releases};
-use crate::metrics::{MeteredEngine, Metrics};
+use crate::metrics::{GrpcRequestsLayer, MeteredEngine, Metrics};
 use crate::service::{IdSource, Service};
 
 /// How often to look whether the engine can still go on.
@@ -95,6 +95,7 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     let up = lifecycle.listener_up("grpc");
     let stopping = running.stop.clone().cancelled_owned();
     let options = settings::grpc_options(config);
+    let counting = GrpcRequestsLayer::new(metrics.clone())?;
     let grpc = grpc::serve(
         listeners.grpc,
         Arc::clone(&service),
