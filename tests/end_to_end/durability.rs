@@ -8,19 +8,25 @@ use zephyrfs_tests::{Rest, TestNode, until};
 
 /// A file of three chunks, as a client registers it.
 fn file(id: &str) -> Value {
-    let chunk = |index: usize| {
-        json!({"chunk_id": format!("{id}-{index}"), "hash": format!("hash-{id}-{index}"), "size": 1_000, "index": index})
-    };
+    let chunk = |index: usize| json!({"chunk_id": format!("{id}-{index}"), "hash": format!("hash-{id}-{index}"), "size": 1_000, "index": index});
     json!({"file_id": id, "file_name": format!("{id}.bin"), "file_size": 3_000, "file_hash": format!("hash-{id}"),
            "chunks": [chunk(0), chunk(1), chunk(2)]})
 }
 
 /// Registers files until the coordinator is gone; gives those that were acknowledged.
-async fn write_until_gone(rest: Rest, round: usize, writer: usize, acknowledged: Arc<AtomicU64>) -> Vec<String> {
+async fn write_until_gone(
+    rest: Rest,
+    round: usize,
+    writer: usize,
+    acknowledged: Arc<AtomicU64>,
+) -> Vec<String> {
     let mut done = Vec::new();
     for number in 0.. {
         let id = format!("f-{round}-{writer}-{number}");
-        match rest.send("POST", "/api/v1/files/register", Some(&file(&id))).await {
+        match rest
+            .send("POST", "/api/v1/files/register", Some(&file(&id)))
+            .await
+        {
             Ok(answer) if answer.status == 201 => {
                 acknowledged.fetch_add(1, Ordering::Relaxed);
                 done.push(id);
@@ -36,7 +42,10 @@ async fn assert_all_present(node: &TestNode, files: &[String]) {
     let rest = node.rest();
     for id in files {
         let answer = rest.get(&format!("/api/v1/files/{id}")).await;
-        assert_eq!(answer.status, 200, "{id} was acknowledged and is gone: {answer:?}");
+        assert_eq!(
+            answer.status, 200,
+            "{id} was acknowledged and is gone: {answer:?}"
+        );
         let chunks = answer.body["file_info"]["chunks"].as_array().map_or(0, Vec::len);
         assert_eq!(chunks, 3, "{id} has lost chunks: {answer:?}");
     }
@@ -52,7 +61,14 @@ async fn no_acknowledged_write_is_lost_by_kill_nine() {
     for (round, wanted) in [5, 40, 200, 600].into_iter().enumerate() {
         let acknowledged = Arc::new(AtomicU64::new(0));
         let writers: Vec<_> = (0..8)
-            .map(|writer| tokio::spawn(write_until_gone(node.rest(), round, writer, Arc::clone(&acknowledged))))
+            .map(|writer| {
+                tokio::spawn(write_until_gone(
+                    node.rest(),
+                    round,
+                    writer,
+                    Arc::clone(&acknowledged),
+                ))
+            })
             .collect();
         until("enough writes are acknowledged", async || {
             (acknowledged.load(Ordering::Relaxed) >= wanted).then_some(())
@@ -67,7 +83,11 @@ async fn no_acknowledged_write_is_lost_by_kill_nine() {
     }
     let totals = node.rest().get("/api/v1/network/stats").await.body;
     let listed = totals["total_files"].as_u64().unwrap();
-    assert!(listed >= files.len() as u64, "{listed} files of {} acknowledged", files.len());
+    assert!(
+        listed >= files.len() as u64,
+        "{listed} files of {} acknowledged",
+        files.len()
+    );
     assert_eq!(node.stop().await, Some(0));
 }
 
@@ -77,7 +97,14 @@ async fn sigterm_finishes_requests_and_ends_with_zero() {
     node.register_nodes(4).await;
     let acknowledged = Arc::new(AtomicU64::new(0));
     let writers: Vec<_> = (0..4)
-        .map(|writer| tokio::spawn(write_until_gone(node.rest(), 0, writer, Arc::clone(&acknowledged))))
+        .map(|writer| {
+            tokio::spawn(write_until_gone(
+                node.rest(),
+                0,
+                writer,
+                Arc::clone(&acknowledged),
+            ))
+        })
         .collect();
     until("some writes are acknowledged", async || {
         (acknowledged.load(Ordering::Relaxed) >= 20).then_some(())
@@ -99,9 +126,14 @@ async fn a_key_repeats_the_answer_and_not_the_effect_across_a_crash() {
     let client = reqwest::Client::new();
     let register = async |base: String, capacity: u64| {
         let body = json!({"addresses": ["10.0.0.1:7000"], "storage_capacity": capacity});
-        let request = client.post(format!("{base}/api/v1/nodes/register")).header("Idempotency-Key", "once");
+        let request = client
+            .post(format!("{base}/api/v1/nodes/register"))
+            .header("Idempotency-Key", "once");
         let response = request.json(&body).send().await.unwrap();
-        (response.status().as_u16(), response.json::<Value>().await.unwrap())
+        (
+            response.status().as_u16(),
+            response.json::<Value>().await.unwrap(),
+        )
     };
     let (status, first) = register(node.rest().base().to_owned(), 1_000).await;
     assert_eq!(status, 200);
@@ -110,7 +142,10 @@ async fn a_key_repeats_the_answer_and_not_the_effect_across_a_crash() {
     let (status, again) = register(node.rest().base().to_owned(), 1_000).await;
     assert_eq!((status, &again), (200, &first), "the minted id must be the same");
     let (status, other) = register(node.rest().base().to_owned(), 2_000).await;
-    assert!((400..500).contains(&status), "another body under the same key: {status} {other}");
+    assert!(
+        (400..500).contains(&status),
+        "another body under the same key: {status} {other}"
+    );
     let nodes = node.rest().get("/api/v1/nodes").await.body;
     assert_eq!(nodes["items"].as_array().map(Vec::len), Some(1));
     assert_eq!(node.stop().await, Some(0));

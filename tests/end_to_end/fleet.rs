@@ -8,8 +8,24 @@ async fn a_fleet_registers_files_and_finds_every_chunk_where_it_was_told() {
     let mut node = TestNode::start().await;
     let url = node.grpc_url();
     let arguments = [
-        "run", "--endpoint", &url, "--nodes", "12", "--zones", "3", "--heartbeat", "200ms", "--files-per-second", "50",
-        "--total-files", "40", "--chunk-size", "64KiB", "--verify", "-o", "json",
+        "run",
+        "--endpoint",
+        &url,
+        "--nodes",
+        "12",
+        "--zones",
+        "3",
+        "--heartbeat",
+        "200ms",
+        "--files-per-second",
+        "50",
+        "--total-files",
+        "40",
+        "--chunk-size",
+        "64KiB",
+        "--verify",
+        "-o",
+        "json",
     ];
     let ended = run_to_end("fleet", &arguments, &[]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");

@@ -5,8 +5,12 @@ use std::path::Path;
 use tempfile::TempDir;
 use zephyrfs_tests::{Ended, TestNode, run_to_end};
 
-const FREE_PORTS: [(&str, &str); 4] =
-    [("GRPC_PORT", "0"), ("HTTP_PORT", "0"), ("METRICS_PORT", "0"), ("LOG_FORMAT", "json")];
+const FREE_PORTS: [(&str, &str); 4] = [
+    ("GRPC_PORT", "0"),
+    ("HTTP_PORT", "0"),
+    ("METRICS_PORT", "0"),
+    ("LOG_FORMAT", "json"),
+];
 
 async fn start(data: &Path, more: &[(&str, &str)], arguments: &[&str]) -> Ended {
     let data = data.display().to_string();
@@ -19,7 +23,11 @@ async fn start(data: &Path, more: &[(&str, &str)], arguments: &[&str]) -> Ended 
 fn assert_fails(ended: &Ended, words: &[&str]) {
     assert!(ended.code.is_some_and(|code| code != 0), "{ended:?}");
     for word in words {
-        assert!(ended.stderr.contains(word), "{word:?} is missing in:\n{}", ended.stderr);
+        assert!(
+            ended.stderr.contains(word),
+            "{word:?} is missing in:\n{}",
+            ended.stderr
+        );
     }
     assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
 }
@@ -29,7 +37,11 @@ async fn a_taken_port_is_named() {
     let directory = TempDir::new().unwrap();
     let taken = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    for (variable, key) in [("GRPC_PORT", "grpc.port"), ("HTTP_PORT", "http.port"), ("METRICS_PORT", "metrics_port")] {
+    for (variable, key) in [
+        ("GRPC_PORT", "grpc.port"),
+        ("HTTP_PORT", "http.port"),
+        ("METRICS_PORT", "metrics_port"),
+    ] {
         let ended = start(directory.path(), &[(variable, &port)], &[]).await;
         assert_fails(&ended, &[key, &port, "already in use", variable]);
     }
@@ -39,8 +51,15 @@ async fn a_taken_port_is_named() {
 async fn data_that_another_process_uses_is_refused() {
     let mut node = TestNode::start().await;
     let ended = start(node.data(), &[], &[]).await;
-    assert_fails(&ended, &["failed to open database", "is locked", "another coordinator"]);
-    assert_eq!(node.stop().await, Some(0), "the one that runs must not be disturbed");
+    assert_fails(
+        &ended,
+        &["failed to open database", "is locked", "another coordinator"],
+    );
+    assert_eq!(
+        node.stop().await,
+        Some(0),
+        "the one that runs must not be disturbed"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,7 +68,14 @@ async fn a_data_directory_that_cannot_be_made_is_named() {
     let blocked = directory.path().join("file");
     std::fs::write(&blocked, "in the way").unwrap();
     let ended = start(&blocked.join("data"), &[], &[]).await;
-    assert_fails(&ended, &["failed to open database", "create the data directory", "file/data"]);
+    assert_fails(
+        &ended,
+        &[
+            "failed to open database",
+            "create the data directory",
+            "file/data",
+        ],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,7 +86,15 @@ async fn a_foreign_file_is_refused_and_left_alone() {
     bbolt[16..20].copy_from_slice(&0xED0C_DAED_u32.to_le_bytes());
     std::fs::write(&path, &bbolt).unwrap();
     let ended = start(directory.path(), &[], &[]).await;
-    assert_fails(&ended, &["failed to open database", "coordinator.db", "bbolt", "move it out of the way"]);
+    assert_fails(
+        &ended,
+        &[
+            "failed to open database",
+            "coordinator.db",
+            "bbolt",
+            "move it out of the way",
+        ],
+    );
     assert_eq!(std::fs::read(&path).unwrap(), bbolt);
 }
 
@@ -72,7 +106,10 @@ async fn configuration_errors_name_the_key_and_what_is_meant() {
     for (content, words) in [
         ("grpc:\n  prot: 1\n", ["grpc.prot", "grpc.port"]),
         ("grpc: {port: x}\n", ["grpc.port", "x"]),
-        ("database:\n  url: ${NO_SUCH_VARIABLE}\n", ["NO_SUCH_VARIABLE", "database.url"]),
+        (
+            "database:\n  url: ${NO_SUCH_VARIABLE}\n",
+            ["NO_SUCH_VARIABLE", "database.url"],
+        ),
         ("grpc: [\n", ["broken.yaml", "line"]),
     ] {
         std::fs::write(&config, content).unwrap();
@@ -87,7 +124,9 @@ async fn configuration_errors_name_the_key_and_what_is_meant() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_told_and_nothing_is_acknowledged_that_is_not_kept() {
-    let Some(small) = SmallDisk::mount().await else { return };
+    let Some(small) = SmallDisk::mount().await else {
+        return;
+    };
     let mut node = TestNode::start_at(small.path()).await;
     node.register_nodes(3).await;
     let mut acknowledged = Vec::new();
@@ -97,7 +136,11 @@ async fn a_full_disk_is_told_and_nothing_is_acknowledged_that_is_not_kept() {
     };
     for number in 0.. {
         let id = format!("f{number}");
-        match node.rest().send("POST", "/api/v1/files/register", Some(&body(&id))).await {
+        match node
+            .rest()
+            .send("POST", "/api/v1/files/register", Some(&body(&id)))
+            .await
+        {
             Ok(answer) if answer.status == 201 => acknowledged.push(id),
             Ok(answer) => assert!(answer.status >= 500, "{answer:?}"),
             Err(_) => break,
@@ -105,7 +148,11 @@ async fn a_full_disk_is_told_and_nothing_is_acknowledged_that_is_not_kept() {
         assert!(number < 100_000, "the disk never fills");
     }
     assert_ne!(node.ended().await, Some(0));
-    assert!(node.log().join("\n").contains("No space left on device"), "{:?}", node.log());
+    assert!(
+        node.log().join("\n").contains("No space left on device"),
+        "{:?}",
+        node.log()
+    );
     small.make_larger().await;
     node.start_again().await;
     for id in &acknowledged {
@@ -125,11 +172,17 @@ impl SmallDisk {
     async fn mount() -> Option<Self> {
         let at = TempDir::new().unwrap();
         let disk = Self { at };
-        if disk.run("mount", &["-t", "tmpfs", "-o", "size=6m", "tmpfs"]).await {
+        if disk
+            .run("mount", &["-t", "tmpfs", "-o", "size=6m", "tmpfs"])
+            .await
+        {
             return Some(disk);
         }
         // Only root may mount; a developer without it still has the run in CI.
-        assert!(std::env::var_os("CI").is_none(), "CI must be able to mount a small file system");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "CI must be able to mount a small file system"
+        );
         None
     }
 
@@ -142,7 +195,11 @@ impl SmallDisk {
     }
 
     async fn run(&self, program: &str, arguments: &[&str]) -> bool {
-        let status = tokio::process::Command::new(program).args(arguments).arg(self.at.path()).status().await;
+        let status = tokio::process::Command::new(program)
+            .args(arguments)
+            .arg(self.at.path())
+            .status()
+            .await;
         status.is_ok_and(|status| status.success())
     }
 }
@@ -150,6 +207,9 @@ impl SmallDisk {
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         // The directory is removed next, which needs the mount gone.
-        let _ = std::process::Command::new("umount").arg("--lazy").arg(self.at.path()).status();
+        let _ = std::process::Command::new("umount")
+            .arg("--lazy")
+            .arg(self.at.path())
+            .status();
     }
 }

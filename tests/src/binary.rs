@@ -17,9 +17,16 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub fn binary(name: &str) -> PathBuf {
     // Test programs lie in a folder beside the others.
     let here = std::env::current_exe().unwrap_or_else(|error| panic!("where am I? {error}"));
-    let folder = here.parent().and_then(Path::parent).unwrap_or_else(|| panic!("{} has no parent", here.display()));
+    let folder = here
+        .parent()
+        .and_then(Path::parent)
+        .unwrap_or_else(|| panic!("{} has no parent", here.display()));
     let path = folder.join(name);
-    assert!(path.exists(), "{} is not built; run: cargo build --workspace", path.display());
+    assert!(
+        path.exists(),
+        "{} is not built; run: cargo build --workspace",
+        path.display()
+    );
     path
 }
 

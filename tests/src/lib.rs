@@ -9,11 +9,12 @@ mod process;
 mod rest;
 mod wait;
 
-pub use binary::{binary, run_to_end, Ended};
+pub use binary::{Ended, binary, run_to_end};
 pub use node::TestNode;
 pub use rest::{Answer, Rest};
 pub use wait::until;
 
 /// The generated gRPC client of the public API.
-pub type GrpcClient =
-    zephyrfs_proto::coordinator::coordinator_service_client::CoordinatorServiceClient<tonic::transport::Channel>;
+pub type GrpcClient = zephyrfs_proto::coordinator::coordinator_service_client::CoordinatorServiceClient<
+    tonic::transport::Channel,
+>;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tonic::transport::Endpoint;
 
 use crate::GrpcClient;
 use crate::process::Process;
@@ -47,8 +48,10 @@ impl TestNode {
     #[allow(clippy::panic, reason = "without a place for its data there is no test")]
     pub async fn start_with(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
         let data = TempDir::new().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
-        let environment: Vec<_> =
-            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let environment: Vec<_> = environment
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         Self::launch(Data::Own(data), environment, arguments).await
     }
@@ -61,7 +64,13 @@ impl TestNode {
     async fn launch(data: Data, environment: Vec<(String, String)>, arguments: Vec<String>) -> Self {
         let mut process = Process::start(data.path(), &environment, &arguments);
         let ports = process.ready().await;
-        Self { data, environment, arguments, process, ports }
+        Self {
+            data,
+            environment,
+            arguments,
+            process,
+            ports,
+        }
     }
 
     /// The directory of its data.
@@ -90,8 +99,8 @@ impl TestNode {
     /// If it does not take connections.
     #[allow(clippy::panic, reason = "a server that does not answer is a failed test")]
     pub async fn grpc(&self) -> GrpcClient {
-        let connected = GrpcClient::connect(self.grpc_url()).await;
-        connected.unwrap_or_else(|error| panic!("cannot connect to gRPC: {error}"))
+        let connected = async { Endpoint::from_shared(self.grpc_url())?.connect().await }.await;
+        GrpcClient::new(connected.unwrap_or_else(|error| panic!("cannot connect to gRPC: {error}")))
     }
 
     /// Its process id.
@@ -115,7 +124,11 @@ impl TestNode {
     /// If it cannot be killed.
     #[allow(clippy::panic, reason = "a process that cannot be killed is a failed test")]
     pub async fn kill(&mut self) {
-        self.process.child.kill().await.unwrap_or_else(|error| panic!("cannot kill the coordinator: {error}"));
+        self.process
+            .child
+            .kill()
+            .await
+            .unwrap_or_else(|error| panic!("cannot kill the coordinator: {error}"));
     }
 
     /// Asks it to stop, waits until it has, and gives its exit code.
@@ -126,7 +139,9 @@ impl TestNode {
 
     /// Waits until it has ended, by itself or not, and gives its exit code.
     pub async fn ended(&mut self) -> Option<i32> {
-        let status = until("the coordinator ends", async || self.process.child.try_wait().ok().flatten());
+        let status = until("the coordinator ends", async || {
+            self.process.child.try_wait().ok().flatten()
+        });
         status.await.code()
     }
 

@@ -26,7 +26,10 @@ impl Log {
 
     /// The events with a message.
     pub(crate) fn events(&self, message: &str) -> Vec<Value> {
-        let parsed = self.lines().into_iter().filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+        let parsed = self
+            .lines()
+            .into_iter()
+            .filter_map(|line| serde_json::from_str::<Value>(&line).ok());
         parsed.filter(|event| event["msg"] == message).collect()
     }
 }
@@ -46,7 +49,12 @@ impl Process {
             .args(arguments)
             .env_clear()
             .env("DATA_PATH", data)
-            .envs([("GRPC_PORT", "0"), ("HTTP_PORT", "0"), ("METRICS_PORT", "0"), ("LOG_FORMAT", "json")])
+            .envs([
+                ("GRPC_PORT", "0"),
+                ("HTTP_PORT", "0"),
+                ("METRICS_PORT", "0"),
+                ("LOG_FORMAT", "json"),
+            ])
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .current_dir(data)
             .stdin(Stdio::null())
@@ -88,8 +96,17 @@ impl Process {
     /// Sends a signal by its number.
     #[allow(clippy::panic, reason = "a process that is gone is a failed test")]
     pub(crate) async fn signal(&self, name: &str) {
-        let id = self.child.id().unwrap_or_else(|| panic!("the coordinator is gone"));
-        let status = Command::new("kill").args([format!("-{name}"), id.to_string()]).status().await;
-        assert!(status.is_ok_and(|status| status.success()), "kill -{name} {id} failed");
+        let id = self
+            .child
+            .id()
+            .unwrap_or_else(|| panic!("the coordinator is gone"));
+        let status = Command::new("kill")
+            .args([format!("-{name}"), id.to_string()])
+            .status()
+            .await;
+        assert!(
+            status.is_ok_and(|status| status.success()),
+            "kill -{name} {id} failed"
+        );
     }
 }

@@ -23,7 +23,10 @@ pub struct Rest {
 impl Rest {
     /// The API at a base URL without a path.
     pub fn at(base: String) -> Self {
-        Self { client: reqwest::Client::new(), base }
+        Self {
+            client: reqwest::Client::new(),
+            base,
+        }
     }
 
     /// The base URL.
@@ -35,7 +38,12 @@ impl Rest {
     ///
     /// # Errors
     /// The transport's.
-    pub async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, reqwest::Error> {
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, reqwest::Error> {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap_or(reqwest::Method::GET);
         let mut request = self.client.request(method, format!("{}{path}", self.base));
         if let Some(body) = body {
@@ -46,7 +54,11 @@ impl Rest {
         let applied_index = index.and_then(|value| value.to_str().ok()?.parse().ok());
         let status = response.status().as_u16();
         let body = serde_json::from_slice(&response.bytes().await?).unwrap_or(Value::Null);
-        Ok(Answer { status, applied_index, body })
+        Ok(Answer {
+            status,
+            applied_index,
+            body,
+        })
     }
 
     /// GET, which must be answered.

@@ -12,6 +12,8 @@ pub(super) fn steady() -> Clock {
     let began = Instant::now();
     let began_at = SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .map_or(Timestamp::EPOCH, |since| Timestamp::EPOCH.plus(Millis::from(since)));
+        .map_or(Timestamp::EPOCH, |since| {
+            Timestamp::EPOCH.plus(Millis::from(since))
+        });
     Arc::new(move || began_at.plus(began.elapsed().into()))
 }

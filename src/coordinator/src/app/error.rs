@@ -15,7 +15,9 @@ pub(crate) enum AppError {
     #[error("the system gives no threads: {0}")]
     Runtime(io::Error),
     /// A port.
-    #[error("{key} {port} is already in use by another program; stop that one, or set {key} (environment {variable})")]
+    #[error(
+        "{key} {port} is already in use by another program; stop that one, or set {key} (environment {variable})"
+    )]
     PortTaken {
         /// The setting.
         key: &'static str,

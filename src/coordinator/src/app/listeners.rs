@@ -23,7 +23,11 @@ impl Listeners {
     pub(super) fn bind(config: &Config) -> Result<Self, AppError> {
         let health = bind("health.metrics_port", "METRICS_PORT", config.health.metrics_port)?;
         let grpc = bind("grpc.port", "GRPC_PORT", config.grpc.port)?;
-        let rest = if config.http.enabled { Some(bind("http.port", "HTTP_PORT", config.http.port)?) } else { None };
+        let rest = if config.http.enabled {
+            Some(bind("http.port", "HTTP_PORT", config.http.port)?)
+        } else {
+            None
+        };
         Ok(Self { grpc, rest, health })
     }
 }
@@ -33,7 +37,9 @@ fn bind(key: &'static str, variable: &'static str, port: u16) -> Result<TcpListe
     let both = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
     let bound = match listen(both) {
         // No IPv6 here.
-        Err(error) if error.kind() != io::ErrorKind::AddrInUse => listen((Ipv4Addr::UNSPECIFIED, port).into()),
+        Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+            listen((Ipv4Addr::UNSPECIFIED, port).into())
+        }
         bound => bound,
     };
     bound.map_err(|source| {
@@ -46,7 +52,11 @@ fn bind(key: &'static str, variable: &'static str, port: u16) -> Result<TcpListe
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
+    let socket = if address.is_ipv6() {
+        TcpSocket::new_v6()?
+    } else {
+        TcpSocket::new_v4()?
+    };
     // A restart need not wait until the kernel has forgotten the connections of the process before.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;

@@ -8,7 +8,10 @@ use tokio_util::sync::CancellationToken;
 const WARN_PERCENT: u64 = 80;
 
 /// Where control groups tell the limit, in their second and first version.
-const LIMIT_FILES: [&str; 2] = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+const LIMIT_FILES: [&str; 2] = [
+    "/sys/fs/cgroup/memory.max",
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+];
 
 /// Bytes of a page, as the kernel counts memory in `/proc/self/statm` on the platforms that this program is built for.
 const PAGE_BYTES: u64 = 4_096;
@@ -16,7 +19,13 @@ const PAGE_BYTES: u64 = 4_096;
 /// Looks at the memory in use every `interval` until `stop` is cancelled. `configured` bytes are the limit; zero means the
 /// limit of the control group, if it has one.
 pub(super) async fn watch(configured: u64, interval: Duration, stop: CancellationToken) {
-    let Some(limit) = (if configured > 0 { Some(configured) } else { group_limit() }) else { return };
+    let Some(limit) = (if configured > 0 {
+        Some(configured)
+    } else {
+        group_limit()
+    }) else {
+        return;
+    };
     let mut ticks = tokio::time::interval(interval);
     let mut warned = false;
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
@@ -31,7 +40,9 @@ pub(super) async fn watch(configured: u64, interval: Duration, stop: Cancellatio
 
 fn group_limit() -> Option<u64> {
     // Without a limit the first version tells a number larger than any memory, which never warns.
-    LIMIT_FILES.iter().find_map(|file| std::fs::read_to_string(file).ok()?.trim().parse().ok())
+    LIMIT_FILES
+        .iter()
+        .find_map(|file| std::fs::read_to_string(file).ok()?.trim().parse().ok())
 }
 
 fn resident() -> Option<u64> {

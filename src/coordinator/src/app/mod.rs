@@ -20,8 +20,11 @@ use error::AppError;
 pub(crate) fn run(args: &ConfigArgs) -> ExitCode {
     let environment = config::process::environment();
     let host_name = config::process::host_name();
-    let sources =
-        Sources { environment: &environment, read_file: &config::process::read_file, host_name: &host_name };
+    let sources = Sources {
+        environment: &environment,
+        read_file: &config::process::read_file,
+        host_name: &host_name,
+    };
     let loaded = match config::load(args, &sources) {
         Ok(loaded) => loaded,
         Err(error) => return fail_before_logging(&error),
@@ -45,7 +48,10 @@ fn run_logged(loaded: &Loaded) -> Result<(), AppError> {
         config_file = config_file.as_deref().unwrap_or("none, defaults apply"),
         "Coordinator starting"
     );
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(AppError::Runtime)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(AppError::Runtime)?;
     let result = runtime.block_on(server::run(&loaded.config));
     // Nothing that is still running then has anything to say.
     runtime.shutdown_background();

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use openraft::TokioRuntime;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zephyrfs_core::Engine;
-use zephyrfs_raft::{Files, RaftEngine};
+use zephyrfs_raft::DurableEngine;
 
 use super::error::AppError;
 use super::listeners::{Listeners, port_of};
@@ -18,7 +17,7 @@ use crate::config::Config;
 use crate::health::{self, HealthChecks, Lifecycle, Phase, Pulse};
 use crate::http_server;
 use crate::jobs::{Expiry, Housekeeping, Jobs, Releases};
-use crate::metrics::{MeteredEngine, Metrics};
+use crate::metrics::{GrpcRequestsLayer, MeteredEngine, Metrics};
 use crate::service::{IdSource, Service};
 
 /// How often to look whether the engine can still go on.
@@ -32,7 +31,11 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     settings::check_supported(config)?;
     let listeners = Listeners::bind(config)?;
     let metrics = Metrics::new()?;
-    let lifecycle = Lifecycle::starting(if config.http.enabled { &["grpc", "rest"] } else { &["grpc"] });
+    let lifecycle = Lifecycle::starting(if config.http.enabled {
+        &["grpc", "rest"]
+    } else {
+        &["grpc"]
+    });
     let pulse = Pulse::begin();
     let checks = HealthChecks::new(lifecycle.clone(), pulse.clone());
     let running = Running::default();
@@ -45,12 +48,16 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     let health_port = port_of(&listeners.health);
     let options = settings::server_options(config, "health");
     let health_stop = running.health_stop.clone();
-    running.spawn(async move { http_server::serve(listeners.health, health_app, options, health_stop).await });
+    running
+        .spawn(async move { http_server::serve(listeners.health, health_app, options, health_stop).await });
 
     let clock = clock::steady();
-    let raft = RaftEngine::<TokioRuntime, Files>::start(settings::engine(config, clock)?).await?;
-    let engine: Arc<dyn Engine> = Arc::new(MeteredEngine::new(Arc::clone(&raft) as Arc<dyn Engine>, metrics.clone()));
-    metrics.observe(Arc::clone(&engine))?;
+    let raft = DurableEngine::start(settings::engine(config, clock)?).await?;
+    let engine: Arc<dyn Engine> = Arc::new(MeteredEngine::new(
+        Arc::clone(&raft) as Arc<dyn Engine>,
+        metrics.clone(),
+    ));
+    metrics.observe(Arc::clone(&engine), config.cluster.name.as_str())?;
     checks.observe(Arc::clone(&engine));
     raft.recovered().await?;
 
@@ -67,33 +74,63 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     running.spawn(async move { beats.flush_heartbeats_until(beats_stop).await });
 
     let jobs = Jobs::new(Arc::clone(&engine), running.stop.clone());
-    jobs.start(Expiry::new(Arc::clone(&engine), ids, config.coordinator.node_inactive_after));
+    jobs.start(Expiry::new(
+        Arc::clone(&engine),
+        ids,
+        config.coordinator.node_inactive_after,
+    ));
     jobs.start(Releases::new(Arc::clone(&service)));
-    jobs.start(Housekeeping::new(Arc::clone(&service), config.coordinator.cleanup_interval));
-    let (limit, interval, stop) = (config.health.memory_limit, config.health.check_interval, running.stop.clone());
+    jobs.start(Housekeeping::new(
+        Arc::clone(&service),
+        config.coordinator.cleanup_interval,
+    ));
+    let (limit, interval, stop) = (
+        config.health.memory_limit,
+        config.health.check_interval,
+        running.stop.clone(),
+    );
     running.spawn(memory::watch(limit, interval, stop));
 
     let grpc_port = port_of(&listeners.grpc);
     let up = lifecycle.listener_up("grpc");
     let stopping = running.stop.clone().cancelled_owned();
     let options = settings::grpc_options(config);
-    let grpc = grpc::serve(listeners.grpc, Arc::clone(&service), metrics.clone(), options, stopping);
+    let counting = GrpcRequestsLayer::new(metrics.clone())?;
+    let grpc = grpc::serve(
+        listeners.grpc,
+        Arc::clone(&service),
+        metrics.clone(),
+        options,
+        stopping,
+    );
     let mut grpc = running.servers.spawn(async move {
         let _up = up;
         grpc.await
     });
     let rest_port = listeners.rest.as_ref().and_then(port_of);
     if let Some(listener) = listeners.rest {
-        let rest = Rest::new(Arc::clone(&service), checks, metrics, settings::rest_options(config))?;
+        let rest = Rest {
+            service: Arc::clone(&service),
+            health: checks,
+            metrics,
+            options: settings::rest_options(config),
+        };
+        let app = rest.router()?;
+        let options = settings::server_options(config, "rest");
         let up = lifecycle.listener_up("rest");
         let stop = running.stop.clone();
         running.servers.spawn(async move {
             let _up = up;
-            rest.serve(listener, stop).await;
+            http_server::serve(listener, app, options, stop).await;
         });
     }
     lifecycle.enter(Phase::Serving);
-    tracing::info!(grpc_port, http_port = rest_port, metrics_port = health_port, "Coordinator ready");
+    tracing::info!(
+        grpc_port,
+        http_port = rest_port,
+        metrics_port = health_port,
+        "Coordinator ready"
+    );
 
     let ended = tokio::select! {
         signal = signals::asked_to_stop() => signal.map_err(AppError::Runtime).map(|signal| {
@@ -149,7 +186,10 @@ impl Running {
     /// The servers give requests in progress some time of their own; a little more ends them all.
     async fn servers_ended(&self) {
         self.servers.close();
-        if tokio::time::timeout(DRAIN + Duration::from_secs(2), self.servers.wait()).await.is_err() {
+        if tokio::time::timeout(DRAIN + Duration::from_secs(2), self.servers.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!("A server did not end in time; its requests are cut off");
         }
     }
@@ -163,7 +203,7 @@ impl Running {
 }
 
 /// Ends when the engine cannot go on, with the reason.
-async fn engine_failure(raft: &RaftEngine<TokioRuntime, Files>) -> String {
+async fn engine_failure(raft: &DurableEngine) -> String {
     let mut ticks = tokio::time::interval(WATCH_ENGINE);
     loop {
         ticks.tick().await;

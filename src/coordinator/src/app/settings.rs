@@ -55,7 +55,11 @@ pub(super) fn engine(config: &Config, clock: Clock) -> Result<Options<Files, Alo
             flush: STATE_FLUSH,
             snapshot_every: config.raft.snapshot_every,
             // A replica that is alone has nobody who lags.
-            keep_entries: if config.cluster.is_alone() { 0 } else { config.raft.keep_entries },
+            keep_entries: if config.cluster.is_alone() {
+                0
+            } else {
+                config.raft.keep_entries
+            },
         },
     })
 }

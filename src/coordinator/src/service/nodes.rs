@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tracing::info;
+use crate::logging::json;
 use zephyrfs_core::command::{NodeStateChange, RegisterNode, SetNodeState, UnregisterNode};
 use zephyrfs_core::engine::{At, Freshness, NodeWithBeat};
 use zephyrfs_core::id::NodeId;
@@ -83,7 +84,7 @@ impl Service {
         let Response::NodeRegistered { node, peers, known } = value else {
             return Err(wrong_answer("register_node"));
         };
-        info!(node_id = %node, ?addresses, capacity = capacity.get(), known, "Node registered");
+        info!(node_id = %node, addresses = json(&addresses), capacity = capacity.get(), known, "Node registered");
         let value = RegisteredNode { node, peers, known };
         Ok(At { index, value })
     }
