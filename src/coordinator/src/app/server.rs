@@ -96,13 +96,7 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     let stopping = running.stop.clone().cancelled_owned();
     let options = settings::grpc_options(config);
     let counting = GrpcRequestsLayer::new(metrics.clone())?;
-    let grpc = grpc::serve(
-        listeners.grpc,
-        Arc::clone(&service),
-        metrics.clone(),
-        options,
-        stopping,
-    );
+    let grpc = grpc::serve(listeners.grpc, Arc::clone(&service), options, counting, stopping);
     let mut grpc = running.servers.spawn(async move {
         let _up = up;
         grpc.await

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tracing::info;
 use crate::logging::json;
+use tracing::info;
 use zephyrfs_core::command::{NodeStateChange, RegisterNode, SetNodeState, UnregisterNode};
 use zephyrfs_core::engine::{At, Freshness, NodeWithBeat};
 use zephyrfs_core::id::NodeId;
