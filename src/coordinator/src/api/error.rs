@@ -124,3 +124,190 @@ const fn rejected(rejection: &Rejection) -> Verdict {
         Rejection::ReleaseFinished => failure(Code::Aborted, StatusCode::CONFLICT, "already finished"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+    use tonic::Code;
+    use zephyrfs_core::Rejection;
+    use zephyrfs_core::id::{ChunkId, FileId, NodeId};
+    use zephyrfs_core::units::{AppliedIndex, ByteSize};
+
+    use super::verdict;
+    use crate::service::{InvalidField, ServiceError};
+
+    /// What clients are promised of an error.
+    #[derive(Debug, PartialEq)]
+    enum Kind {
+        /// Existing clients find it in `success = false`.
+        Outcome,
+        /// The same request will never do.
+        Failure,
+        /// Nothing happened, and the same request may do.
+        Retryable,
+    }
+
+    fn field() -> InvalidField {
+        InvalidField::new("f", "p")
+    }
+
+    fn rejected(rejection: Rejection) -> ServiceError {
+        let index = AppliedIndex::new(1);
+        ServiceError::Rejected { rejection, index }
+    }
+
+    fn service_errors() -> Vec<(ServiceError, Code, u16, Kind)> {
+        let reason = String::new;
+        let conflict = ServiceError::Conflict {
+            field: field(),
+            index: AppliedIndex::new(1),
+        };
+        let unknown_operation = ServiceError::UnknownOperation { operation: reason() };
+        vec![
+            (
+                ServiceError::Invalid(field()),
+                Code::InvalidArgument,
+                400,
+                Kind::Failure,
+            ),
+            (
+                ServiceError::TooLarge(field()),
+                Code::ResourceExhausted,
+                413,
+                Kind::Failure,
+            ),
+            (conflict, Code::InvalidArgument, 409, Kind::Failure),
+            (unknown_operation, Code::InvalidArgument, 400, Kind::Outcome),
+            (
+                ServiceError::Unavailable { reason: reason() },
+                Code::Unavailable,
+                503,
+                Kind::Retryable,
+            ),
+            (
+                ServiceError::Overloaded { reason: reason() },
+                Code::Unavailable,
+                503,
+                Kind::Retryable,
+            ),
+            (
+                ServiceError::UnknownOutcome { reason: reason() },
+                Code::DeadlineExceeded,
+                504,
+                Kind::Failure,
+            ),
+            (
+                ServiceError::DeadlineExceeded { reason: reason() },
+                Code::DeadlineExceeded,
+                504,
+                Kind::Retryable,
+            ),
+            (ServiceError::Internal, Code::Internal, 500, Kind::Failure),
+        ]
+    }
+
+    fn rejections() -> Vec<(ServiceError, Code, u16, Kind)> {
+        let (node, file, chunk) = (NodeId::from("n"), FileId::from("f"), ChunkId::from("c"));
+        let known = String::new();
+        let size = ByteSize::ZERO;
+        [
+            (
+                Rejection::NodeNotFound { node: node.clone() },
+                Code::NotFound,
+                404,
+                Kind::Outcome,
+            ),
+            (
+                Rejection::NodeRemoved { node },
+                Code::NotFound,
+                404,
+                Kind::Outcome,
+            ),
+            (
+                Rejection::FileNotFound { file },
+                Code::NotFound,
+                404,
+                Kind::Outcome,
+            ),
+            (
+                Rejection::ChunkNotFound { chunk: chunk.clone() },
+                Code::NotFound,
+                404,
+                Kind::Outcome,
+            ),
+            (
+                Rejection::ChunkConflict {
+                    chunk: chunk.clone(),
+                    known,
+                },
+                Code::InvalidArgument,
+                409,
+                Kind::Failure,
+            ),
+            (
+                Rejection::DuplicateChunk { chunk: chunk.clone() },
+                Code::InvalidArgument,
+                400,
+                Kind::Failure,
+            ),
+            (
+                Rejection::NoRoom {
+                    chunk: chunk.clone(),
+                    size,
+                },
+                Code::ResourceExhausted,
+                507,
+                Kind::Outcome,
+            ),
+            (
+                Rejection::PlacementStale { chunk: chunk.clone() },
+                Code::Unavailable,
+                503,
+                Kind::Retryable,
+            ),
+            (
+                Rejection::TooManyReplicas { chunk, limit: 1 },
+                Code::FailedPrecondition,
+                409,
+                Kind::Outcome,
+            ),
+            (
+                Rejection::IdempotencyKeyReused { key: String::new() },
+                Code::InvalidArgument,
+                422,
+                Kind::Failure,
+            ),
+            (Rejection::ReleaseFinished, Code::Aborted, 409, Kind::Failure),
+        ]
+        .into_iter()
+        .map(|(rejection, grpc, http, kind)| (rejected(rejection), grpc, http, kind))
+        .collect()
+    }
+
+    #[test]
+    fn every_error_looks_on_the_wire_as_promised() {
+        for (error, grpc, http, kind) in service_errors().into_iter().chain(rejections()) {
+            let verdict = verdict(&error);
+            assert_eq!(verdict.grpc, grpc, "{error:?}");
+            assert_eq!(verdict.http, StatusCode::from_u16(http).unwrap(), "{error:?}");
+            let seen = match (verdict.is_outcome, verdict.is_retryable) {
+                (true, false) => Kind::Outcome,
+                (false, false) => Kind::Failure,
+                (false, true) => Kind::Retryable,
+                (true, true) => panic!("an outcome is never worth a retry: {error:?}"),
+            };
+            assert_eq!(seen, kind, "{error:?}");
+            assert!(!verdict.text.is_empty());
+        }
+    }
+
+    #[test]
+    fn only_what_surely_had_no_effect_is_unavailable_or_retryable() {
+        let unknown = ServiceError::UnknownOutcome {
+            reason: String::new(),
+        };
+        assert_ne!(verdict(&unknown).grpc, Code::Unavailable);
+        assert_ne!(verdict(&unknown).http, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(!verdict(&unknown).is_retryable);
+    }
+}
