@@ -14,8 +14,8 @@ use utoipa::openapi::{
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use super::applied_index::APPLIED_INDEX;
 use super::dto;
-use super::reply::APPLIED_INDEX;
 use crate::service::Limits;
 
 /// Where the description is served.

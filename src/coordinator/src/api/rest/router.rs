@@ -10,11 +10,12 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::body_limits::BodyLimits;
 use super::cors::{self, OriginError};
 use super::fallback::{refuse_long_targets, unknown_method, unknown_route};
 use super::openapi;
 use super::options::RestOptions;
-use super::request::{BodyLimits, set_deadline};
+use super::request::set_deadline;
 use super::routes::{admin, chunks, cluster, files, network, node_states, nodes, tasks, welcome};
 use super::slow::warn_if_slow;
 use super::state::RestState;

@@ -20,7 +20,6 @@ impl FromAnswer<EngineStatus> for wire::GetClusterStatusResponse {
             members,
             not_ready: _,
             failed: _,
-            leads: _,
         } = status;
         Self {
             cluster_id,

@@ -8,10 +8,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::deadline::Deadline;
 use super::query::QueryPairs;
-use super::span::parse_span;
 use crate::api::freshness::{Named, freshness};
 use crate::api::rest::dto::{IdempotencyKey, Span};
 use crate::api::rest::failure::Failure;
+use crate::api::rest::span::parse_span;
 use crate::api::rest::state::RestState;
 use crate::service::{Freshness, RequestContext};
 
