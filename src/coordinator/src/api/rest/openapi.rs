@@ -99,6 +99,7 @@ const SHARED_FAILURES: [SharedFailure; 10] = [
             answered. Handed back as `at_least`, it makes a later read on any replica see the same.",
         license(name = "MIT", identifier = "MIT"),
     ),
+    components(schemas(dto::ChunkMetadata)),
     servers((url = "/", description = "The replica that serves this description")),
     tags(
         (name = "service", description = "Who answers here"),
