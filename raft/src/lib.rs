@@ -22,3 +22,6 @@ pub use machine::SnapshotView;
 pub use network::{Alone, NoPeer};
 pub use types::{LogCommand, Outcome, Peer, Types};
 pub use workers::{Tasks, Threads, Work, Workers};
+
+/// The engine as it runs in production: on tokio, with its databases in files.
+pub type DurableEngine = RaftEngine<openraft::TokioRuntime, Files>;

@@ -32,14 +32,8 @@ mod value;
 mod tests;
 
 pub(crate) use args::ConfigArgs;
-pub(crate) use effective::Effective;
 pub(crate) use error::ConfigError;
-pub(crate) use host_port::HostPort;
 pub(crate) use load::{Loaded, Sources, load};
 pub(crate) use print::{effective_yaml, markdown_table};
-pub(crate) use secret::Secret;
-pub(crate) use sections::{
-    Cluster, Config, Coordinator, Database, DatabaseEngine, Grpc, Health, Http, Limits, Log, LogFormat,
-    LogLevel, Raft,
-};
+pub(crate) use sections::{Config, DatabaseEngine, Log, LogFormat, LogLevel};
 pub(crate) use single_dash::double_dashes;

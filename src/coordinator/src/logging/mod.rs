@@ -20,5 +20,5 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use init::{LoggingError, init};
+pub(crate) use init::init;
 pub(crate) use json_field::json;

@@ -3,6 +3,7 @@
 use zephyrfs_core::command::{LocationChange, UpdateChunkLocations};
 use zephyrfs_core::engine::At;
 use zephyrfs_core::id::{ChunkId, NodeId};
+use zephyrfs_core::placement::explain;
 use zephyrfs_core::row::{ChunkRow, NodeStatus, ReplicaState};
 use zephyrfs_core::units::AppliedIndex;
 use zephyrfs_core::{Command, ReadSet, Rejection, Response, View};
@@ -167,11 +168,12 @@ impl Service {
         let value = ChunkExplanation {
             wanted: self.policy.replication_factor,
             replicas,
-            candidates: nodes
-                .topology
-                .explain(chunk)
+            candidates: explain(chunk, &nodes.candidates)
                 .into_iter()
-                .map(|(node, exclusion)| ExplainedCandidate { node, exclusion })
+                .map(|(node, verdict)| ExplainedCandidate {
+                    node,
+                    exclusion: verdict.err().map(|exclusion| exclusion.to_string()),
+                })
                 .collect(),
             chunk: id,
         };

@@ -25,7 +25,6 @@ mod network;
 mod nodes;
 mod page;
 mod picture;
-mod placement;
 mod placing;
 mod policy;
 mod promises;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::logging::json;
 use tracing::info;
 use zephyrfs_core::command::{NodeStateChange, RegisterNode, SetNodeState, UnregisterNode};
 use zephyrfs_core::engine::{At, Freshness, NodeWithBeat};
@@ -83,7 +84,7 @@ impl Service {
         let Response::NodeRegistered { node, peers, known } = value else {
             return Err(wrong_answer("register_node"));
         };
-        info!(node_id = %node, ?addresses, capacity = capacity.get(), known, "Node registered");
+        info!(node_id = %node, addresses = json(&addresses), capacity = capacity.get(), known, "Node registered");
         let value = RegisteredNode { node, peers, known };
         Ok(At { index, value })
     }

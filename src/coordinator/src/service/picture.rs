@@ -10,9 +10,10 @@ use tokio::sync::Mutex;
 use zephyrfs_core::Engine;
 use zephyrfs_core::engine::{Consistency, EngineError, Freshness, NodeWithBeat};
 use zephyrfs_core::id::NodeId;
+use zephyrfs_core::placement::{Candidate, Topology};
+use zephyrfs_core::units::Timestamp;
 
-use super::placement::{Topology, candidates};
-use super::promises::Promises;
+use super::promises::{Ledger, Promises};
 
 /// How old a picture may be. Heartbeats are not recorded more often either.
 const MAX_AGE: Duration = Duration::from_secs(1);
@@ -27,8 +28,10 @@ const MAX_PEERS: usize = 5;
 /// All nodes as they were at some time.
 pub(super) struct Picture {
     /// By id.
-    pub(super) nodes: Vec<(NodeId, NodeWithBeat)>,
-    /// The same, as the planner wants them.
+    nodes: Vec<(NodeId, NodeWithBeat)>,
+    /// The same, as nodes to choose from.
+    pub(super) candidates: Vec<Candidate>,
+    /// The same, arranged for planning.
     pub(super) topology: Topology,
     registry_version: u64,
     taken: Instant,
@@ -48,10 +51,11 @@ impl Picture {
         self.was_read_anew
     }
 
-    /// A node, with its last heartbeat.
-    pub(super) fn node(&self, id: &NodeId) -> Option<&NodeWithBeat> {
+    /// When a node was last heard from.
+    pub(super) fn last_beat(&self, id: &NodeId) -> Option<Timestamp> {
         let at = self.nodes.binary_search_by(|(node, _)| node.cmp(id)).ok()?;
-        self.nodes.get(at).map(|(_, node)| node)
+        let (_, (_, beat)) = self.nodes.get(at)?;
+        beat.map(|beat| beat.at)
     }
 
     async fn take(
@@ -61,14 +65,32 @@ impl Picture {
         freshness: Freshness,
     ) -> Result<Arc<Self>, EngineError> {
         let nodes = engine.nodes(freshness).await?.value;
-        promises.keep_those_unreported(&nodes);
-        Ok(Arc::new(Self {
-            topology: Topology::new(candidates(&nodes)),
+        let taken = Instant::now();
+        let mut ledger = promises.open();
+        ledger.begin_picture(&nodes);
+        let mut picture = Self::of(nodes, &ledger, registry_version, taken);
+        picture.was_read_anew = freshness.consistency != Consistency::Local;
+        Ok(Arc::new(picture))
+    }
+
+    fn of(
+        nodes: Vec<(NodeId, NodeWithBeat)>,
+        ledger: &Ledger,
+        registry_version: u64,
+        taken: Instant,
+    ) -> Self {
+        let candidates: Vec<_> = nodes
+            .iter()
+            .map(|(id, (row, beat))| Candidate::new(id.clone(), row, beat.as_ref(), ledger.unreported(id)))
+            .collect();
+        Self {
+            topology: Topology::new(candidates.iter().cloned()),
+            candidates,
             nodes,
             registry_version,
-            taken: Instant::now(),
-            was_read_anew: freshness.consistency != Consistency::Local,
-        }))
+            taken,
+            was_read_anew: false,
+        }
     }
 
     fn will_do(&self, registry_version: u64, now: Instant) -> bool {
@@ -144,7 +166,7 @@ mod tests {
     use zephyrfs_core::row::{NodeRow, Observed, Wanted};
     use zephyrfs_core::units::{ByteSize, Timestamp};
 
-    use super::{Picture, SMALL_NETWORK, Topology, candidates};
+    use super::{Ledger, Picture, SMALL_NETWORK};
 
     fn node(id: String, observed: Observed) -> (NodeId, NodeWithBeat) {
         let row = NodeRow {
@@ -159,13 +181,7 @@ mod tests {
     }
 
     fn picture(nodes: Vec<(NodeId, NodeWithBeat)>, taken: Instant) -> Picture {
-        Picture {
-            topology: Topology::new(candidates(&nodes)),
-            nodes,
-            registry_version: 1,
-            taken,
-            was_read_anew: false,
-        }
+        Picture::of(nodes, &Ledger::default(), 1, taken)
     }
 
     #[test]
@@ -211,7 +227,5 @@ mod tests {
         let large = picture(nodes, taken);
         assert!(large.will_do(2, soon), "one node more hardly matters");
         assert!(!large.will_do(1, taken + Duration::from_secs(1)));
-        assert!(large.node(&NodeId::from("0007")).is_some());
-        assert!(large.node(&NodeId::from("7")).is_none());
     }
 }

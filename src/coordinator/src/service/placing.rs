@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use zephyrfs_core::id::NodeId;
+use zephyrfs_core::placement::{self, Plan};
 use zephyrfs_core::units::ByteSize;
 
 use super::error::ServiceError;
 use super::picture::Picture;
-use super::placement::Plan;
 use super::state::Service;
 
 impl Service {
@@ -40,13 +40,39 @@ impl Service {
         Ok(picture.peers_for(node, self.ids.seed()))
     }
 
-    /// Chooses nodes for chunks of these sizes. A chunk for which none has room gets none.
-    pub(super) fn plan(&self, picture: &Picture, sizes: &[ByteSize]) -> Plan {
-        picture.topology.plan(
-            sizes,
-            self.policy.replication_factor,
-            self.ids.seed(),
-            &self.promises.all(),
-        )
+    /// Chooses nodes for chunks of these sizes; a chunk for which none has room gets none. Of each chunk's size so much is
+    /// promised to its nodes as `new_bytes` says.
+    pub(super) fn plan(&self, picture: &Picture, sizes: &[ByteSize], new_bytes: &[ByteSize]) -> Placing {
+        let policy = placement::Policy {
+            geographic_spread: self.policy.geographic_spread,
+        };
+        let wanted = self.policy.replication_factor as usize;
+        let mut ledger = self.promises.open();
+        let plan = picture
+            .topology
+            .plan(sizes, wanted, policy, self.ids.seed(), ledger.since_picture());
+        let promised: Vec<_> = plan
+            .bytes(new_bytes)
+            .filter(|(_, bytes)| *bytes > ByteSize::ZERO)
+            .map(|(node, bytes)| (node.clone(), bytes))
+            .collect();
+        for (node, bytes) in &promised {
+            ledger.add(node, *bytes, picture.last_beat(node));
+        }
+        Placing { plan, promised }
     }
+
+    /// Takes promises back: nothing came of the plan.
+    pub(super) fn take_back(&self, promised: &[(NodeId, ByteSize)]) {
+        let mut ledger = self.promises.open();
+        for (node, bytes) in promised {
+            ledger.take_back(node, *bytes);
+        }
+    }
+}
+
+/// A plan, and what it promised to nodes.
+pub(super) struct Placing {
+    pub(super) plan: Plan,
+    pub(super) promised: Vec<(NodeId, ByteSize)>,
 }

@@ -18,6 +18,7 @@ use super::engine_error::{broken_state, wrong_answer};
 use super::error::{InvalidField, ServiceError};
 use super::fingerprint::Fingerprinter;
 use super::picture::Picture;
+use super::placing::Placing;
 use super::request::{FileRegistration, RequestContext};
 use super::state::Service;
 use super::validate::{self, ValidFile};
@@ -71,9 +72,20 @@ impl Service {
         idempotency: Option<Idempotency>,
         deadline: Option<Instant>,
     ) -> Result<At<RegisteredFile>, ServiceError> {
-        // Nothing is refused here for want of room: the file may be registered already, and then needs none.
         let sizes: Vec<_> = file.chunks.iter().map(|chunk| chunk.size).collect();
-        let plan = self.plan(nodes, &sizes);
+        let new_bytes: Vec<_> = file
+            .chunks
+            .iter()
+            .map(|chunk| {
+                if known.contains(&chunk.id) {
+                    ByteSize::ZERO
+                } else {
+                    chunk.size
+                }
+            })
+            .collect();
+        // Nothing is refused here for want of room: the file may be registered already, and then needs none.
+        let Placing { plan, promised } = self.plan(nodes, &sizes, &new_bytes);
         let command = Command::RegisterFile(RegisterFile {
             file: file.id.clone(),
             name: file.name.clone(),
@@ -85,11 +97,15 @@ impl Service {
             wanted: self.policy.replication_factor,
             max_replicas: self.policy.max_nodes_per_chunk,
         });
-        let At { index, value } = self.propose(command, idempotency, deadline).await?;
+        let result = self.propose(command, idempotency, deadline).await;
+        // Where the outcome is unknown, the space may be taken.
+        if !matches!(result, Ok(_) | Err(ServiceError::UnknownOutcome { .. })) {
+            self.take_back(&promised);
+        }
+        let At { index, value } = result?;
         let Response::FileRegistered { placements, wanted } = value else {
             return Err(wrong_answer("register_file"));
         };
-        self.promise_space(file, known, nodes, &placements);
         let value = RegisteredFile { placements, wanted };
         Ok(At { index, value })
     }
@@ -112,22 +128,6 @@ impl Service {
             .read("the file's chunks", deadline, self.engine.view(reads, local))
             .await?;
         Ok(view.value.chunks.into_keys().collect())
-    }
-
-    /// Counts what was promised to the nodes of new chunks, until they report it themselves.
-    fn promise_space(
-        &self,
-        file: &ValidFile,
-        known: &BTreeSet<ChunkId>,
-        nodes: &Picture,
-        placements: &[Placement],
-    ) {
-        for (chunk, placement) in file.chunks.iter().zip(placements) {
-            for id in placement.nodes.iter().filter(|_| !known.contains(&chunk.id)) {
-                let last_beat = nodes.node(id).and_then(|(_, beat)| beat.map(|beat| beat.at));
-                self.promises.add(id, chunk.size, last_beat);
-            }
-        }
     }
 
     /// A refusal in terms of the client's request.

@@ -8,7 +8,8 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 
 use super::sequence::{Brief, Sequence, sequences};
-use super::{Subject, invariants, universe};
+use super::subject::Subject;
+use super::{invariants, universe};
 use crate::effects::Mutation;
 use crate::envelope::Envelope;
 use crate::model::Model;

@@ -25,12 +25,12 @@ impl Sequence {
     }
 }
 
-/// Random sequences: a few nodes first, then anything. One in ten has files that take several pages to release.
+/// Random sequences: a few nodes first, then anything. One in sixteen has files that take several pages to release.
 pub fn sequences() -> impl Strategy<Value = Sequence> {
     let opening = || vec(step(actions::register_node()), 2..5);
     let small = (opening(), vec(step(actions::small()), 0..60));
     let large = (opening(), vec(step(actions::large()), 0..25));
-    prop_oneof![9 => small, 1 => large].prop_map(|(mut steps, more)| {
+    prop_oneof![15 => small, 1 => large].prop_map(|(mut steps, more)| {
         steps.extend(more);
         Sequence(resolve(steps))
     })

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 use super::runner::run_with;
 use super::{Subject, run, sequences};
@@ -159,4 +159,23 @@ fn a_store_that_goes_wrong_is_found_out() {
         assert!(failure.contains(complaint), "{failure}");
         assert!(failure.contains("PROPTEST_RNG_SEED="), "{failure}");
     }
+}
+
+#[test]
+fn a_seed_brings_a_failure_back() {
+    let fail = || {
+        let config = Config {
+            failure_persistence: None,
+            max_shrink_iters: 500,
+            rng_seed: RngSeed::Fixed(3),
+            ..Config::default()
+        };
+        let fault = Fault::KeepsDeletedSharers;
+        let faulty = || Faulty {
+            model: Model::default(),
+            fault,
+        };
+        run_with(config, faulty).unwrap_err().to_string()
+    };
+    assert_eq!(fail(), fail());
 }

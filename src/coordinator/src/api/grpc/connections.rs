@@ -20,9 +20,6 @@ use tracing::warn;
 
 use crate::service::throttle::Throttle;
 
-/// How long a new connection may take to say that it speaks HTTP/2.
-const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// Bytes of HTTP/2's connection preface.
 const GREETING_LENGTH: usize = 24;
 
@@ -32,15 +29,18 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 /// How often a condition that lasts is logged.
 const REMIND_EVERY: Duration = Duration::from_secs(30);
 
-/// Accepts connections for as long as it is polled, at most `max` open at a time.
+/// Accepts connections for as long as it is polled, at most `max` open at a time. A new one has `greeting_timeout` to say
+/// that it speaks HTTP/2.
 pub(super) fn incoming(
     listener: TcpListener,
     max: usize,
+    greeting_timeout: Duration,
 ) -> impl Stream<Item = io::Result<Connection>> + Send {
     let acceptor = Acceptor {
         listener,
         places: Arc::new(Semaphore::new(max)),
         max,
+        greeting_timeout,
         full: Throttle::new(REMIND_EVERY),
         refused: Throttle::new(REMIND_EVERY),
     };
@@ -54,6 +54,7 @@ struct Acceptor {
     listener: TcpListener,
     places: Arc<Semaphore>,
     max: usize,
+    greeting_timeout: Duration,
     full: Throttle,
     refused: Throttle,
 }
@@ -68,7 +69,7 @@ impl Acceptor {
                 .await
                 .and_then(|(stream, _)| without_delay(stream))
             {
-                Ok(stream) => return Connection::new(stream, place),
+                Ok(stream) => return Connection::new(stream, place, self.greeting_timeout),
                 Err(error) => {
                     if self.refused.lets_pass(Instant::now()) {
                         warn!(%error, "Cannot accept gRPC connections");
@@ -108,10 +109,10 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    fn new(stream: TcpStream, place: Option<OwnedSemaphorePermit>) -> Self {
+    fn new(stream: TcpStream, place: Option<OwnedSemaphorePermit>, greeting_timeout: Duration) -> Self {
         Self {
             stream,
-            greeting: Some((GREETING_LENGTH, Box::pin(sleep(GREETING_TIMEOUT)))),
+            greeting: Some((GREETING_LENGTH, Box::pin(sleep(greeting_timeout)))),
             _place: place,
         }
     }
@@ -189,6 +190,7 @@ impl AsyncWrite for Connection {
 #[cfg(test)]
 mod tests {
     use std::pin::pin;
+    use std::time::Duration;
 
     use futures::{FutureExt as _, StreamExt as _};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -200,7 +202,7 @@ mod tests {
     async fn a_connection_over_the_limit_waits_for_another_to_close() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut accepted = pin!(incoming(listener, 1));
+        let mut accepted = pin!(incoming(listener, 1, Duration::from_secs(60)));
         let _one = TcpStream::connect(address).await.unwrap();
         let _two = TcpStream::connect(address).await.unwrap();
         let first = accepted.next().await.unwrap().unwrap();
@@ -213,7 +215,7 @@ mod tests {
     async fn a_connection_that_has_greeted_is_never_timed_out() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut accepted = pin!(incoming(listener, 1));
+        let mut accepted = pin!(incoming(listener, 1, Duration::from_secs(60)));
         let mut client = TcpStream::connect(address).await.unwrap();
         let mut server = accepted.next().await.unwrap().unwrap();
         client.write_all(&[0; GREETING_LENGTH - 1]).await.unwrap();

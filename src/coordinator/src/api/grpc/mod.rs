@@ -12,4 +12,4 @@ mod middleware;
 mod server;
 mod status;
 
-pub use server::{Options, serve};
+pub use server::{Options, ServeError, serve};

@@ -1,16 +1,22 @@
 //! The gRPC server: the services, what requests pass on the way to them, and the bounds on connections.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::extract::Request;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::IntoResponse;
+use axum::routing::Route;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::server::HealthReporter;
+use tower::Layer;
 use tracing::warn;
 use zephyrfs_proto::coordinator::coordinator_service_server::CoordinatorServiceServer;
 
@@ -31,6 +37,8 @@ pub struct Options {
     pub default_deadline: Duration,
     /// Connections that may be open at a time; further ones wait to be accepted.
     pub max_connections: usize,
+    /// How long a new connection may take to say that it speaks HTTP/2.
+    pub greeting_timeout: Duration,
     /// Requests that one connection may have open at a time.
     pub max_streams_per_connection: u32,
     /// Bytes that all requests in progress may take together.
@@ -50,6 +58,7 @@ impl Default for Options {
             reflection: false,
             default_deadline: Duration::from_secs(30),
             max_connections: 10_000,
+            greeting_timeout: Duration::from_secs(10),
             max_streams_per_connection: 1_024,
             max_body_memory: 64 << 20,
             keepalive_interval: Duration::from_secs(30),
@@ -71,17 +80,26 @@ pub enum ServeError {
 }
 
 /// Serves until `shutdown`, and then until the requests in progress are done, but no longer than [`Options::drain`].
+/// `around` is passed by every request first and by every response last; it is meant for metrics.
 ///
 /// # Errors
 /// [`ServeError`].
-pub async fn serve(
+pub async fn serve<L>(
     listener: TcpListener,
     service: Arc<Service>,
     options: Options,
+    around: L,
     shutdown: impl Future<Output = ()> + Send,
-) -> Result<(), ServeError> {
+) -> Result<(), ServeError>
+where
+    L: Layer<Route> + Clone + Send + Sync + 'static,
+    L::Service: tower::Service<Request> + Clone + Send + Sync + 'static,
+    <L::Service as tower::Service<Request>>::Response: IntoResponse + 'static,
+    <L::Service as tower::Service<Request>>::Error: Into<Infallible> + 'static,
+    <L::Service as tower::Service<Request>>::Future: Send + 'static,
+{
     let (reporter, health_server) = tonic_health::server::health_reporter();
-    let routes = routes(&service, health_server, &options)?;
+    let routes = Routes::from(routes(&service, health_server, &options)?.layer(around));
     let stopping = CancellationToken::new();
     let server = Server::builder()
         .max_concurrent_streams(options.max_streams_per_connection)
@@ -89,7 +107,7 @@ pub async fn serve(
         .http2_keepalive_timeout(Some(options.keepalive_timeout))
         .add_routes(routes)
         .serve_with_incoming_shutdown(
-            incoming(listener, options.max_connections),
+            incoming(listener, options.max_connections, options.greeting_timeout),
             stopping.clone().cancelled_owned(),
         );
     let stop = async {
@@ -121,7 +139,7 @@ fn routes(
     service: &Arc<Service>,
     health: HealthServer<impl Health>,
     options: &Options,
-) -> Result<Routes, ServeError> {
+) -> Result<Router, ServeError> {
     let handlers = Handlers::new(Arc::clone(service));
     let coordinator =
         CoordinatorServiceServer::new(handlers).max_decoding_message_size(options.max_message_size);
@@ -132,7 +150,7 @@ fn routes(
             .add_service(descriptors().build_v1alpha()?);
     }
     // The last layer is the first that a request passes.
-    let router = routes
+    Ok(routes
         .into_axum_router()
         .layer(from_fn_with_state(
             BodyMemory::new(options.max_body_memory),
@@ -140,8 +158,7 @@ fn routes(
         ))
         .layer(from_fn(blame_the_client))
         .layer(from_fn_with_state(options.default_deadline, honour_deadline))
-        .layer(from_fn(warn_when_slow));
-    Ok(Routes::from(router))
+        .layer(from_fn(warn_when_slow)))
 }
 
 fn descriptors() -> tonic_reflection::server::Builder<'static> {

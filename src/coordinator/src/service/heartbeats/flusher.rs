@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::time::MissedTickBehavior;
+use tokio::time::{MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use zephyrfs_core::command::{Heartbeat, PAGE, RecordHeartbeats};
@@ -47,7 +47,8 @@ struct Recorded {
 impl Flusher<'_> {
     /// Records beats in every `interval` until `stop`, and then what is left.
     pub(in crate::service) async fn run(&self, interval: Duration, stop: CancellationToken) {
-        let mut ticks = tokio::time::interval(interval.max(Duration::from_millis(1)));
+        let interval = interval.max(Duration::from_millis(1));
+        let mut ticks = interval_at((Instant::now() + interval).into(), interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failures = Failures::none();
         loop {

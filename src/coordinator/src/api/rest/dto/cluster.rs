@@ -51,6 +51,7 @@ impl From<EngineStatus> for ClusterStatus {
             not_ready: _,
             leads: _,
             failed: _,
+            leads: _,
         } = status;
         Self {
             cluster_id,

@@ -1,6 +1,6 @@
 //! A replica in this process: the service over the embedded engine in memory.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
+pub(crate) mod grpc;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,13 +21,13 @@ use zephyrfs_core::{Command, Engine, Proposal};
 use zephyrfs_raft::{Alone, Memory, Options, Peer, RaftEngine, Threads, Timing};
 
 /// The time at which every test begins.
-pub const START: u64 = 1_700_000_000_000;
+pub(crate) const START: u64 = 1_700_000_000_000;
 
 /// A replica of the coordinator, without its APIs.
-pub struct Replica {
-    pub engine: Arc<RaftEngine<TokioRuntime, Memory>>,
-    pub service: Arc<Service>,
-    pub directory: TempDir,
+pub(crate) struct Replica {
+    pub(crate) engine: Arc<RaftEngine<TokioRuntime, Memory>>,
+    pub(crate) service: Arc<Service>,
+    pub(crate) directory: TempDir,
     clock: Arc<AtomicU64>,
     stop: CancellationToken,
     flusher: JoinHandle<()>,
@@ -35,12 +35,12 @@ pub struct Replica {
 
 impl Replica {
     /// Starts a replica that records heartbeats when it stops, or when somebody waits for them, and not before.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(|_, policy| policy.heartbeat_flush = Duration::from_secs(3_600)).await
     }
 
     /// Starts a replica with other limits or settings.
-    pub async fn start_with(change: impl FnOnce(&mut Limits, &mut Policy)) -> Self {
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Limits, &mut Policy)) -> Self {
         let clock = Arc::new(AtomicU64::new(START));
         let engine = start_engine(Arc::clone(&clock)).await;
         let directory = TempDir::new().unwrap();
@@ -69,18 +69,18 @@ impl Replica {
     }
 
     /// Lets time pass.
-    pub fn pass(&self, time: Duration) {
+    pub(crate) fn pass(&self, time: Duration) {
         self.clock.fetch_add(time.as_millis() as u64, Ordering::Relaxed);
     }
 
     /// Stops recording heartbeats, in order. The engine goes on.
-    pub async fn stop_recording(&mut self) {
+    pub(crate) async fn stop_recording(&mut self) {
         self.stop.cancel();
         (&mut self.flusher).await.unwrap();
     }
 
     /// Registers nodes of 1 GB under these ids.
-    pub async fn register_nodes(&self, ids: &[&str]) {
+    pub(crate) async fn register_nodes(&self, ids: &[&str]) {
         for id in ids {
             let registered = self
                 .service
@@ -91,7 +91,7 @@ impl Replica {
     }
 
     /// Marks a node inactive, as the leader does with a silent one.
-    pub async fn expire(&self, id: &str) {
+    pub(crate) async fn expire(&self, id: &str) {
         self.execute(Command::ExpireNodes(ExpireNodes {
             nodes: vec![NodeId::from(id)],
             silent_since: Timestamp::from_millis(u64::MAX),
@@ -100,7 +100,7 @@ impl Replica {
     }
 
     /// Executes a command that no client can ask for.
-    pub async fn execute(&self, command: Command) {
+    pub(crate) async fn execute(&self, command: Command) {
         let proposal = Proposal {
             id: RequestId::from_bytes(rand::random()),
             idempotency: None,
@@ -136,7 +136,7 @@ async fn start_engine(clock: Arc<AtomicU64>) -> Arc<RaftEngine<TokioRuntime, Mem
 }
 
 /// A node of 1 GB.
-pub fn node(id: &str) -> NodeRegistration {
+pub(crate) fn node(id: &str) -> NodeRegistration {
     NodeRegistration {
         node_id: id.to_owned(),
         addresses: vec![format!("{id}:9000")],
@@ -146,7 +146,7 @@ pub fn node(id: &str) -> NodeRegistration {
 }
 
 /// A heartbeat of a node that has been up for so long.
-pub fn beat(id: &str, uptime_seconds: i64) -> HeartbeatReport {
+pub(crate) fn beat(id: &str, uptime_seconds: i64) -> HeartbeatReport {
     HeartbeatReport {
         node_id: id.to_owned(),
         stats: Some(ReportedStats {
@@ -159,7 +159,7 @@ pub fn beat(id: &str, uptime_seconds: i64) -> HeartbeatReport {
 }
 
 /// A file of chunks of 1,000 bytes, named after their hashes.
-pub fn file(id: &str, chunks: &[&str]) -> FileRegistration {
+pub(crate) fn file(id: &str, chunks: &[&str]) -> FileRegistration {
     FileRegistration {
         file_id: id.to_owned(),
         file_name: format!("{id}.bin"),
@@ -179,7 +179,7 @@ pub fn file(id: &str, chunks: &[&str]) -> FileRegistration {
 }
 
 /// A request with an idempotency key.
-pub fn keyed(key: &str) -> RequestContext {
+pub(crate) fn keyed(key: &str) -> RequestContext {
     RequestContext {
         idempotency_key: Some(key.to_owned()),
         ..RequestContext::default()

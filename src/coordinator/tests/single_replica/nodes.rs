@@ -1,10 +1,8 @@
 //! Nodes, from registration to removal, over a real engine.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
-use support::{Replica, START, beat, keyed, node};
+use crate::support::{Replica, START, beat, keyed, node};
 use zephyrfs_coordinator::service::{
     ActiveNodesQuery, Consistency, Freshness, HeartbeatReport, NodeListQuery, NodeRegistration, NodeRemoval,
     NodeStateRequest, PageQuery, RequestContext, ServiceError,

@@ -1,0 +1,208 @@
+//! The server from start to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use zephyrfs_core::Engine;
+use zephyrfs_raft::DurableEngine;
+
+use super::error::AppError;
+use super::listeners::{Listeners, port_of};
+use super::{clock, memory, settings, signals};
+use crate::api::grpc;
+use crate::api::rest::Rest;
+use crate::config::Config;
+use crate::health::{self, HealthChecks, Lifecycle, Phase, Pulse};
+use crate::http_server;
+use crate::jobs::{Expiry, Housekeeping, Jobs, Releases};
+use crate::metrics::{GrpcRequestsLayer, MeteredEngine, Metrics};
+use crate::service::{IdSource, Service};
+
+/// How often to look whether the engine can still go on.
+const WATCH_ENGINE: Duration = Duration::from_millis(250);
+
+/// How long the servers have to finish their requests after a signal.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Runs the server until a signal asks it to stop, or it cannot go on.
+pub(super) async fn run(config: &Config) -> Result<(), AppError> {
+    settings::check_supported(config)?;
+    let listeners = Listeners::bind(config)?;
+    let metrics = Metrics::new()?;
+    let lifecycle = Lifecycle::starting(if config.http.enabled {
+        &["grpc", "rest"]
+    } else {
+        &["grpc"]
+    });
+    let pulse = Pulse::begin();
+    let checks = HealthChecks::new(lifecycle.clone(), pulse.clone());
+    let running = Running::default();
+    let stop = running.stop.clone();
+
+    // The probes answer from the first moment on: a long recovery is no reason to be killed.
+    running.spawn(async move { pulse.beat_until(stop).await });
+    let shown = config.health.metrics_enabled.then(|| metrics.clone());
+    let health_app = health::router(checks.clone(), shown);
+    let health_port = port_of(&listeners.health);
+    let options = settings::server_options(config, "health");
+    let health_stop = running.health_stop.clone();
+    running
+        .spawn(async move { http_server::serve(listeners.health, health_app, options, health_stop).await });
+
+    let clock = clock::steady();
+    let raft = DurableEngine::start(settings::engine(config, clock)?).await?;
+    let engine: Arc<dyn Engine> = Arc::new(MeteredEngine::new(
+        Arc::clone(&raft) as Arc<dyn Engine>,
+        metrics.clone(),
+    ));
+    metrics.observe(Arc::clone(&engine), config.cluster.name.as_str())?;
+    checks.observe(Arc::clone(&engine));
+    raft.recovered().await?;
+
+    let ids = IdSource::random();
+    let service = Arc::new(Service::new(
+        Arc::clone(&engine),
+        settings::limits(config),
+        settings::policy(config),
+        config.data_path.clone(),
+        ids.clone(),
+    ));
+    let beats = Arc::clone(&service);
+    let beats_stop = running.beats_stop.clone();
+    running.spawn(async move { beats.flush_heartbeats_until(beats_stop).await });
+
+    let jobs = Jobs::new(Arc::clone(&engine), running.stop.clone());
+    jobs.start(Expiry::new(
+        Arc::clone(&engine),
+        ids,
+        config.coordinator.node_inactive_after,
+    ));
+    jobs.start(Releases::new(Arc::clone(&service)));
+    jobs.start(Housekeeping::new(
+        Arc::clone(&service),
+        config.coordinator.cleanup_interval,
+    ));
+    let (limit, interval, stop) = (
+        config.health.memory_limit,
+        config.health.check_interval,
+        running.stop.clone(),
+    );
+    running.spawn(memory::watch(limit, interval, stop));
+
+    let grpc_port = port_of(&listeners.grpc);
+    let up = lifecycle.listener_up("grpc");
+    let stopping = running.stop.clone().cancelled_owned();
+    let options = settings::grpc_options(config);
+    let counting = GrpcRequestsLayer::new(metrics.clone())?;
+    let grpc = grpc::serve(listeners.grpc, Arc::clone(&service), options, counting, stopping);
+    let mut grpc = running.servers.spawn(async move {
+        let _up = up;
+        grpc.await
+    });
+    let rest_port = listeners.rest.as_ref().and_then(port_of);
+    if let Some(listener) = listeners.rest {
+        let rest = Rest {
+            service: Arc::clone(&service),
+            health: checks,
+            metrics,
+            options: settings::rest_options(config),
+        };
+        let app = rest.router()?;
+        let options = settings::server_options(config, "rest");
+        let up = lifecycle.listener_up("rest");
+        let stop = running.stop.clone();
+        running.servers.spawn(async move {
+            let _up = up;
+            http_server::serve(listener, app, options, stop).await;
+        });
+    }
+    lifecycle.enter(Phase::Serving);
+    tracing::info!(
+        grpc_port,
+        http_port = rest_port,
+        metrics_port = health_port,
+        "Coordinator ready"
+    );
+
+    let ended = tokio::select! {
+        signal = signals::asked_to_stop() => signal.map_err(AppError::Runtime).map(|signal| {
+            tracing::info!(signal, "Coordinator stopping");
+        }),
+        reason = engine_failure(&raft) => Err(AppError::EngineFailed(reason)),
+        served = &mut grpc => Err(match served {
+            Ok(Err(error)) => error.into(),
+            Ok(Ok(())) | Err(_) => AppError::ServerEnded("gRPC"),
+        }),
+    };
+
+    lifecycle.enter(Phase::Stopping);
+    running.stop.cancel();
+    jobs.ended().await;
+    running.servers_ended().await;
+    running.beats_stop.cancel();
+    running.health_stop.cancel();
+    running.ended().await;
+    let closed = raft.stop().await;
+    ended?;
+    closed?;
+    tracing::info!("Coordinator stopped");
+    Ok(())
+}
+
+/// What runs beside the main task, and how it is told to end: first whatever takes requests, then what they need.
+struct Running {
+    stop: CancellationToken,
+    beats_stop: CancellationToken,
+    health_stop: CancellationToken,
+    servers: TaskTracker,
+    others: TaskTracker,
+}
+
+impl Default for Running {
+    fn default() -> Self {
+        Self {
+            stop: CancellationToken::new(),
+            beats_stop: CancellationToken::new(),
+            health_stop: CancellationToken::new(),
+            servers: TaskTracker::new(),
+            others: TaskTracker::new(),
+        }
+    }
+}
+
+impl Running {
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.others.spawn(task);
+    }
+
+    /// The servers give requests in progress some time of their own; a little more ends them all.
+    async fn servers_ended(&self) {
+        self.servers.close();
+        if tokio::time::timeout(DRAIN + Duration::from_secs(2), self.servers.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("A server did not end in time; its requests are cut off");
+        }
+    }
+
+    async fn ended(&self) {
+        self.others.close();
+        if tokio::time::timeout(DRAIN, self.others.wait()).await.is_err() {
+            tracing::warn!("A background task did not end in time; it is cut off");
+        }
+    }
+}
+
+/// Ends when the engine cannot go on, with the reason.
+async fn engine_failure(raft: &DurableEngine) -> String {
+    let mut ticks = tokio::time::interval(WATCH_ENGINE);
+    loop {
+        ticks.tick().await;
+        if let Some(reason) = raft.failure() {
+            return reason;
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! From the configuration to what each part of the program wants to know.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use zephyrfs_raft::{Alone, Clock, Files, Options, Peer, StartError, Threads, Timing};
+
+use super::error::AppError;
+use crate::api::{grpc, rest};
+use crate::config::{Config, DatabaseEngine};
+use crate::http_server::ServerOptions;
+use crate::service::{Limits, Policy};
+
+/// Applied rows are written to disk so often: what a crash takes is replayed from the log.
+const STATE_FLUSH: Duration = Duration::from_secs(1);
+
+/// Bytes of commands that may be on their way through the log at once.
+const MAX_PENDING_BYTES: usize = 64 << 20;
+
+/// Refuses what this version cannot do, instead of doing something else.
+pub(super) fn check_supported(config: &Config) -> Result<(), AppError> {
+    if config.database.engine == DatabaseEngine::Postgres {
+        return Err(AppError::Unsupported(
+            "database.type postgres is not part of this version; set database.type to redb (with DATABASE_URL set, do so \
+             explicitly)"
+                .to_owned(),
+        ));
+    }
+    if config.cluster.replicas > 1 {
+        return Err(AppError::Unsupported(format!(
+            "cluster.replicas is {}, and this version runs one replica; set it to 1",
+            config.cluster.replicas
+        )));
+    }
+    Ok(())
+}
+
+/// The engine's options.
+pub(super) fn engine(config: &Config, clock: Clock) -> Result<Options<Files, Alone>, AppError> {
+    let disk = Files::new(config.database_path()).map_err(StartError::from)?;
+    Ok(Options {
+        peer: Peer {
+            name: config.cluster.name.clone(),
+            address: config.cluster.advertised(config.cluster.peer_port).to_string(),
+        },
+        network: Alone,
+        disk,
+        workers: Arc::new(Threads),
+        clock,
+        cache_size: config.database.cache_size,
+        max_pending_bytes: MAX_PENDING_BYTES,
+        timing: Timing {
+            heartbeat: config.raft.heartbeat_interval,
+            election: (config.raft.election_timeout_min, config.raft.election_timeout_max),
+            flush: STATE_FLUSH,
+            snapshot_every: config.raft.snapshot_every,
+            // A replica that is alone has nobody who lags.
+            keep_entries: if config.cluster.is_alone() {
+                0
+            } else {
+                config.raft.keep_entries
+            },
+        },
+    })
+}
+
+/// What requests are held to.
+pub(super) fn limits(config: &Config) -> Limits {
+    let limits = &config.limits;
+    Limits {
+        max_id_length: limits.max_id_length,
+        max_name_length: limits.max_name_length,
+        max_address_length: limits.max_address_length,
+        max_addresses_per_node: limits.max_addresses_per_node,
+        max_capabilities_per_node: limits.max_capabilities_per_node,
+        max_capability_length: limits.max_capability_length,
+        max_chunks_per_file: limits.max_chunks_per_file,
+        max_chunk_size: limits.max_chunk_size,
+        max_file_size: limits.max_file_size,
+        max_node_ids_per_request: limits.max_node_ids_per_request,
+        max_pending_writes: limits.max_pending_writes,
+        ..Limits::default()
+    }
+}
+
+/// What the operator wants of the service.
+pub(super) fn policy(config: &Config) -> Policy {
+    let coordinator = &config.coordinator;
+    Policy {
+        replication_factor: coordinator.replication_factor,
+        max_nodes_per_chunk: coordinator.max_nodes_per_chunk,
+        geographic_spread: coordinator.geographic_spread,
+        heartbeat_flush: coordinator.heartbeat_flush,
+        keep_requests: config.limits.idempotency_ttl,
+        gc_grace: coordinator.gc_grace,
+    }
+}
+
+/// How the gRPC API is served.
+pub(super) fn grpc_options(config: &Config) -> grpc::Options {
+    grpc::Options {
+        max_message_size: config.grpc.max_message_size,
+        reflection: config.grpc.enable_reflection,
+        default_deadline: config.limits.request_timeout,
+        max_connections: config.limits.max_connections,
+        ..grpc::Options::default()
+    }
+}
+
+/// How the REST API is served.
+pub(super) fn rest_options(config: &Config) -> rest::RestOptions {
+    rest::RestOptions {
+        server: server_options(config, "rest"),
+        max_body_size: config.limits.max_body_size,
+        request_timeout: config.limits.request_timeout,
+        cors_origins: config.http.cors_origins.clone(),
+    }
+}
+
+/// How a listener for HTTP is served.
+pub(super) fn server_options(config: &Config, name: &'static str) -> ServerOptions {
+    ServerOptions {
+        max_connections: config.limits.max_connections,
+        header_timeout: config.limits.header_timeout,
+        ..ServerOptions::named(name)
+    }
+}

@@ -1,0 +1,137 @@
+//! The nodes that chunks can be placed on, arranged by failure domain.
+//!
+//! Nodes lie in one array, sorted by domain, so that every domain is a range of it; prefix sums of the weights make a
+//! weighted choice within any ranges a binary search. Nothing in here changes while plans are made.
+
+use std::ops::Range;
+
+use super::candidate::Candidate;
+use super::domain::LEVELS;
+use super::room::{Fit, Room};
+use crate::id::NodeId;
+
+/// Full load, in permille. A fully loaded node is chosen half as often as an idle one with the same space.
+const FULL_LOAD: u128 = 1_000;
+
+/// The nodes that can be chosen, made once and used for many plans.
+///
+/// Make a new one whenever the registry changes, and every so often besides, since the free space that it knows is as old
+/// as the candidates it was made of.
+#[derive(Debug, Clone, Default)]
+pub struct Topology {
+    leaves: Vec<Leaf>,
+    /// The sums of the weights of all leaves before each, and of those only that are not a last choice.
+    all: Vec<u64>,
+    preferred: Vec<u64>,
+}
+
+/// A node that can be chosen.
+#[derive(Debug, Clone)]
+pub(super) struct Leaf {
+    pub(super) id: NodeId,
+    pub(super) room: Room,
+    /// How likely the node is chosen before it takes anything: its free space, less for load, scaled down if need be.
+    pub(super) weight: u64,
+    /// The leaves that share each level's domain with this one, itself among them.
+    domains: [Range<u32>; LEVELS],
+}
+
+impl Topology {
+    /// Arranges the candidates, each node once. Those on which nothing can be placed at all are left out.
+    pub fn new(candidates: impl IntoIterator<Item = Candidate>) -> Self {
+        let mut candidates: Vec<Candidate> = candidates
+            .into_iter()
+            .filter(|candidate| candidate.unfit.is_none() && candidate.room().fit(0, 0) != Fit::No)
+            .collect();
+        candidates.sort_by(|one, other| (&one.domain, &one.id).cmp(&(&other.domain, &other.id)));
+        let weights: Vec<u128> = candidates.iter().map(weight).collect();
+        // The sum must fit a u64.
+        let bits = u128::BITS - weights.iter().sum::<u128>().leading_zeros();
+        let scale = bits.saturating_sub(u64::BITS - 1);
+        let domains = domains(&candidates);
+        let leaves: Vec<Leaf> = candidates
+            .into_iter()
+            .zip(weights)
+            .zip(domains)
+            .map(|((candidate, weight), domains)| Leaf {
+                room: candidate.room(),
+                weight: (weight >> scale) as u64,
+                id: candidate.id,
+                domains,
+            })
+            .collect();
+        let all = prefix_sums(&leaves, |_| true);
+        let preferred = prefix_sums(&leaves, |leaf| leaf.room.fit(0, 0) == Fit::Well);
+        Self {
+            leaves,
+            all,
+            preferred,
+        }
+    }
+
+    /// How many nodes can be chosen.
+    pub fn len(&self) -> usize {
+        self.leaves.len()
+    }
+
+    /// Whether no node can be chosen.
+    pub fn is_empty(&self) -> bool {
+        self.leaves.is_empty()
+    }
+
+    pub(super) fn leaf(&self, at: u32) -> &Leaf {
+        &self.leaves[at as usize]
+    }
+
+    pub(super) const fn everywhere(&self) -> Range<u32> {
+        0..self.leaves.len() as u32
+    }
+
+    /// The leaves that share a domain with one; beyond the last level, that one alone.
+    pub(super) fn domain(&self, at: u32, level: usize) -> Range<u32> {
+        self.leaf(at).domains.get(level).cloned().unwrap_or(at..at + 1)
+    }
+
+    /// The sums of the weights of the leaves before each, from those only that are not a last choice or from all.
+    pub(super) fn sums(&self, preferred: bool) -> &[u64] {
+        if preferred { &self.preferred } else { &self.all }
+    }
+}
+
+fn weight(candidate: &Candidate) -> u128 {
+    let idle = 2 * FULL_LOAD - u128::from(candidate.load).min(FULL_LOAD);
+    u128::from(candidate.free.get()) * idle / (2 * FULL_LOAD)
+}
+
+fn prefix_sums(leaves: &[Leaf], counts: impl Fn(&Leaf) -> bool) -> Vec<u64> {
+    let mut sum = 0;
+    let mut sums = vec![0];
+    for leaf in leaves {
+        sum += if counts(leaf) { leaf.weight } else { 0 };
+        sums.push(sum);
+    }
+    sums
+}
+
+/// For each candidate, sorted by domain, the range of those in the same domain, by level.
+fn domains(candidates: &[Candidate]) -> Vec<[Range<u32>; LEVELS]> {
+    let count = candidates.len();
+    let mut ranges: Vec<[Range<u32>; LEVELS]> = vec![Default::default(); count];
+    for level in 0..LEVELS {
+        let mut from = 0;
+        for to in 1..=count {
+            let ends = to == count
+                || candidates[to - 1]
+                    .domain
+                    .levels_shared_with(&candidates[to].domain)
+                    <= level;
+            if ends {
+                for range in &mut ranges[from..to] {
+                    range[level] = from as u32..to as u32;
+                }
+                from = to;
+            }
+        }
+    }
+    ranges
+}

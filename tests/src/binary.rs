@@ -1,0 +1,69 @@
+//! Finding and running the programs under test.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+
+/// How long a program that is to end may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The path of a program of this workspace, built by `cargo build --workspace`.
+///
+/// # Panics
+/// If it is not there.
+#[allow(clippy::panic, reason = "without the program there is nothing to test")]
+pub fn binary(name: &str) -> PathBuf {
+    // Test programs lie in a folder beside the others.
+    let here = std::env::current_exe().unwrap_or_else(|error| panic!("where am I? {error}"));
+    let folder = here
+        .parent()
+        .and_then(Path::parent)
+        .unwrap_or_else(|| panic!("{} has no parent", here.display()));
+    let path = folder.join(name);
+    assert!(
+        path.exists(),
+        "{} is not built; run: cargo build --workspace",
+        path.display()
+    );
+    path
+}
+
+/// What a program said and how it ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code; `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// What it wrote to stdout.
+    pub stdout: String,
+    /// What it wrote to stderr.
+    pub stderr: String,
+}
+
+/// Runs the coordinator with arguments and environment until it ends by itself.
+///
+/// # Panics
+/// If it does not end within a minute.
+#[allow(clippy::panic, reason = "a program that does not end is a failed test")]
+pub async fn run_to_end(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
+    let child = Command::new(binary(program))
+        .args(arguments)
+        .env_clear()
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot start {program}: {error}"));
+    let output = tokio::time::timeout(LIMIT, child.wait_with_output())
+        .await
+        .unwrap_or_else(|_| panic!("{program} {arguments:?} did not end within a minute"))
+        .unwrap_or_else(|error| panic!("cannot wait for {program}: {error}"));
+    Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}

@@ -1,0 +1,170 @@
+//! A coordinator under test: a process that can be killed, stopped and started again on the same data.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tonic::transport::Endpoint;
+
+use crate::GrpcClient;
+use crate::process::Process;
+use crate::rest::Rest;
+use crate::wait::until;
+
+/// Where a replica keeps its data.
+enum Data {
+    Own(TempDir),
+    Given(PathBuf),
+}
+
+impl Data {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Own(directory) => directory.path(),
+            Self::Given(path) => path,
+        }
+    }
+}
+
+/// One replica with a data directory of its own, which goes with it.
+pub struct TestNode {
+    data: Data,
+    environment: Vec<(String, String)>,
+    arguments: Vec<String>,
+    process: Process,
+    ports: [u16; 3],
+}
+
+impl TestNode {
+    /// Starts a replica with the defaults.
+    pub async fn start() -> Self {
+        Self::start_with(&[], &[]).await
+    }
+
+    /// Starts a replica with environment variables and arguments.
+    ///
+    /// # Panics
+    /// If it does not become ready.
+    #[allow(clippy::panic, reason = "without a place for its data there is no test")]
+    pub async fn start_with(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
+        let data = TempDir::new().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
+        let environment: Vec<_> = environment
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        Self::launch(Data::Own(data), environment, arguments).await
+    }
+
+    /// Starts a replica with the defaults and its data in a directory that is somebody else's.
+    pub async fn start_at(path: &Path) -> Self {
+        Self::launch(Data::Given(path.to_owned()), Vec::new(), Vec::new()).await
+    }
+
+    async fn launch(data: Data, environment: Vec<(String, String)>, arguments: Vec<String>) -> Self {
+        let mut process = Process::start(data.path(), &environment, &arguments);
+        let ports = process.ready().await;
+        Self {
+            data,
+            environment,
+            arguments,
+            process,
+            ports,
+        }
+    }
+
+    /// The directory of its data.
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// Its REST API.
+    pub fn rest(&self) -> Rest {
+        Rest::at(format!("http://127.0.0.1:{}", self.ports[1]))
+    }
+
+    /// Its health port.
+    pub fn health(&self) -> Rest {
+        Rest::at(format!("http://127.0.0.1:{}", self.ports[2]))
+    }
+
+    /// The URL of its gRPC API.
+    pub fn grpc_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports[0])
+    }
+
+    /// Its gRPC API.
+    ///
+    /// # Panics
+    /// If it does not take connections.
+    #[allow(clippy::panic, reason = "a server that does not answer is a failed test")]
+    pub async fn grpc(&self) -> GrpcClient {
+        let connected = async { Endpoint::from_shared(self.grpc_url())?.connect().await }.await;
+        GrpcClient::new(connected.unwrap_or_else(|error| panic!("cannot connect to gRPC: {error}")))
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.child.id()
+    }
+
+    /// The events of its log with a message.
+    pub fn events(&self, message: &str) -> Vec<Value> {
+        self.process.log.events(message)
+    }
+
+    /// Every line of its log.
+    pub fn log(&self) -> Vec<String> {
+        self.process.log.lines()
+    }
+
+    /// Kills it at once, as `kill -9` does.
+    ///
+    /// # Panics
+    /// If it cannot be killed.
+    #[allow(clippy::panic, reason = "a process that cannot be killed is a failed test")]
+    pub async fn kill(&mut self) {
+        self.process
+            .child
+            .kill()
+            .await
+            .unwrap_or_else(|error| panic!("cannot kill the coordinator: {error}"));
+    }
+
+    /// Asks it to stop, waits until it has, and gives its exit code.
+    pub async fn stop(&mut self) -> Option<i32> {
+        self.process.signal("TERM").await;
+        self.ended().await
+    }
+
+    /// Waits until it has ended, by itself or not, and gives its exit code.
+    pub async fn ended(&mut self) -> Option<i32> {
+        let status = until("the coordinator ends", async || {
+            self.process.child.try_wait().ok().flatten()
+        });
+        status.await.code()
+    }
+
+    /// Starts it again on the same data, on other ports.
+    pub async fn start_again(&mut self) {
+        self.process = Process::start(self.data.path(), &self.environment, &self.arguments);
+        self.ports = self.process.ready().await;
+    }
+
+    /// Registers storage nodes `n1`, `n2`, ... over REST.
+    ///
+    /// # Panics
+    /// If one is refused.
+    pub async fn register_nodes(&self, count: usize) {
+        for number in 1..=count {
+            let body = json!({
+                "node_id": format!("n{number}"),
+                "addresses": [format!("10.0.0.{number}:7000")],
+                "storage_capacity": 1_u64 << 40,
+                "capabilities": {"zone": format!("z{}", number % 3)},
+            });
+            let answer = self.rest().post("/api/v1/nodes/register", &body).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+    }
+}
