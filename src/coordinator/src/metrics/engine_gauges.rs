@@ -11,8 +11,6 @@ use zephyrfs_core::row::NodeStatus;
 /// The gauges of one engine.
 pub(super) struct EngineGauges {
     engine: Arc<dyn Engine>,
-    /// This replica's name, by which it knows whether it leads.
-    replica: String,
     nodes: IntGaugeVec,
     files: IntGauge,
     chunks: IntGauge,
@@ -24,11 +22,10 @@ pub(super) struct EngineGauges {
 }
 
 impl EngineGauges {
-    /// Gauges over the engine of the replica with this name.
-    pub(super) fn new(engine: Arc<dyn Engine>, replica: String) -> prometheus::Result<Self> {
+    /// Gauges over an engine.
+    pub(super) fn new(engine: Arc<dyn Engine>) -> prometheus::Result<Self> {
         Ok(Self {
             engine,
-            replica,
             // The names of the first three end in `_total` though they are gauges: dashboards have them so.
             nodes: IntGaugeVec::new(
                 Opts::new("coordinator_nodes_total", "Storage nodes, by status."),
@@ -68,8 +65,7 @@ impl EngineGauges {
         self.applied.set(gauge_value(status.applied.get()));
         self.committed.set(gauge_value(status.committed.get()));
         self.term.set(gauge_value(status.term));
-        self.is_leader
-            .set(i64::from(status.leader.as_ref() == Some(&self.replica)));
+        self.is_leader.set(i64::from(status.leads));
     }
 
     fn parts(&self) -> [&dyn Collector; 8] {

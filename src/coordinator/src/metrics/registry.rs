@@ -95,12 +95,12 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// From now on, shows what the engine of the replica with this name holds and where it stands. Once for each process.
+    /// From now on, shows what an engine holds and where it stands. Once for each process.
     ///
     /// # Errors
     /// [`MetricsError::Setup`], the second time.
-    pub fn observe(&self, engine: Arc<dyn Engine>, replica: impl Into<String>) -> Result<(), MetricsError> {
-        let gauges = EngineGauges::new(engine, replica.into()).map_err(MetricsError::Setup)?;
+    pub fn observe(&self, engine: Arc<dyn Engine>) -> Result<(), MetricsError> {
+        let gauges = EngineGauges::new(engine).map_err(MetricsError::Setup)?;
         self.registry
             .register(Box::new(gauges))
             .map_err(MetricsError::Setup)

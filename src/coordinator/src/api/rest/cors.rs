@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::reply::APPLIED_INDEX;
+use super::applied_index::APPLIED_INDEX;
 use super::request::IDEMPOTENCY_KEY;
 
 /// How long a browser may remember what it was allowed.

@@ -5,8 +5,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use zephyrfs_core::units::AppliedIndex;
 
+use super::applied_index::index_header;
 use super::dto::ErrorBody;
-use super::reply;
 use crate::api::error::verdict;
 use crate::service::{InvalidField, ServiceError};
 
@@ -92,7 +92,7 @@ impl IntoResponse for Failure {
             index,
         } = self;
         let body = Json(ErrorBody { error, details });
-        let mut response = (status, reply::index_header(index), body).into_response();
+        let mut response = (status, index_header(index), body).into_response();
         let headers = response.headers_mut();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);

@@ -4,11 +4,14 @@
 //! requests apart, `reply` and `failure` put answers together, and `openapi` writes down what all of them do. Served by the
 //! composition root over [`crate::http_server`].
 
+mod applied_index;
+mod body_limits;
 mod cors;
 mod dto;
 mod failure;
 mod fallback;
 mod membership;
+mod object;
 mod openapi;
 mod options;
 mod reply;
@@ -16,6 +19,7 @@ mod request;
 mod router;
 mod routes;
 mod slow;
+mod span;
 mod state;
 
 pub use options::RestOptions;

@@ -14,8 +14,8 @@ use utoipa::openapi::{
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use super::applied_index::APPLIED_INDEX;
 use super::dto;
-use super::reply::APPLIED_INDEX;
 use crate::service::Limits;
 
 /// Where the description is served.
@@ -99,6 +99,7 @@ const SHARED_FAILURES: [SharedFailure; 10] = [
             answered. Handed back as `at_least`, it makes a later read on any replica see the same.",
         license(name = "MIT", identifier = "MIT"),
     ),
+    components(schemas(dto::ChunkMetadata)),
     servers((url = "/", description = "The replica that serves this description")),
     tags(
         (name = "service", description = "Who answers here"),

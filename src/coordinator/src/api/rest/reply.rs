@@ -1,17 +1,15 @@
 //! Answers: a status, the applied index in a header, and a JSON body.
 
 use axum::Json;
-use axum::http::{HeaderName, StatusCode};
-use axum::response::{AppendHeaders, IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use zephyrfs_core::units::AppliedIndex;
 
+use super::applied_index::index_header;
 use super::failure::Failure;
 use crate::api::error::verdict;
 use crate::service::{At, ServiceError};
-
-/// The header with the index at which a write took effect or a read was answered.
-pub(super) const APPLIED_INDEX: HeaderName = HeaderName::from_static("x-applied-index");
 
 /// An answer with the index it belongs to.
 #[derive(Debug)]
@@ -23,11 +21,6 @@ pub(super) struct Reply<B> {
 
 /// What handlers give.
 pub(super) type Answer<B> = Result<Reply<B>, Failure>;
-
-/// The header for an index.
-pub(super) fn index_header(index: Option<AppliedIndex>) -> AppendHeaders<Option<(HeaderName, String)>> {
-    AppendHeaders(index.map(|index| (APPLIED_INDEX, index.to_string())))
-}
 
 /// 200 with the value in its JSON form, or the failure.
 pub(super) fn answer<T, B>(

@@ -10,16 +10,17 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::body_limits::BodyLimits;
 use super::cors::{self, OriginError};
 use super::fallback::{refuse_long_targets, unknown_method, unknown_route};
 use super::openapi;
 use super::options::RestOptions;
-use super::request::{BodyLimits, set_deadline};
+use super::request::set_deadline;
 use super::routes::{admin, chunks, cluster, files, network, node_states, nodes, tasks, welcome};
 use super::slow::warn_if_slow;
 use super::state::RestState;
 use crate::health::HealthChecks;
-use crate::http_server;
+use crate::http_server::{self, ServerOptions};
 use crate::metrics::{Metrics, count_rest_request};
 use crate::service::Service;
 
@@ -34,42 +35,25 @@ pub enum RestError {
     Description(#[from] serde_json::Error),
 }
 
-/// The REST API and what it needs.
+/// The REST API, put together.
 pub struct Rest {
-    /// The operations.
-    pub service: Arc<Service>,
-    /// What `/health` answers.
-    pub health: HealthChecks,
-    /// Where requests are counted.
-    pub metrics: Metrics,
-    /// How it is served.
-    pub options: RestOptions,
+    router: Router,
+    server: ServerOptions,
 }
 
 impl Rest {
-    /// Serves the API until `shutdown` is cancelled and requests have finished.
-    ///
-    /// # Errors
-    /// [`RestError`], before anything is served.
-    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> Result<(), RestError> {
-        let server = self.options.server.clone();
-        http_server::serve(listener, self.router()?, server, shutdown).await;
-        Ok(())
-    }
-
-    /// The API as a router.
+    /// Puts the API together over the service, with what `/health` answers and where requests are counted.
     ///
     /// # Errors
     /// [`RestError`].
-    pub fn router(self) -> Result<Router, RestError> {
-        let Self {
-            service,
-            health,
-            metrics,
-            options,
-        } = self;
+    pub fn new(
+        service: Arc<Service>,
+        health: HealthChecks,
+        metrics: Metrics,
+        options: RestOptions,
+    ) -> Result<Self, RestError> {
         let RestOptions {
-            server: _,
+            server,
             max_body_size,
             request_timeout,
             cors_origins,
@@ -84,7 +68,7 @@ impl Rest {
             request_timeout,
         };
         // The last layer sees a request first: counting covers everything, and what a page may read covers every failure.
-        Ok(router
+        let router = router
             .with_state(state.clone())
             .merge(openapi::routes(&description)?)
             .method_not_allowed_fallback(unknown_method)
@@ -93,7 +77,13 @@ impl Rest {
             .layer(from_fn(refuse_long_targets))
             .layer(cors)
             .layer(from_fn(warn_if_slow))
-            .layer(from_fn_with_state(metrics, count_rest_request)))
+            .layer(from_fn_with_state(metrics, count_rest_request));
+        Ok(Self { router, server })
+    }
+
+    /// Serves the API until `shutdown` is cancelled and requests have finished.
+    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
+        http_server::serve(listener, self.router, self.server, shutdown).await;
     }
 }
 

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::body_limits::BodyLimits;
 use crate::health::HealthChecks;
 use crate::service::Service;
-
-use super::request::BodyLimits;
 
 /// What all handlers share.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use utoipa::openapi::{Components, ObjectBuilder, Ref, RefOr, Schema, Type};
 use utoipa::{Number, PartialSchema, ToSchema};
 use zephyrfs_core::row::NodeStatus;
 
-use crate::api::rest::request::SPAN_PATTERN;
+use crate::api::rest::span::SPAN_PATTERN;
 use crate::service::Limits;
 
 /// No control characters.

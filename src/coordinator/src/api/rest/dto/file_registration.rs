@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use zephyrfs_core::Placement;
 
 use super::bounded::{ChunkIndex, ChunkList, ChunkSize, FileName, FileSize, Hash, Id, OptionalId};
-use crate::api::rest::request::Object;
+use crate::api::rest::object::Object;
 use crate::service::{ChunkDescription, FileRegistration, RegisteredFile};
 
 /// A file as a client describes it.

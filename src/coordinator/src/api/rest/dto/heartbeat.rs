@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::bounded::{Count, Percent};
-use crate::api::rest::request::Object;
+use crate::api::rest::object::Object;
 use crate::service::{HeartbeatReport, ReportedStats};
 
 /// A node's sign of life.

@@ -31,7 +31,7 @@ pub(super) use chunk::{
 pub(super) use cluster::{ClusterStatus, ResizeRequest, TransferLeaderRequest};
 pub(super) use error::ErrorBody;
 pub(super) use file::{FileSummary, GetFileInfoResponse};
-pub(super) use file_registration::{RegisterFileRequest, RegisterFileResponse};
+pub(super) use file_registration::{ChunkMetadata, RegisterFileRequest, RegisterFileResponse};
 pub(super) use heartbeat::{NodeHeartbeatRequest, NodeHeartbeatResponse};
 pub(super) use list::List;
 pub(super) use network::{GetNetworkStatusResponse, NetworkStatsResponse};

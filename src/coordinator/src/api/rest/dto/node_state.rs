@@ -5,9 +5,8 @@ use utoipa::ToSchema;
 use zephyrfs_core::row::NodeStatus;
 
 use super::bounded::Span;
-use crate::api::rest::failure::Failure;
-use crate::api::rest::request::parse_span;
-use crate::service::NodeStateRequest;
+use crate::api::rest::span::parse_span;
+use crate::service::{InvalidField, NodeStateRequest};
 
 /// An announced absence.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -19,13 +18,14 @@ pub(in crate::api::rest) struct MaintenanceRequest {
 }
 
 impl TryFrom<MaintenanceRequest> for NodeStateRequest {
-    type Error = Failure;
+    type Error = InvalidField;
 
-    fn try_from(request: MaintenanceRequest) -> Result<Self, Failure> {
+    fn try_from(request: MaintenanceRequest) -> Result<Self, InvalidField> {
         let MaintenanceRequest { span } = request;
         if parse_span(&span).is_none() {
-            return Err(Failure::invalid(
-                "for: must be a number and ms, s, m, h or d, such as 90s, 30m or 2h",
+            return Err(InvalidField::new(
+                "for",
+                "must be a number and ms, s, m, h or d, such as 90s, 30m or 2h",
             ));
         }
         Ok(Self::Maintain { span })

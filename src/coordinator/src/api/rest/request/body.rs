@@ -10,42 +10,21 @@ use axum::http::{HeaderMap, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 use super::deadline::Deadline;
 use super::json;
+use crate::api::rest::body_limits::BodyLimits;
 use crate::api::rest::failure::Failure;
 use crate::api::rest::state::RestState;
 
 /// Bytes of each body that count towards no budget: heartbeats and their like get through whatever others send.
 const FREE_BYTES: usize = 16 << 10;
 
-/// Bodies of the largest size that may be taken in at the same time.
-const LARGE_BODIES: usize = 16;
-
 /// How long the rest of a body that is too large is read and dropped. A client that is still sending when the connection
 /// closes would never see the answer.
 const DISCARD_TIME: Duration = Duration::from_secs(2);
-
-/// How much of bodies is taken in.
-#[derive(Debug, Clone)]
-pub(in crate::api::rest) struct BodyLimits {
-    max_size: usize,
-    /// Bytes beyond the free ones that all bodies together may take.
-    budget: Arc<Semaphore>,
-}
-
-impl BodyLimits {
-    /// Limits for bodies of at most `max_size` bytes.
-    pub(in crate::api::rest) fn new(max_size: usize) -> Self {
-        let budget = max_size.saturating_mul(LARGE_BODIES).min(Semaphore::MAX_PERMITS);
-        Self {
-            max_size,
-            budget: Arc::new(Semaphore::new(budget)),
-        }
-    }
-}
 
 /// A body that is one JSON object.
 #[derive(Debug)]

@@ -8,10 +8,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::deadline::Deadline;
 use super::query::QueryPairs;
-use super::span::parse_span;
 use crate::api::freshness::{Named, freshness};
 use crate::api::rest::dto::{IdempotencyKey, Span};
 use crate::api::rest::failure::Failure;
+use crate::api::rest::span::parse_span;
 use crate::api::rest::state::RestState;
 use crate::service::{Freshness, RequestContext};
 
@@ -25,6 +25,7 @@ pub(in crate::api::rest) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_st
 pub(in crate::api::rest) struct FreshnessParams {
     /// Which state may answer: one that holds every write acknowledged before (`linearizable`, the default), the same
     /// answered by the leader itself (`leader`), or this replica's own (`local`).
+    #[param(inline)]
     consistency: Option<ConsistencyWord>,
     /// An `X-Applied-Index` of an earlier answer: the state must contain it, and the answer waits until it does.
     #[param(minimum = 0, maximum = 18_446_744_073_709_551_615_u64)]

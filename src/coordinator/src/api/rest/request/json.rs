@@ -1,37 +1,12 @@
 //! JSON into types, with errors that name the field.
 
 use std::fmt;
-use std::marker::PhantomData;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use crate::api::rest::failure::Failure;
-
-/// A JSON object. By itself serde takes an array for a struct too, as the fields in their order.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(in crate::api::rest) struct Object<T>(pub(in crate::api::rest) T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
-    }
-}
-
-struct ObjectVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map))
-    }
-}
+use crate::api::rest::object::Object;
 
 /// Reads a whole text as one JSON object.
 ///
@@ -68,7 +43,8 @@ mod tests {
 
     use serde::Deserialize;
 
-    use super::{Object, read};
+    use super::read;
+    use crate::api::rest::object::Object;
 
     #[derive(Debug, PartialEq, Deserialize)]
     struct Outer {

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 /// The form of a span, as a regular expression for the API's description. One number, so that there is one way to write it,
 /// and few enough digits for about a year at most.
-pub(in crate::api::rest) const SPAN_PATTERN: &str =
+pub(super) const SPAN_PATTERN: &str =
     "^([1-9][0-9]{0,6}(ms|s)|[1-9][0-9]{0,4}m|[1-9][0-9]{0,2}h|[1-9][0-9]?d)$";
 
 /// The span that a text means, if it has the form.
-pub(in crate::api::rest) fn parse_span(text: &str) -> Option<Duration> {
+pub(super) fn parse_span(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at(text.find(|character: char| !character.is_ascii_digit())?);
     let (max_digits, millis) = match unit {
         "ms" => (7, 1),

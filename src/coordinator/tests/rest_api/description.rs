@@ -1,0 +1,131 @@
+//! The API describes itself.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::server::Server;
+
+async fn description(server: &Server) -> Value {
+    server.get("/api/openapi.json").await.body
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_of_the_contract_is_described() {
+    let server = Server::start().await;
+    let description = description(&server).await;
+    let mut found = BTreeSet::new();
+    for (path, item) in description["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys() {
+            found.insert(format!("{} {path}", method.to_uppercase()));
+        }
+    }
+    let expected = [
+        "GET /",
+        "GET /health",
+        "POST /api/v1/nodes/register",
+        "POST /api/v1/nodes/{id}/heartbeat",
+        "POST /api/v1/nodes/{id}/unregister",
+        "POST /api/v1/nodes/{id}/drain",
+        "POST /api/v1/nodes/{id}/activate",
+        "POST /api/v1/nodes/{id}/maintenance",
+        "GET /api/v1/nodes/active",
+        "GET /api/v1/nodes/{id}",
+        "GET /api/v1/nodes",
+        "POST /api/v1/files/register",
+        "GET /api/v1/files/{id}",
+        "DELETE /api/v1/files/{id}",
+        "GET /api/v1/files",
+        "GET /api/v1/chunks/{id}",
+        "GET /api/v1/chunks/{id}/locations",
+        "PUT /api/v1/chunks/{id}/locations",
+        "GET /api/v1/chunks/{id}/explain",
+        "GET /api/v1/network/status",
+        "GET /api/v1/network/stats",
+        "GET /api/v1/admin/database/stats",
+        "POST /api/v1/admin/database/backup",
+        "POST /api/v1/admin/database/cleanup",
+        "GET /api/v1/tasks",
+        "GET /api/v1/cluster",
+        "POST /api/v1/cluster/transfer-leader",
+        "DELETE /api/v1/cluster/members/{name}",
+        "POST /api/v1/cluster/resize",
+    ];
+    assert_eq!(found, expected.map(str::to_owned).into());
+    assert_eq!(server.get("/api/v1/openapi.json").await.body, description);
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bounds_are_those_in_force() {
+    let server = Server::start_with(|settings| {
+        settings.limits.max_id_length = 77;
+        settings.limits.max_chunks_per_file = 5;
+    })
+    .await;
+    let description = description(&server).await;
+    let schemas = description["components"]["schemas"].as_object().unwrap();
+    assert_eq!(schemas["Id"]["maxLength"], 77);
+    assert_eq!(schemas["ChunkList"]["maxItems"], 5);
+    for (name, schema) in schemas {
+        assert_ne!(
+            schema["$ref"],
+            json!(format!("#/components/schemas/{name}")),
+            "not filled in"
+        );
+    }
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_reference_leads_somewhere() {
+    let server = Server::start().await;
+    let description = description(&server).await;
+    let mut references = BTreeSet::new();
+    collect_references(&description, &mut references);
+    assert!(references.len() > 20);
+    for reference in references {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(description.pointer(pointer).is_some(), "{reference}");
+    }
+    server.end().await;
+}
+
+fn collect_references(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            if let Some(Value::String(reference)) = object.get("$ref") {
+                found.insert(reference.clone());
+            }
+            object.values().for_each(|value| collect_references(value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| collect_references(value, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_needs_nothing_from_outside() {
+    let server = Server::start().await;
+    let text = async |path: &str| {
+        let response = server.request(Method::GET, path).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        response.text().await.unwrap()
+    };
+    let page = text("/docs").await;
+    assert!(page.contains("swagger-ui"), "{page}");
+    assert!(!page.contains("http://") && !page.contains("https://"), "{page}");
+    let start = text("/docs/swagger-initializer.js").await;
+    assert!(start.contains("/api/openapi.json"), "{start}");
+    assert!(start.contains("\"validatorUrl\": \"none\""), "{start}");
+    for asset in [
+        "swagger-ui-bundle.js",
+        "swagger-ui-standalone-preset.js",
+        "swagger-ui.css",
+        "index.css",
+    ] {
+        assert!(!text(&format!("/docs/{asset}")).await.is_empty());
+    }
+    server.end().await;
+}

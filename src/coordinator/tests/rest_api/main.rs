@@ -1,0 +1,14 @@
+//! The REST API, the health port and the metrics over the embedded engine, as a client on the network sees them.
+
+mod chunks;
+mod cluster;
+mod connections;
+mod cors;
+mod description;
+mod files;
+mod health;
+mod lists;
+mod malformed;
+mod metrics;
+mod nodes;
+mod server;
