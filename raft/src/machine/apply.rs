@@ -70,7 +70,7 @@ impl<R: AsyncRuntime> Machine<R> {
             let state = self.store.read();
             (state.load(&envelope.proposal.reads())?, state.header().last_time)
         };
-        let context = Context::following(last_time, index, envelope);
+        let context = Context::following(last_time, index, envelope.proposed_at);
         let decided = decide(envelope, &view, &context);
         let mut state = self.store.write();
         let result = match decided {

@@ -62,7 +62,7 @@ impl StateInRedb {
 impl Subject for StateInRedb {
     fn apply(&mut self, envelope: &Envelope, index: AppliedIndex) -> Result<Response, Rejection> {
         let view = self.state.load(&envelope.proposal.reads()).unwrap();
-        let context = Context::following(self.last, index, envelope);
+        let context = Context::following(self.last, index, envelope.proposed_at);
         self.last = context.now;
         let decided = decide(envelope, &view, &context).map(|effects| {
             self.state.write(&effects.mutations).unwrap();

@@ -1,31 +1,11 @@
 //! The one door to the rules: idempotency first, then the command's own decision.
 
+use crate::context::Context;
 use crate::effects::{Effects, Mutation};
 use crate::envelope::Envelope;
 use crate::rejection::Rejection;
 use crate::row::RequestRow;
-use crate::units::{AppliedIndex, Timestamp};
 use crate::view::View;
-
-/// What a decision may know besides rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Context {
-    /// Where in the common order the command stands.
-    pub index: AppliedIndex,
-    /// The time: the leader's, but never earlier than that of any command before, whether that was refused or not.
-    pub now: Timestamp,
-}
-
-impl Context {
-    /// The context of the command after one that was decided at `last`. An engine keeps the time of the last command
-    /// with its state, and moves it on after a refused command too: whoever replays the log must see the same times.
-    pub fn following(last: Timestamp, index: AppliedIndex, envelope: &Envelope) -> Self {
-        Self {
-            index,
-            now: envelope.proposed_at.max(last),
-        }
-    }
-}
 
 /// Decides a command. Total: every command in every state has effects or a rejection.
 ///

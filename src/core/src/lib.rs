@@ -20,17 +20,20 @@ pub mod store;
 pub mod units;
 pub mod view;
 
+mod context;
 mod decide;
 mod dump;
 mod effects;
 mod rejection;
 mod response;
+mod status;
 #[cfg(test)]
 mod testing;
 mod totals;
 
 pub use command::Command;
-pub use decide::{Context, decide};
+pub use context::Context;
+pub use decide::decide;
 pub use dump::{DumpDigest, Dumper};
 pub use effects::{Effects, Mutation};
 pub use engine::Engine;

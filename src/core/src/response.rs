@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ChunkId, NodeId};
-use crate::row::NodeStatus;
+use crate::status::NodeStatus;
 
 /// The answer to a command that took effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{PAGE, release};
-use crate::decide::Context;
+use crate::context::Context;
 use crate::effects::{Effects, Mutation};
 use crate::id::{FileId, RequestId};
 use crate::rejection::Rejection;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::decide::Context;
+use crate::context::Context;
 use crate::effects::{Effects, Mutation};
 use crate::id::NodeId;
 use crate::response::Response;

@@ -28,7 +28,7 @@ pub use set_node_state::{NodeStateChange, SetNodeState};
 pub use unregister_node::UnregisterNode;
 pub use update_chunk_locations::{LocationChange, UpdateChunkLocations};
 
-use crate::decide::Context;
+use crate::context::Context;
 use crate::effects::Effects;
 use crate::id::RequestId;
 use crate::rejection::Rejection;

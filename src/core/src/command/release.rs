@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::PAGE;
-use crate::decide::Context;
+use crate::context::Context;
 use crate::effects::Mutation;
 use crate::id::{ChunkId, FileId, RequestId};
 use crate::row::{ChunkRow, FileChunk, ReleaseRow};

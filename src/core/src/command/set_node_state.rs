@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::decide::Context;
+use crate::context::Context;
 use crate::effects::{Effects, Mutation};
 use crate::id::NodeId;
 use crate::rejection::Rejection;

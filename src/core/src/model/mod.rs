@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use crate::decide::{Context, decide};
+use crate::context::Context;
+use crate::decide::decide;
 use crate::effects::{Effects, Mutation};
 use crate::envelope::Envelope;
 use crate::id::{ChunkId, FileId, NodeId, RequestId};
@@ -59,7 +60,7 @@ impl Model {
     }
 
     fn context(&self, envelope: &Envelope, index: AppliedIndex) -> Context {
-        Context::following(self.now, index, envelope)
+        Context::following(self.now, index, envelope.proposed_at)
     }
 
     /// Counts, kept along with every change.

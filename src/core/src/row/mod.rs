@@ -12,10 +12,11 @@ mod request;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::status::{NodeStatus, ParseStatusError};
 pub use beat::{BeatRow, NodeStats};
 pub use chunk::{ChunkRow, Replica, ReplicaState};
 pub use file::{FileChunk, FileRow};
-pub use node::{NodeRow, NodeStatus, Observed, Wanted};
+pub use node::{NodeRow, Observed, Wanted};
 pub use release::ReleaseRow;
 pub use request::{Fingerprint, RequestRow};
 

@@ -7,7 +7,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use serde_json::Value as Json;
 use tracing::{debug, info};
 
-use super::super::{LoggingError, init};
+use super::super::init;
+use super::super::init::LoggingError;
 use crate::config::{Log, LogFormat, LogLevel};
 
 const MARK: &str = "ZEPHYRFS_TEST_LOGGING_CHILD";

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{PAGE, release};
-use crate::decide::Context;
+use crate::context::Context;
 use crate::effects::{Effects, Mutation};
 use crate::id::{ChunkId, ContentHash, FileId, NodeId, RequestId};
 use crate::rejection::Rejection;

@@ -51,7 +51,6 @@ impl From<EngineStatus> for ClusterStatus {
             not_ready: _,
             leads: _,
             failed: _,
-            leads: _,
         } = status;
         Self {
             cluster_id,
