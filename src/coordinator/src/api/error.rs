@@ -9,14 +9,15 @@ use crate::service::ServiceError;
 /// How an error looks on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
-    /// The gRPC status. Where [`Self::is_outcome`] holds and the reply has a `success` field, a normal reply is sent instead.
+    /// The gRPC status. Where [`Self::is_outcome`] holds and the reply has a `success` field, a normal reply
+    /// is sent instead.
     pub grpc: Code,
     /// The HTTP status.
     pub http: StatusCode,
     /// A short text that never varies, for `error` in a JSON body; the error's own text has the details.
     pub text: &'static str,
-    /// Whether this is an outcome of the business rather than a failure of the request: existing clients look for it in
-    /// `success = false` and `message` of a normal reply.
+    /// Whether this is an outcome of the business rather than a failure of the request: existing clients look
+    /// for it in `success = false` and `message` of a normal reply.
     pub is_outcome: bool,
     /// Whether nothing happened and the same request may do if it is sent again as it is.
     pub is_retryable: bool,

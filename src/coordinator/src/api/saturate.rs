@@ -1,4 +1,5 @@
-//! From the rules' unsigned numbers to the wire's signed ones: what does not fit stops at the end of the range, and never wraps.
+//! From the rules' unsigned numbers to the wire's signed ones: what does not fit stops at the end of the
+//! range, and never wraps.
 
 /// As a 64-bit number of the wire.
 pub fn to_i64(number: u64) -> i64 {

@@ -40,8 +40,8 @@ impl Service {
         Ok(At { index, value })
     }
 
-    /// Writes a consistent backup of this replica's state to its data directory. It is complete once this returns; a
-    /// deadline that passes before leaves nothing behind.
+    /// Writes a consistent backup of this replica's state to its data directory. It is complete once this
+    /// returns; a deadline that passes before leaves nothing behind.
     ///
     /// # Errors
     /// [`ServiceError`]; `Overloaded` while another backup is being written.

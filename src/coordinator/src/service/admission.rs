@@ -1,4 +1,5 @@
-//! How many writes may wait for the engine at a time: what is over is refused at once, before it costs anything.
+//! How many writes may wait for the engine at a time: what is over is refused at once, before it costs
+//! anything.
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 

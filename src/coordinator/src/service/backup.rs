@@ -1,8 +1,9 @@
 //! A backup: every row of one state in one file that is either complete or not there.
 //!
-//! The format, all numbers little-endian: the 8 bytes `ZFSDUMP` and NUL, a u32 format version, a u64 applied index; then each
-//! row as a u32 length and so many bytes, in dump order; then a u32 zero, a u64 number of rows, and the digest of the rows
-//! as 64 hex digits. Rows are encoded, and digested, by [`zephyrfs_core::Dumper`].
+//! The format, all numbers little-endian: the 8 bytes `ZFSDUMP` and NUL, a u32 format version, a u64 applied
+//! index; then each row as a u32 length and so many bytes, in dump order; then a u32 zero, a u64 number of
+//! rows, and the digest of the rows as 64 hex digits. Rows are encoded, and digested, by
+//! [`zephyrfs_core::Dumper`].
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -98,7 +99,8 @@ pub(super) fn write(
     Ok(At { index, value })
 }
 
-/// Removes what a process that died while it wrote a backup left behind. Only one backup is written at a time.
+/// Removes what a process that died while it wrote a backup left behind. Only one backup is written at a
+/// time.
 fn remove_leftovers(directory: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();

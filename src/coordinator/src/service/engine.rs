@@ -1,5 +1,5 @@
-//! The one door from the service to the engine: deadlines, admission and idempotency are dealt with here, and the
-//! engine's errors become the service's.
+//! The one door from the service to the engine: deadlines, admission and idempotency are dealt with here, and
+//! the engine's errors become the service's.
 
 use std::time::Instant;
 

@@ -25,7 +25,8 @@ impl InvalidField {
     }
 }
 
-/// Why a request was not answered with what it asked for. In every case but [`Self::UnknownOutcome`] nothing changed.
+/// Why a request was not answered with what it asked for. In every case but [`Self::UnknownOutcome`] nothing
+/// changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ServiceError {
     /// A value is malformed: the same request will never do.

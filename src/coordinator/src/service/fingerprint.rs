@@ -1,7 +1,8 @@
 //! A digest of what a client asked for: the same idempotency key with another request must be noticed.
 //!
-//! Only what the client said goes in, never what the coordinator chose: a retry is planned anew and must still count as
-//! the same request. Every value is preceded by its length or has a fixed one, so that no two requests run together.
+//! Only what the client said goes in, never what the coordinator chose: a retry is planned anew and must
+//! still count as the same request. Every value is preceded by its length or has a fixed one, so that no two
+//! requests run together.
 
 use blake3::Hasher;
 use zephyrfs_core::row::Fingerprint;

@@ -1,7 +1,7 @@
 //! One round of housekeeping: what has expired is forgotten, and what was left unfinished is finished.
 //!
-//! Everything is proposed with its condition inside the command, so two rounds at once, or one on a replica that is behind, do
-//! no harm. Called on demand here, and at intervals by whoever is given the service.
+//! Everything is proposed with its condition inside the command, so two rounds at once, or one on a replica
+//! that is behind, do no harm. Called on demand here, and at intervals by whoever is given the service.
 
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! A node's heartbeat on its way in.
 //!
-//! It is answered without a write: the beat waits in memory until the next one command records many. Only the beat of a node
-//! that counts as inactive is waited for, since the node is active again only once it is recorded.
+//! It is answered without a write: the beat waits in memory until the next one command records many. Only the
+//! beat of a node that counts as inactive is waited for, since the node is active again only once it is
+//! recorded.
 
 use std::time::Instant;
 
@@ -49,8 +50,8 @@ impl Service {
         Ok(At { index, value })
     }
 
-    /// The node's rows as this replica has them, or as the leader has them if this one does not know it as registered: it may
-    /// have registered through another replica a moment ago.
+    /// The node's rows as this replica has them, or as the leader has them if this one does not know it as
+    /// registered: it may have registered through another replica a moment ago.
     async fn view_of_beating_node(
         &self,
         id: &NodeId,

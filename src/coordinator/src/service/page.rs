@@ -1,6 +1,7 @@
 //! Lists in pages: what a client asks for, what it gets, and the token that leads from one page to the next.
 //!
-//! A token is opaque to clients: the last id of the page before, in hex, so that it survives URLs and headers.
+//! A token is opaque to clients: the last id of the page before, in hex, so that it survives URLs and
+//! headers.
 
 use super::error::{InvalidField, ServiceError};
 use super::limits::Limits;

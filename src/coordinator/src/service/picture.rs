@@ -1,7 +1,8 @@
-//! A picture of all nodes, kept from one request to the next: placing a file must not read them all each time.
+//! A picture of all nodes, kept from one request to the next: placing a file must not read them all each
+//! time.
 //!
-//! It is this replica's own and at most a second old, except where a choice made from it did not hold: then the nodes are read
-//! anew from the one state that all replicas share.
+//! It is this replica's own and at most a second old, except where a choice made from it did not hold: then
+//! the nodes are read anew from the one state that all replicas share.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,8 +19,8 @@ use super::promises::{Ledger, Promises};
 /// How old a picture may be. Heartbeats are not recorded more often either.
 const MAX_AGE: Duration = Duration::from_secs(1);
 
-/// Among more nodes than this, one that registered less than [`MAX_AGE`] ago may be overlooked: when very many register at
-/// once, nobody shall look at all of them for each.
+/// Among more nodes than this, one that registered less than [`MAX_AGE`] ago may be overlooked: when very
+/// many register at once, nobody shall look at all of them for each.
 const SMALL_NETWORK: usize = 1_000;
 
 /// The most addresses that a new node is given to start from.
@@ -35,7 +36,6 @@ pub(super) struct Picture {
     pub(super) topology: Topology,
     registry_version: u64,
     taken: Instant,
-    was_read_anew: bool,
 }
 
 /// Keeps the last picture.
@@ -46,11 +46,6 @@ pub(super) struct Pictures {
 }
 
 impl Picture {
-    /// Whether it shows the nodes as they were when it was asked for, not a second before.
-    pub(super) const fn was_read_anew(&self) -> bool {
-        self.was_read_anew
-    }
-
     /// When a node was last heard from.
     pub(super) fn last_beat(&self, id: &NodeId) -> Option<Timestamp> {
         let at = self.nodes.binary_search_by(|(node, _)| node.cmp(id)).ok()?;
@@ -68,9 +63,7 @@ impl Picture {
         let taken = Instant::now();
         let mut ledger = promises.open();
         ledger.begin_picture(&nodes);
-        let mut picture = Self::of(nodes, &ledger, registry_version, taken);
-        picture.was_read_anew = freshness.consistency != Consistency::Local;
-        Ok(Arc::new(picture))
+        Ok(Arc::new(Self::of(nodes, &ledger, registry_version, taken)))
     }
 
     fn of(
@@ -89,7 +82,6 @@ impl Picture {
             nodes,
             registry_version,
             taken,
-            was_read_anew: false,
         }
     }
 
@@ -99,7 +91,8 @@ impl Picture {
         is_young && (is_current || self.nodes.len() > SMALL_NETWORK)
     }
 
-    /// First addresses of active nodes other than `node`, from anywhere in the order of ids that `seed` points to.
+    /// First addresses of active nodes other than `node`, from anywhere in the order of ids that `seed`
+    /// points to.
     pub(super) fn peers_for(&self, node: &NodeId, seed: u64) -> Vec<String> {
         let count = self.nodes.len();
         let start = usize::try_from(seed)
@@ -126,7 +119,8 @@ impl Pictures {
         promises: &Promises,
     ) -> Result<Arc<Picture>, EngineError> {
         let mut last = self.last.lock().await;
-        // Asked before the nodes are read: a node that registers meanwhile makes the next picture, at worst for nothing.
+        // Asked before the nodes are read: a node that registers meanwhile makes the next picture, at worst
+        // for nothing.
         let version = engine.registry_version();
         if let Some(picture) = last
             .as_ref()

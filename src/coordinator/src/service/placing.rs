@@ -1,4 +1,5 @@
-//! Choosing nodes for chunks, and for new nodes to start from: the picture, the promises and the planner put together.
+//! Choosing nodes for chunks, and for new nodes to start from: the picture, the promises and the planner put
+//! together.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -40,8 +41,8 @@ impl Service {
         Ok(picture.peers_for(node, self.ids.seed()))
     }
 
-    /// Chooses nodes for chunks of these sizes; a chunk for which none has room gets none. Of each chunk's size so much is
-    /// promised to its nodes as `new_bytes` says.
+    /// Chooses nodes for chunks of these sizes; a chunk for which none has room gets none. Of each chunk's
+    /// size so much is promised to its nodes as `new_bytes` says.
     pub(super) fn plan(&self, picture: &Picture, sizes: &[ByteSize], new_bytes: &[ByteSize]) -> Placing {
         let policy = placement::Policy {
             geographic_spread: self.policy.geographic_spread,

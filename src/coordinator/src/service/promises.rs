@@ -1,7 +1,7 @@
 //! Space that chunks will take on nodes that have not reported it yet.
 //!
-//! Without this, everything registered between two heartbeats would be planned as if the nodes were still empty. A promise
-//! counts until the node is heard from again; as many nodes are remembered as there are.
+//! Without this, everything registered between two heartbeats would be planned as if the nodes were still
+//! empty. A promise counts until the node is heard from again; as many nodes are remembered as there are.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -63,8 +63,9 @@ impl Ledger {
         }
     }
 
-    /// A new picture was taken, of these nodes by id: forgets what they have had the chance to report since, and nodes that
-    /// are gone. What is left is given to [`Self::unreported`], and counts as part of the picture.
+    /// A new picture was taken, of these nodes by id: forgets what they have had the chance to report since,
+    /// and nodes that are gone. What is left is given to [`Self::unreported`], and counts as part of the
+    /// picture.
     pub(super) fn begin_picture(&mut self, nodes: &[(NodeId, NodeWithBeat)]) {
         self.since_picture.clear();
         self.unreported.retain(|node, promise| {

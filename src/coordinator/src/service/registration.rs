@@ -1,7 +1,7 @@
 //! A file on its way in: nodes are chosen for its chunks, and the choice is proposed together with the file.
 //!
-//! The choice rests on a picture of the nodes that may be a second old. If it turns out not to hold, the nodes are read anew
-//! and chosen again.
+//! The choice rests on a picture of the nodes that may be a second old. If it turns out not to hold, the
+//! nodes are read anew and chosen again.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -39,8 +39,8 @@ impl Service {
     /// Registers a file and chooses nodes for its chunks.
     ///
     /// # Errors
-    /// [`ServiceError`]; `Rejected` with `NoRoom` if some chunk finds no node, `Conflict` if a chunk's id is in use for
-    /// other content.
+    /// [`ServiceError`]; `Rejected` with `NoRoom` if some chunk finds no node, `Conflict` if a chunk's id is
+    /// in use for other content.
     pub async fn register_file(
         &self,
         registration: FileRegistration,
@@ -55,7 +55,7 @@ impl Service {
             let result = self
                 .try_to_register(&file, &known, &nodes, idempotency.clone(), context.deadline)
                 .await;
-            if tries == MAX_TRIES || !is_worth_another_choice(&result, &nodes) {
+            if tries == MAX_TRIES || !is_worth_another_choice(&result, tries > 1) {
                 return self.as_clients_see_it(&file, result, context.deadline).await;
             }
             debug!(file_id = %file.id, tries, "Choosing nodes for a file again");
@@ -183,15 +183,16 @@ impl Service {
     }
 }
 
-/// Whether choosing nodes again may do better.
-fn is_worth_another_choice(result: &Result<At<RegisteredFile>, ServiceError>, nodes: &Picture) -> bool {
+/// Whether choosing nodes again may do better. `was_read_anew` is whether the nodes were read for this very
+/// choice.
+fn is_worth_another_choice(result: &Result<At<RegisteredFile>, ServiceError>, was_read_anew: bool) -> bool {
     let Err(ServiceError::Rejected { rejection, .. }) = result else {
         return false;
     };
     match rejection {
         Rejection::PlacementStale { .. } => true,
         // No room among the nodes as they were a moment ago may be some among those of now.
-        Rejection::NoRoom { .. } => !nodes.was_read_anew(),
+        Rejection::NoRoom { .. } => !was_read_anew,
         Rejection::NodeNotFound { .. }
         | Rejection::NodeRemoved { .. }
         | Rejection::FileNotFound { .. }

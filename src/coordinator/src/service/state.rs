@@ -60,8 +60,9 @@ impl Service {
         &self.limits
     }
 
-    /// Records the heartbeats that came in, once in every flush interval, until `stop` is cancelled, and then what is left.
-    /// Every process runs exactly one of these: without it heartbeats are taken and never recorded.
+    /// Records the heartbeats that came in, once in every flush interval, until `stop` is cancelled, and then
+    /// what is left. Every process runs exactly one of these: without it heartbeats are taken and never
+    /// recorded.
     pub async fn flush_heartbeats_until(&self, stop: CancellationToken) {
         let flusher = Flusher {
             engine: &self.engine,

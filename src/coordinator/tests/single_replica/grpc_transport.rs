@@ -1,4 +1,5 @@
-//! What the gRPC server makes of messages and connections that are not as they should be, and its standard services.
+//! What the gRPC server makes of messages and connections that are not as they should be, and its standard
+//! services.
 
 use std::time::Duration;
 

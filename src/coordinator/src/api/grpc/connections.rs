@@ -23,14 +23,15 @@ use crate::service::throttle::Throttle;
 /// Bytes of HTTP/2's connection preface.
 const GREETING_LENGTH: usize = 24;
 
-/// How long to wait after the operating system refused a connection, most likely for want of file descriptors.
+/// How long to wait after the operating system refused a connection, most likely for want of file
+/// descriptors.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 
 /// How often a condition that lasts is logged.
 const REMIND_EVERY: Duration = Duration::from_secs(30);
 
-/// Accepts connections for as long as it is polled, at most `max` open at a time. A new one has `greeting_timeout` to say
-/// that it speaks HTTP/2.
+/// Accepts connections for as long as it is polled, at most `max` open at a time. A new one has
+/// `greeting_timeout` to say that it speaks HTTP/2.
 pub(super) fn incoming(
     listener: TcpListener,
     max: usize,

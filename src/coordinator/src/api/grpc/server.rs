@@ -79,8 +79,9 @@ pub enum ServeError {
     Transport(#[from] tonic::transport::Error),
 }
 
-/// Serves until `shutdown`, and then until the requests in progress are done, but no longer than [`Options::drain`].
-/// `around` is passed by every request first and by every response last; it is meant for metrics.
+/// Serves until `shutdown`, and then until the requests in progress are done, but no longer than
+/// [`Options::drain`]. `around` is passed by every request first and by every response last; it is meant for
+/// metrics.
 ///
 /// # Errors
 /// [`ServeError`].

@@ -17,7 +17,8 @@ pub(super) trait FromAnswer<T>: Sized {
     /// The reply to a request that was done.
     fn done(answer: T) -> Self;
 
-    /// The reply to a request that was refused for a reason of the business; `None` for messages that cannot say so.
+    /// The reply to a request that was refused for a reason of the business; `None` for messages that cannot
+    /// say so.
     fn refused(message: String) -> Option<Self>;
 }
 
@@ -44,8 +45,8 @@ pub(super) fn reply<T, M: FromAnswer<T>>(result: Result<At<T>, ServiceError>) ->
 
 /// The status that an error is.
 ///
-/// The error goes along as the status' source: that is how `middleware::malformed` tells it from a status that the transport
-/// made of a request that never got here.
+/// The error goes along as the status' source: that is how `middleware::malformed` tells it from a status
+/// that the transport made of a request that never got here.
 pub(super) fn status(error: ServiceError) -> Status {
     let mut status = Status::new(verdict(&error).grpc, error.to_string());
     if let Some(index) = error.applied_index() {

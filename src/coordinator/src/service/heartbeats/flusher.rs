@@ -1,5 +1,5 @@
-//! Records the beats that wait: one command in every flush interval and for every 1,000 nodes, and at once where somebody
-//! waits for it.
+//! Records the beats that wait: one command in every flush interval and for every 1,000 nodes, and at once
+//! where somebody waits for it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -51,7 +51,8 @@ impl Pending {
         }
     }
 
-    /// The last heartbeat of a node, counting one that waits here. `now` is the engine's time, `instant` this process's.
+    /// The last heartbeat of a node, counting one that waits here. `now` is the engine's time, `instant` this
+    /// process's.
     pub(in crate::service) fn newest(
         &self,
         node: &NodeId,
@@ -81,9 +82,9 @@ impl Pending {
     }
 }
 
-/// The beat that waits, if there is one: a client must read back what it just sent, even where this process's clock is
-/// behind the leader's, which stamped what is recorded. What another replica recorded meanwhile is hidden for a flush
-/// interval at most.
+/// The beat that waits, if there is one: a client must read back what it just sent, even where this process's
+/// clock is behind the leader's, which stamped what is recorded. What another replica recorded meanwhile is
+/// hidden for a flush interval at most.
 fn newest_of(
     pending: Option<&ReceivedBeat>,
     row: &NodeRow,

@@ -1,4 +1,5 @@
-//! Beats whose senders wait for them to be recorded: those of nodes that count as inactive, and are active again only then.
+//! Beats whose senders wait for them to be recorded: those of nodes that count as inactive, and are active
+//! again only then.
 //!
 //! They are queued rather than proposed one by one, because after an outage all nodes come back at once.
 

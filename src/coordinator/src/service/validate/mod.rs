@@ -1,8 +1,8 @@
 //! From what came over the wire to the rules' own types: the one place where requests are checked.
 //!
-//! Every function takes the name of the field, as the client wrote it, and says in the error what is wrong with it. A
-//! malformed value is [`ServiceError::Invalid`]; too many of something is [`ServiceError::TooLarge`]. What passes here may
-//! reach the engine; nothing else does.
+//! Every function takes the name of the field, as the client wrote it, and says in the error what is wrong
+//! with it. A malformed value is [`ServiceError::Invalid`]; too many of something is
+//! [`ServiceError::TooLarge`]. What passes here may reach the engine; nothing else does.
 
 mod chunks;
 mod files;

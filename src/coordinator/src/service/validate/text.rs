@@ -50,7 +50,8 @@ pub(in crate::service) fn plain_text(
     }
 }
 
-/// Text of almost any characters: names of files may hold line breaks. Only NUL is refused, which PostgreSQL cannot store.
+/// Text of almost any characters: names of files may hold line breaks. Only NUL is refused, which PostgreSQL
+/// cannot store.
 pub(in crate::service) fn free_text(
     field: impl fmt::Display,
     text: String,

@@ -34,7 +34,8 @@ pub(crate) struct Replica {
 }
 
 impl Replica {
-    /// Starts a replica that records heartbeats when it stops, or when somebody waits for them, and not before.
+    /// Starts a replica that records heartbeats when it stops, or when somebody waits for them, and not
+    /// before.
     pub(crate) async fn start() -> Self {
         Self::start_with(|_, policy| policy.heartbeat_flush = Duration::from_secs(3_600)).await
     }

@@ -1,8 +1,8 @@
 //! The client's deadline, from the `grpc-timeout` header: handlers get it, and nothing outlasts it.
 //!
-//! Everything here answers a little before the client stops waiting, since an answer that comes too late tells nobody
-//! whether a write took effect. First the service gives up by itself, and says what it knows; what hangs elsewhere, such as a
-//! body that does not arrive, is cut off here.
+//! Everything here answers a little before the client stops waiting, since an answer that comes too late
+//! tells nobody whether a write took effect. First the service gives up by itself, and says what it knows;
+//! what hangs elsewhere, such as a body that does not arrive, is cut off here.
 
 use std::time::{Duration, Instant};
 

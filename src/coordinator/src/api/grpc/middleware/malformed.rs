@@ -1,8 +1,9 @@
 //! Says whose fault it is when a message cannot be read.
 //!
-//! The transport answers a message that is not valid protobuf, such as one with text that is not UTF-8, with INTERNAL, and one
-//! that is too long with OUT_OF_RANGE. To clients the first means that the server is broken, and the second is not the status
-//! for a limit. Both come from before any handler, and are told from a handler's own statuses by having no source.
+//! The transport answers a message that is not valid protobuf, such as one with text that is not UTF-8, with
+//! INTERNAL, and one that is too long with OUT_OF_RANGE. To clients the first means that the server is
+//! broken, and the second is not the status for a limit. Both come from before any handler, and are told from
+//! a handler's own statuses by having no source.
 
 use std::error::Error as _;
 

@@ -1,4 +1,5 @@
-//! How much memory the bodies of all requests may take together, while they arrive and while they are worked on.
+//! How much memory the bodies of all requests may take together, while they arrive and while they are worked
+//! on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
