@@ -88,7 +88,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// Something is wrong with stored bytes.
-    pub(crate) fn corrupt(table: &'static str, detail: impl ToString) -> Self {
+    pub(crate) fn corrupt(table: &'static str, detail: impl std::fmt::Display) -> Self {
         Self::Corrupt {
             table,
             detail: detail.to_string(),

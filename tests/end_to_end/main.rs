@@ -1,5 +1,11 @@
 //! End-to-end tests: a real coordinator process, spoken to as its clients do.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what goes wrong in a test is a failed test"
+)]
+
 mod contract;
 mod durability;
 mod fleet;

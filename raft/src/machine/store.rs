@@ -24,6 +24,9 @@ pub(crate) struct StateStore {
     workers: Arc<dyn Workers>,
 }
 
+/// The rows of a dump, batch by batch.
+pub(crate) type RowBatches = mpsc::Receiver<Result<Vec<Row>, StoreError>>;
+
 /// Rows of a dump travel in batches of so many, at most four of them at a time.
 const DUMP_BATCH: usize = 256;
 const DUMP_BATCHES: usize = 4;
@@ -136,7 +139,7 @@ impl StateStore {
     ///
     /// # Errors
     /// Why it cannot be read.
-    pub(crate) fn dump(&self) -> Result<(Header, mpsc::Receiver<Result<Vec<Row>, StoreError>>), StoreError> {
+    pub(crate) fn dump(&self) -> Result<(Header, RowBatches), StoreError> {
         let state = State::open(self.read().base(), &self.path)?;
         let header = state.header().clone();
         let (mut send, receive) = mpsc::channel(DUMP_BATCHES);

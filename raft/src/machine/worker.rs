@@ -53,7 +53,7 @@ impl Worker {
                 .flatten()
                 .for_each(|tell| answer(tell, reason.as_deref()));
             for (base, header, tell) in installs {
-                done = done.and_then(|()| self.install(&base, header));
+                done = done.and_then(|()| self.install(&base, &header));
                 let reason = done.as_ref().err().map(ToString::to_string);
                 answer(tell, reason.as_deref());
             }
@@ -84,7 +84,7 @@ impl Worker {
         Ok(())
     }
 
-    fn install(&self, base: &Base, header: Header) -> Result<(), StoreError> {
+    fn install(&self, base: &Base, header: &Header) -> Result<(), StoreError> {
         let mut stamp = Layer::default();
         header.stamp(&mut stamp)?;
         Base::replace(&self.database, base, &stamp)?;

@@ -41,7 +41,7 @@ pub(super) fn engine(config: &Config, clock: Clock) -> Result<Options<Files, Alo
     Ok(Options {
         peer: Peer {
             name: config.cluster.name.clone(),
-            address: config.cluster.advertised(config.cluster.peer_port).to_string(),
+            address: config.cluster.advertised(config.cluster.peer_port),
         },
         network: Alone,
         disk,

@@ -20,13 +20,6 @@ pub(crate) struct HostPort(String);
 #[error("not an address of the form host:port")]
 pub(crate) struct InvalidHostPort;
 
-impl HostPort {
-    /// The address as text, ready for a resolver.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 impl FromStr for HostPort {
     type Err = InvalidHostPort;
 

@@ -30,7 +30,7 @@ fn every_variable_sets_its_key() {
         (config.cluster.name.as_str(), config.cluster.peers.len()),
         ("b", 2)
     );
-    assert_eq!(config.cluster.advertise.unwrap().as_str(), "b:6");
+    assert_eq!(config.cluster.advertise.unwrap().to_string(), "b:6");
     assert_eq!(
         (config.log.level, config.log.format),
         (LogLevel::Warn, LogFormat::Json)

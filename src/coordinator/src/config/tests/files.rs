@@ -57,7 +57,7 @@ fn values_of_every_type_are_read() {
         (config.cluster.name.as_str(), config.cluster.replicas),
         ("a-0", 3)
     );
-    let peers: Vec<&str> = config.cluster.peers.iter().map(|peer| peer.as_str()).collect();
+    let peers: Vec<String> = config.cluster.peers.iter().map(ToString::to_string).collect();
     assert_eq!(peers, ["a-0:8092", "a-1:8092"]);
 }
 

@@ -85,7 +85,7 @@ fn every_line_on_stderr_is_json_even_of_a_panic() {
 
 #[test]
 fn rust_log_is_taken_from_the_environment() {
-    let (status, lines) = logged("coordinator=debug");
+    let (status, lines) = logged("zephyrfs_coordinator=debug");
     assert!(status.success());
     assert_eq!(lines[0]["msg"], "quiet");
 }
