@@ -57,7 +57,7 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
         Arc::clone(&raft) as Arc<dyn Engine>,
         metrics.clone(),
     ));
-    metrics.observe(Arc::clone(&engine), config.cluster.name.as_str())?;
+    metrics.observe(Arc::clone(&engine))?;
     checks.observe(Arc::clone(&engine));
     raft.recovered().await?;
 
@@ -103,19 +103,13 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     });
     let rest_port = listeners.rest.as_ref().and_then(port_of);
     if let Some(listener) = listeners.rest {
-        let rest = Rest {
-            service: Arc::clone(&service),
-            health: checks,
-            metrics,
-            options: settings::rest_options(config),
-        };
-        let app = rest.router()?;
-        let options = settings::server_options(config, "rest");
+        let options = settings::rest_options(config);
+        let rest = Rest::new(Arc::clone(&service), checks, metrics, options)?;
         let up = lifecycle.listener_up("rest");
         let stop = running.stop.clone();
         running.servers.spawn(async move {
             let _up = up;
-            http_server::serve(listener, app, options, stop).await;
+            rest.serve(listener, stop).await;
         });
     }
     lifecycle.enter(Phase::Serving);
