@@ -5,6 +5,9 @@ use tonic::Code;
 use zephyrfs_proto::coordinator as pb;
 use zephyrfs_tests::TestNode;
 
+/// Something that makes a request wrong.
+type Breakage = Box<dyn Fn(&mut pb::RegisterFileRequest)>;
+
 fn chunk(id: &str, index: i32) -> pb::ChunkMetadata {
     pb::ChunkMetadata {
         chunk_id: id.to_owned(),
@@ -198,7 +201,7 @@ async fn bad_input_names_its_field_and_changes_nothing() {
     );
     let before = node.rest().get("/api/v1/network/stats").await.body;
 
-    let broken: [(&str, Box<dyn Fn(&mut pb::RegisterFileRequest)>); 9] = [
+    let broken: [(&str, Breakage); 9] = [
         ("file_id", Box::new(|file| file.file_id.clear())),
         ("file_id", Box::new(|file| file.file_id = "x".repeat(257))),
         ("file_size", Box::new(|file| file.file_size = -1)),

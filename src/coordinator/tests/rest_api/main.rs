@@ -1,5 +1,12 @@
 //! The REST API, the health port and the metrics over the embedded engine, as a client on the network sees them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "everything here is a test"
+)]
+
 mod chunks;
 mod cluster;
 mod connections;

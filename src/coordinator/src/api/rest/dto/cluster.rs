@@ -49,7 +49,6 @@ impl From<EngineStatus> for ClusterStatus {
             failure_tolerance,
             members,
             not_ready: _,
-            leads: _,
             failed: _,
         } = status;
         Self {
