@@ -50,6 +50,7 @@ impl From<EngineStatus> for ClusterStatus {
             members,
             not_ready: _,
             failed: _,
+            leads: _,
         } = status;
         Self {
             cluster_id,
