@@ -7,7 +7,8 @@ use zephyrfs_core::id::FileId;
 use zephyrfs_core::{ReadSet, Rejection, Response};
 
 use super::support::{file, node, start, start_with};
-use crate::disk::{Files, Memory};
+use crate::disk::{DatabaseKind, Files, Memory, open_database};
+use crate::kv::{Base, Layer, Table};
 
 const FRESH: Freshness = Freshness {
     consistency: Consistency::Linearizable,
@@ -93,6 +94,26 @@ async fn the_log_is_purged_behind_what_is_durable() {
     );
     assert_eq!(engine.totals().value.nodes(), 400);
     engine.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_a_newer_version_is_refused() {
+    let disk = Memory::default();
+    let engine = start(disk.clone()).await;
+    engine.execute(node("n1")).await.unwrap();
+    engine.stop().await.unwrap();
+    drop(engine);
+    let database = open_database(&disk, DatabaseKind::State, 1 << 20).unwrap();
+    let mut newer = Layer::default();
+    newer.set(Table::Meta, b"format", Some([99].as_slice().into()));
+    Base::commit(&database, &newer).unwrap();
+    drop(database);
+
+    let error = super::support::try_start(disk).await.err().unwrap().to_string();
+    assert!(
+        error.contains("has format 99") && error.contains("newer coordinator"),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

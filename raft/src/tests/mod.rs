@@ -2,5 +2,7 @@
 
 mod conformance;
 mod engine;
+mod power;
+mod simulation;
 mod suite;
 mod support;

@@ -38,7 +38,7 @@ pub(super) async fn try_start<D: Disk>(disk: D) -> Result<TestEngine<D>, StartEr
     RaftEngine::start(options(disk, timing())).await
 }
 
-fn timing() -> Timing {
+pub(super) fn timing() -> Timing {
     Timing {
         heartbeat: Duration::from_millis(80),
         election: (Duration::from_millis(250), Duration::from_millis(400)),
@@ -48,7 +48,7 @@ fn timing() -> Timing {
     }
 }
 
-fn options<D>(disk: D, timing: Timing) -> Options<D, Alone> {
+pub(super) fn options<D>(disk: D, timing: Timing) -> Options<D, Alone> {
     Options {
         peer: Peer {
             name: "alone".to_owned(),
