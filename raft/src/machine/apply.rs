@@ -21,11 +21,11 @@ use crate::state::LogIdRecord;
 use crate::types::{Outcome, Types};
 
 /// A commit is asked for when so much was applied since the last one.
-const FLUSH_BYTES: usize = 16 << 20;
+const FLUSH_BYTES: usize = 8 << 20;
 
 /// Applying waits for the disk only when so much is in memory while the commit before is still under way: memory is
 /// bounded even if the disk cannot keep up.
-const MAX_UNFLUSHED_BYTES: usize = 48 << 20;
+const MAX_UNFLUSHED_BYTES: usize = 32 << 20;
 
 /// The state machine of one replica.
 pub(crate) struct Machine<R> {

@@ -73,7 +73,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     Setting::optional("cluster.advertise", Kind::Address).derived("name:peer_port; 127.0.0.1:peer_port when alone").env("PEER_ADVERTISE")
         .means("address at which peers reach this replica"),
 
-    Setting::new("raft.snapshot_every", "100000", count(1, BILLION))
+    Setting::new("raft.snapshot_every", "50000", count(1, BILLION))
         .means("log entries between two snapshots"),
     Setting::new("raft.keep_entries", "100000", count(0, BILLION))
         .means("log entries kept behind a snapshot, so that a replica that lags needs none"),

@@ -54,3 +54,13 @@ fn the_reference_has_a_row_for_every_setting() {
         assert!(table.lines().any(|line| line == row), "{row}: {table}");
     }
 }
+
+#[test]
+fn the_readme_has_the_table_of_settings() {
+    let readme = include_str!("../../../../../README.md");
+    let table = markdown_table();
+    assert!(
+        readme.contains(table.trim()),
+        "put the output of `coordinator config --reference` into README.md"
+    );
+}
