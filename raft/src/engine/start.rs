@@ -15,7 +15,7 @@ use super::{Clock, RaftEngine, writes};
 use crate::disk::{DatabaseKind, Disk};
 use crate::error::StoreError;
 use crate::log::{Identity, LogStore};
-use crate::machine::{Machine, SnapshotView, StateStore};
+use crate::machine::{Machine, SnapshotView, StateStore, open_state};
 use crate::types::{Peer, Types};
 use crate::workers::Workers;
 
@@ -113,7 +113,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             timing,
         } = options;
         let log = LogStore::<R>::open(&disk, &*workers)?;
-        let store = StateStore::open(&disk, cache_size, &workers)?;
+        let store = open_state(&disk, cache_size, &workers)?;
         let Identity { cluster_id, raft_id } = log.identity().clone();
         check_same_replica(&disk, &log, &store, raft_id)?;
         let config = timing

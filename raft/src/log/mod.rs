@@ -7,8 +7,10 @@
 mod identity;
 mod reader;
 mod record;
+mod shared;
 mod store;
 mod tail;
+mod write;
 mod writer;
 
 pub(crate) use identity::Identity;

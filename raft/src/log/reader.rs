@@ -10,7 +10,7 @@ use openraft::{OptionalSend, RaftLogReader};
 use redb::{Database, ReadableDatabase};
 
 use super::record::{ENTRIES, decode_entry};
-use super::store::Shared;
+use super::shared::Shared;
 use super::tail::size_of;
 use super::{Entry, LogId, Vote};
 use crate::error::{Doing, StoreError};

@@ -1,7 +1,7 @@
 //! The log as openraft uses it.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 
 use futures::channel::oneshot;
 use openraft::OptionalSend;
@@ -12,69 +12,19 @@ use redb::{Database, ReadableDatabase, ReadableTable};
 use super::identity::Identity;
 use super::reader::LogReader;
 use super::record::{ENTRIES, VALUES, decode_entry, decode_value, decode_vote, log_id_from_record};
+use super::shared::Shared;
 use super::tail::Tail;
-use super::writer::{COMMITTED_KEY, PURGED_KEY, VOTE_KEY, Write, Writer};
+use super::write::Write;
+use super::writer::{COMMITTED_KEY, PURGED_KEY, VOTE_KEY, Writer};
 use super::{Entry, LogId, Vote};
 use crate::disk::{DatabaseKind, Disk, open_database};
 use crate::error::{Doing, StoreError};
-use crate::queue::Queue;
 use crate::state::LogIdRecord;
 use crate::types::Types;
 use crate::workers::Workers;
 
 /// The log's pages are written once and seldom read again, so a small cache will do.
 const CACHE_BYTES: usize = 8 << 20;
-
-/// What the log's users and its writer share.
-pub(super) struct Shared<R: AsyncRuntime> {
-    tail: RwLock<Tail<R>>,
-    pub(super) queue: Queue<Write<R>>,
-    failed: Mutex<Option<String>>,
-    closed: Mutex<(bool, Vec<oneshot::Sender<()>>)>,
-}
-
-impl<R: AsyncRuntime> Shared<R> {
-    pub(super) fn tail(&self) -> RwLockReadGuard<'_, Tail<R>> {
-        self.tail.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn tail_mut(&self) -> RwLockWriteGuard<'_, Tail<R>> {
-        self.tail.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The writer failed, and why.
-    pub(super) fn fail(&self, reason: String) {
-        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
-    }
-
-    fn check(&self) -> io::Result<()> {
-        match &*self.failed.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(reason) => Err(StoreError::Stopped(reason.clone()).into()),
-            None => Ok(()),
-        }
-    }
-
-    fn push(&self, write: Write<R>) -> io::Result<()> {
-        self.check()?;
-        // The queue closes when the replica stops or the writer failed; whoever waits is told either way.
-        if let Err(write) = self.queue.push(write) {
-            let reason = "the log is closed";
-            write.refuse(reason);
-            return Err(StoreError::Stopped(reason.to_owned()).into());
-        }
-        Ok(())
-    }
-
-    /// The writer has ended and given the database back.
-    pub(super) fn closed(&self) {
-        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        closed.0 = true;
-        for waiting in closed.1.drain(..) {
-            // Whoever waited may have given up.
-            let _ = waiting.send(());
-        }
-    }
-}
 
 /// The log of one replica.
 pub(crate) struct LogStore<R: AsyncRuntime> {
@@ -110,12 +60,7 @@ impl<R: AsyncRuntime> LogStore<R> {
         let tail = load::<R>(&database)?;
         let purged = tail.purged.map(|purged| purged.index);
         let database = Arc::new(database);
-        let shared = Arc::new(Shared {
-            tail: RwLock::new(tail),
-            queue: Queue::default(),
-            failed: Mutex::new(None),
-            closed: Mutex::new((false, Vec::new())),
-        });
+        let shared = Arc::new(Shared::new(tail));
         let writer = Writer::new(Arc::clone(&database), Arc::clone(&shared), purged);
         workers
             .start("raft-log", Box::pin(writer.run()))
@@ -149,17 +94,7 @@ impl<R: AsyncRuntime> LogStore<R> {
     /// Writes what waits; the file is closed once nobody reads it any more.
     pub(crate) async fn close(&self) {
         self.shared.queue.close();
-        let waiting = {
-            let mut closed = self.shared.closed.lock().unwrap_or_else(PoisonError::into_inner);
-            if closed.0 {
-                return;
-            }
-            let (tell, told) = oneshot::channel();
-            closed.1.push(tell);
-            told
-        };
-        // An error means that the writer is gone, which is what was waited for.
-        let _ = waiting.await;
+        self.shared.until_closed().await;
     }
 }
 

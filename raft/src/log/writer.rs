@@ -1,34 +1,19 @@
 //! The worker that puts writes on disk: all that wait, in one durable commit.
 
-use std::io;
 use std::sync::Arc;
 
-use futures::channel::oneshot;
-use openraft::storage::IOFlushed;
 use openraft::type_config::AsyncRuntime;
 use redb::{Database, Durability, ReadableTable, Table};
 
+use super::LogId;
 use super::record::{ENTRIES, VALUES, encode_entry, encode_value, encode_vote, log_id_to_record};
-use super::store::Shared;
-use super::{Entry, LogId, Vote};
+use super::shared::Shared;
+use super::write::{Waiting, Write};
 use crate::error::{Doing, StoreError};
-use crate::types::Types;
 
 pub(super) const VOTE_KEY: &str = "vote";
 pub(super) const COMMITTED_KEY: &str = "committed";
 pub(super) const PURGED_KEY: &str = "purged";
-
-/// A write to the log.
-pub(super) enum Write<R: AsyncRuntime> {
-    /// Entries behind the last one, and whom to tell when they are durable.
-    Append(Vec<Entry<R>>, IOFlushed<Types<R>>),
-    /// A vote, and whom to tell when it is durable.
-    Vote(Vote<R>, oneshot::Sender<Result<(), StoreError>>),
-    /// Entries after an index are void.
-    Truncate(Option<LogId<R>>),
-    /// Entries up to an index are no longer needed.
-    Purge(LogId<R>),
-}
 
 /// A purge removes at most so many entries in one commit, so that no append waits long behind it.
 const PURGE_STEP: usize = 1_000;
@@ -39,12 +24,6 @@ pub(super) struct Writer<R: AsyncRuntime> {
     shared: Arc<Shared<R>>,
     /// Entries up to this index are to be removed, the oldest first.
     purge_to: Option<u64>,
-}
-
-/// Whom to tell what, once a commit is durable.
-enum Waiting<R: AsyncRuntime> {
-    Append(IOFlushed<Types<R>>),
-    Vote(oneshot::Sender<Result<(), StoreError>>),
 }
 
 impl<R: AsyncRuntime> Writer<R> {
@@ -219,31 +198,4 @@ fn put_log_id<R: AsyncRuntime>(
             .doing("save a position in the log")?;
     }
     Ok(())
-}
-
-impl<R: AsyncRuntime> Write<R> {
-    /// Tells whoever waits that the write will not happen.
-    pub(super) fn refuse(self, reason: &str) {
-        match self {
-            Self::Append(_, flushed) => Waiting::<R>::Append(flushed).tell(Some(reason)),
-            Self::Vote(_, told) => Waiting::<R>::Vote(told).tell(Some(reason)),
-            Self::Truncate(_) | Self::Purge(_) => {}
-        }
-    }
-}
-
-impl<R: AsyncRuntime> Waiting<R> {
-    fn tell(self, failure: Option<&str>) {
-        match self {
-            Self::Append(flushed) => flushed.io_completed(match failure {
-                None => Ok(()),
-                Some(reason) => Err(io::Error::other(reason.to_owned())),
-            }),
-            Self::Vote(told) => {
-                let result = failure.map_or(Ok(()), |reason| Err(StoreError::Stopped(reason.to_owned())));
-                // Whoever asked may be gone by now, and then needs no answer.
-                drop(told.send(result));
-            }
-        }
-    }
 }

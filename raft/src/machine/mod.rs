@@ -5,10 +5,13 @@
 //! replays the rest.
 
 mod apply;
+mod job;
+mod open;
 mod snapshot;
 mod store;
 mod worker;
 
 pub(crate) use apply::Machine;
+pub(crate) use open::open_state;
 pub use snapshot::SnapshotView;
 pub(crate) use store::StateStore;

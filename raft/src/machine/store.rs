@@ -7,8 +7,7 @@ use futures::channel::{mpsc, oneshot};
 use zephyrfs_core::row::Row;
 use zephyrfs_core::store::RowStore;
 
-use super::worker::{Job, Worker};
-use crate::disk::{DatabaseKind, Disk, open_database};
+use super::job::Job;
 use crate::error::StoreError;
 use crate::kv::Base;
 use crate::queue::Queue;
@@ -32,35 +31,15 @@ const DUMP_BATCH: usize = 256;
 const DUMP_BATCHES: usize = 4;
 
 impl StateStore {
-    /// Opens the state, or makes an empty one, and starts its worker.
-    ///
-    /// # Errors
-    /// Why it cannot be opened.
-    pub(crate) fn open<D: Disk>(
-        disk: &D,
-        cache_size: usize,
-        workers: &Arc<dyn Workers>,
-    ) -> Result<Arc<Self>, StoreError> {
-        let path = disk.name(DatabaseKind::State);
-        let database = open_database(disk, DatabaseKind::State, cache_size)?;
-        Base::create(&database)?;
-        let state = State::open(Arc::new(Base::last(&database)?), &path)?;
-        let store = Arc::new(Self {
+    /// A state that is kept in the database at `path`.
+    pub(super) fn new(state: State, path: String, workers: Arc<dyn Workers>) -> Self {
+        Self {
             state: RwLock::new(state),
             jobs: Queue::default(),
             failed: Mutex::new(None),
             path,
-            workers: Arc::clone(workers),
-        });
-        let worker = Worker::new(database, Arc::clone(&store));
-        workers
-            .start("state", Box::pin(worker.run()))
-            .map_err(|source| StoreError::File {
-                doing: "start the writer of",
-                path: store.path.clone(),
-                source,
-            })?;
-        Ok(store)
+            workers,
+        }
     }
 
     /// The state, to read.

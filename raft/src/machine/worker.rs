@@ -2,23 +2,13 @@
 
 use std::sync::Arc;
 
-use futures::channel::oneshot;
 use redb::Database;
 
+use super::job::{Job, answer};
 use super::store::StateStore;
 use crate::error::StoreError;
 use crate::kv::{Base, Layer, Stamp};
 use crate::state::{Header, State};
-
-/// Something to write, and whom to tell when it is durable.
-pub(crate) enum Job {
-    /// Everything applied so far.
-    Flush(Option<oneshot::Sender<Result<(), StoreError>>>),
-    /// Everything applied so far, and then nothing more.
-    Close(oneshot::Sender<Result<(), StoreError>>),
-    /// Another state in place of this one.
-    Install(Arc<Base>, Box<Header>, oneshot::Sender<Result<(), StoreError>>),
-}
 
 /// Writes the state.
 pub(super) struct Worker {
@@ -92,10 +82,4 @@ impl Worker {
         *self.store.write() = state;
         Ok(())
     }
-}
-
-fn answer(tell: oneshot::Sender<Result<(), StoreError>>, reason: Option<&str>) {
-    let result = reason.map_or(Ok(()), |reason| Err(StoreError::Stopped(reason.to_owned())));
-    // Whoever asked may be gone by now, and then needs no answer.
-    drop(tell.send(result));
 }

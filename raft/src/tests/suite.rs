@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::disk::{Disk, Files, Memory};
 use crate::log::LogStore;
-use crate::machine::{Machine, StateStore};
+use crate::machine::{Machine, open_state};
 use crate::types::Types;
 use crate::workers::{Threads, Workers};
 
@@ -17,7 +17,7 @@ type Stores = (LogStore<TokioRuntime>, Machine<TokioRuntime>);
 fn open<D: Disk>(disk: &D) -> Stores {
     let workers: Arc<dyn Workers> = Arc::new(Threads);
     let log = LogStore::open(disk, &*workers).unwrap();
-    let store = StateStore::open(disk, 8 << 20, &workers).unwrap();
+    let store = open_state(disk, 8 << 20, &workers).unwrap();
     let raft_id = log.identity().raft_id;
     (log, Machine::new(store, raft_id))
 }

@@ -1,0 +1,100 @@
+//! What the log's users and its writer share.
+
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use futures::channel::oneshot;
+use openraft::type_config::AsyncRuntime;
+
+use super::tail::Tail;
+use super::write::Write;
+use crate::error::StoreError;
+use crate::queue::Queue;
+
+/// What the log's users and its writer share.
+pub(super) struct Shared<R: AsyncRuntime> {
+    tail: RwLock<Tail<R>>,
+    pub(super) queue: Queue<Write<R>>,
+    failed: Mutex<Option<String>>,
+    closing: Mutex<Closing>,
+}
+
+/// Whether the writer has ended, and who waits for that.
+#[derive(Default)]
+struct Closing {
+    is_closed: bool,
+    waiting: Vec<oneshot::Sender<()>>,
+}
+
+impl<R: AsyncRuntime> Shared<R> {
+    /// Of a log that ends like this.
+    pub(super) fn new(tail: Tail<R>) -> Self {
+        Self {
+            tail: RwLock::new(tail),
+            queue: Queue::default(),
+            failed: Mutex::new(None),
+            closing: Mutex::default(),
+        }
+    }
+
+    pub(super) fn tail(&self) -> RwLockReadGuard<'_, Tail<R>> {
+        self.tail.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn tail_mut(&self) -> RwLockWriteGuard<'_, Tail<R>> {
+        self.tail.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The writer failed, and why.
+    pub(super) fn fail(&self, reason: String) {
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+    }
+
+    /// Fails if the writer did, with its reason.
+    pub(super) fn check(&self) -> io::Result<()> {
+        match &*self.failed.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(reason) => Err(StoreError::Stopped(reason.clone()).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Hands a write to the writer.
+    pub(super) fn push(&self, write: Write<R>) -> io::Result<()> {
+        self.check()?;
+        // The queue closes when the replica stops or the writer failed; whoever waits is told either way.
+        if let Err(write) = self.queue.push(write) {
+            let reason = "the log is closed";
+            write.refuse(reason);
+            return Err(StoreError::Stopped(reason.to_owned()).into());
+        }
+        Ok(())
+    }
+
+    /// The writer has ended and given the database back.
+    pub(super) fn closed(&self) {
+        let mut closing = self.closing();
+        closing.is_closed = true;
+        for waiting in closing.waiting.drain(..) {
+            // Whoever waited may have given up.
+            let _ = waiting.send(());
+        }
+    }
+
+    /// Waits until the writer has ended.
+    pub(super) async fn until_closed(&self) {
+        let (tell, told) = oneshot::channel();
+        {
+            let mut closing = self.closing();
+            if closing.is_closed {
+                return;
+            }
+            closing.waiting.push(tell);
+        }
+        // An error means that the writer is gone, which is what was waited for.
+        let _ = told.await;
+    }
+
+    fn closing(&self) -> MutexGuard<'_, Closing> {
+        self.closing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
