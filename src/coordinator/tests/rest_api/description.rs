@@ -58,6 +58,38 @@ async fn every_route_of_the_contract_is_described() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn operations_have_names_of_their_own_and_links_lead_to_them() {
+    let server = Server::start().await;
+    let description = description(&server).await;
+    let operations: Vec<&Value> = description["paths"]
+        .as_object()
+        .unwrap()
+        .values()
+        .flat_map(|item| item.as_object().unwrap().values())
+        .collect();
+    let mut names = BTreeSet::new();
+    for operation in &operations {
+        let name = operation["operationId"].as_str().unwrap();
+        assert!(names.insert(name), "twice: {name}");
+    }
+    let mut links = 0;
+    for operation in &operations {
+        for response in operation["responses"].as_object().unwrap().values() {
+            for link in response["links"]
+                .as_object()
+                .into_iter()
+                .flat_map(|links| links.values())
+            {
+                assert!(names.contains(link["operationId"].as_str().unwrap()), "{link}");
+                links += 1;
+            }
+        }
+    }
+    assert_eq!(links, 13);
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bounds_are_those_in_force() {
     let server = Server::start_with(|settings| {
         settings.limits.max_id_length = 77;

@@ -123,6 +123,7 @@ async fn a_node_goes_with_a_reason_or_without() {
         ("n2", Some(json!({}))),
         ("n3", Some(json!({"reason": "retired"}))),
         ("n4", Some(json!({"reason": null}))),
+        ("n5", Some(json!(null))),
     ] {
         server.register_node(id).await;
         let path = format!("/api/v1/nodes/{id}/unregister");
@@ -202,6 +203,10 @@ async fn active_nodes_are_listed_up_to_a_limit_without_the_excluded() {
             "exclude[1]: must not contain control characters",
         ),
         ("exclude=%FF", "exclude: is not UTF-8"),
+        (
+            &"exclude=a&".repeat(41),
+            "exclude: must be given at most 40 times, got 41",
+        ),
     ] {
         let reply = server.get(&format!("/api/v1/nodes/active?{query}")).await;
         reply.assert_error(400, details);

@@ -7,9 +7,8 @@ use axum::response::{IntoResponse, Response};
 
 use super::failure::Failure;
 
-/// Bytes of a path with its query. The longest that has a meaning is a list of excluded node ids; who excludes more than
-/// fit uses gRPC.
-pub(super) const MAX_TARGET_LENGTH: usize = 16 << 10;
+/// Bytes of a path with its query. The longest that has a meaning is a list of excluded node ids.
+const MAX_TARGET_LENGTH: usize = 32 << 10;
 
 /// Nothing has this path.
 pub(super) async fn unknown_route(uri: Uri) -> Failure {

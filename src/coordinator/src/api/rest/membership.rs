@@ -7,7 +7,7 @@ use zephyrfs_core::engine::{EngineStatus, Member};
 use super::failure::Failure;
 
 /// More replicas than this vote on nothing faster.
-const MAX_REPLICAS: u32 = 99;
+const MAX_REPLICAS: i64 = 99;
 
 /// Whether another member can lead: none can while there is one alone.
 ///
@@ -45,14 +45,14 @@ pub(super) fn remove_member(status: &EngineStatus, name: &str) -> Result<String,
 ///
 /// # Errors
 /// 400 for a number that no cluster has, 409 otherwise, with what to do.
-pub(super) fn resize(status: &EngineStatus, replicas: u32) -> Result<String, Failure> {
+pub(super) fn resize(status: &EngineStatus, replicas: i64) -> Result<String, Failure> {
     if !(1..=MAX_REPLICAS).contains(&replicas) {
         return Err(Failure::invalid(format!(
             "replicas: must be from 1 to {MAX_REPLICAS}, got {replicas}"
         )));
     }
     let members = status.members.len();
-    if usize::try_from(replicas) == Ok(members) {
+    if i64::try_from(members) == Ok(replicas) {
         return Ok(format!("the cluster has {members} already"));
     }
     Err(refused(format!(

@@ -11,6 +11,7 @@ mod dto;
 mod failure;
 mod fallback;
 mod membership;
+mod number;
 mod object;
 mod openapi;
 mod options;

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zephyrfs_core::engine::{EngineStatus, Member};
 
+use crate::api::rest::number::Whole;
+
 /// Who makes up the coordinator, as the replica that answers sees it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api::rest) struct ClusterStatus {
@@ -96,6 +98,6 @@ pub(in crate::api::rest) struct TransferLeaderRequest {
 /// How many replicas there are to be.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(in crate::api::rest) struct ResizeRequest {
-    #[schema(minimum = 1, maximum = 99)]
-    pub(in crate::api::rest) replicas: u32,
+    #[schema(value_type = u32, minimum = 1, maximum = 99)]
+    pub(in crate::api::rest) replicas: Whole,
 }

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 use zephyrfs_core::Placement;
 
 use super::bounded::{ChunkIndex, ChunkList, ChunkSize, FileName, FileSize, Hash, Id, OptionalId};
+use crate::api::rest::number::Whole;
 use crate::api::rest::object::Object;
 use crate::service::{ChunkDescription, FileRegistration, RegisteredFile};
 
@@ -17,7 +18,7 @@ pub(in crate::api::rest) struct RegisterFileRequest {
     file_name: String,
     /// Bytes.
     #[schema(value_type = FileSize)]
-    file_size: i64,
+    file_size: Whole,
     /// Of the whole content.
     #[schema(value_type = Hash)]
     file_hash: String,
@@ -39,10 +40,10 @@ pub(in crate::api::rest) struct ChunkMetadata {
     hash: String,
     /// Bytes.
     #[schema(value_type = ChunkSize)]
-    size: i64,
+    size: Whole,
     /// Where it stands in the file; 0 if left out.
     #[schema(value_type = Option<ChunkIndex>)]
-    index: Option<i64>,
+    index: Option<Whole>,
 }
 
 impl From<RegisterFileRequest> for FileRegistration {
@@ -58,7 +59,7 @@ impl From<RegisterFileRequest> for FileRegistration {
         Self {
             file_id,
             file_name,
-            file_size,
+            file_size: file_size.0,
             file_hash,
             chunks: chunks.into_iter().map(|Object(chunk)| chunk.into()).collect(),
             owner_node_id: owner_node_id.unwrap_or_default(),
@@ -77,8 +78,8 @@ impl From<ChunkMetadata> for ChunkDescription {
         Self {
             chunk_id,
             hash,
-            size,
-            index: index.unwrap_or_default(),
+            size: size.0,
+            index: index.unwrap_or_default().0,
         }
     }
 }

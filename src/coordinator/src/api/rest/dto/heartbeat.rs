@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::bounded::{Count, Percent};
+use crate::api::rest::number::Whole;
 use crate::api::rest::object::Object;
 use crate::service::{HeartbeatReport, ReportedStats};
 
@@ -20,24 +21,24 @@ pub(in crate::api::rest) struct NodeHeartbeatRequest {
 pub(in crate::api::rest) struct ReportedNodeStats {
     /// Bytes.
     #[schema(value_type = Option<Count>)]
-    storage_used: Option<i64>,
+    storage_used: Option<Whole>,
     /// Bytes.
     #[schema(value_type = Option<Count>)]
-    storage_available: Option<i64>,
+    storage_available: Option<Whole>,
     #[schema(value_type = Option<Count>)]
-    chunks_stored: Option<i64>,
+    chunks_stored: Option<Whole>,
     /// Bytes per second.
     #[schema(value_type = Option<Count>)]
-    bandwidth_up: Option<i64>,
+    bandwidth_up: Option<Whole>,
     /// Bytes per second.
     #[schema(value_type = Option<Count>)]
-    bandwidth_down: Option<i64>,
+    bandwidth_down: Option<Whole>,
     #[schema(value_type = Option<Percent>)]
     cpu_usage: Option<f64>,
     #[schema(value_type = Option<Percent>)]
     memory_usage: Option<f64>,
     #[schema(value_type = Option<Count>)]
-    uptime_seconds: Option<i64>,
+    uptime_seconds: Option<Whole>,
 }
 
 impl NodeHeartbeatRequest {
@@ -64,14 +65,14 @@ impl From<ReportedNodeStats> for ReportedStats {
             uptime_seconds,
         } = stats;
         Self {
-            storage_used: storage_used.unwrap_or_default(),
-            storage_available: storage_available.unwrap_or_default(),
-            chunks_stored: chunks_stored.unwrap_or_default(),
-            bandwidth_up: bandwidth_up.unwrap_or_default(),
-            bandwidth_down: bandwidth_down.unwrap_or_default(),
+            storage_used: storage_used.unwrap_or_default().0,
+            storage_available: storage_available.unwrap_or_default().0,
+            chunks_stored: chunks_stored.unwrap_or_default().0,
+            bandwidth_up: bandwidth_up.unwrap_or_default().0,
+            bandwidth_down: bandwidth_down.unwrap_or_default().0,
             cpu_usage: cpu_usage.unwrap_or_default(),
             memory_usage: memory_usage.unwrap_or_default(),
-            uptime_seconds: uptime_seconds.unwrap_or_default(),
+            uptime_seconds: uptime_seconds.unwrap_or_default().0,
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::bounded::{Addresses, ByteCount, Capabilities, OptionalId, Reason};
+use crate::api::rest::number::Whole;
 use crate::service::{NodeRegistration, NodeRemoval, RegisteredNode};
 
 /// A node that comes or comes back, as it describes itself.
@@ -19,7 +20,7 @@ pub(in crate::api::rest) struct RegisterNodeRequest {
     addresses: Vec<String>,
     /// Bytes.
     #[schema(value_type = ByteCount)]
-    storage_capacity: i64,
+    storage_capacity: Whole,
     /// `region`, `zone`, `rack` and `host` name its failure domains; others are kept and shown.
     #[schema(value_type = Option<Capabilities>)]
     capabilities: Option<BTreeMap<String, String>>,
@@ -36,7 +37,7 @@ impl From<RegisterNodeRequest> for NodeRegistration {
         Self {
             node_id: node_id.unwrap_or_default(),
             addresses,
-            storage_capacity,
+            storage_capacity: storage_capacity.0,
             capabilities: capabilities.unwrap_or_default(),
         }
     }

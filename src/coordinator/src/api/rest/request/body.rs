@@ -17,6 +17,7 @@ use super::deadline::Deadline;
 use super::json;
 use crate::api::rest::body_limits::BodyLimits;
 use crate::api::rest::failure::Failure;
+use crate::api::rest::object::Object;
 use crate::api::rest::state::RestState;
 
 /// Bytes of each body that count towards no budget: heartbeats and their like get through whatever others send.
@@ -30,7 +31,7 @@ const DISCARD_TIME: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(in crate::api::rest) struct JsonBody<T>(pub(in crate::api::rest) T);
 
-/// A body that is one JSON object or left out.
+/// A body that is one JSON object, or null, or left out.
 #[derive(Debug)]
 pub(in crate::api::rest) struct OptionalJsonBody<T>(pub(in crate::api::rest) T);
 
@@ -39,7 +40,7 @@ impl<T: DeserializeOwned> FromRequest<RestState> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &RestState) -> Result<Self, Failure> {
         match read(request, state).await? {
-            Some(value) => Ok(Self(value)),
+            Some(Object(value)) => Ok(Self(value)),
             None => Err(Failure::invalid("body: is missing; send a JSON object")),
         }
     }
@@ -49,11 +50,14 @@ impl<T: DeserializeOwned + Default> FromRequest<RestState> for OptionalJsonBody<
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &RestState) -> Result<Self, Failure> {
-        Ok(Self(read(request, state).await?.unwrap_or_default()))
+        let value: Option<Option<Object<T>>> = read(request, state).await?;
+        Ok(Self(
+            value.flatten().map(|Object(value)| value).unwrap_or_default(),
+        ))
     }
 }
 
-/// The object in a body; `None` if there is no body.
+/// The value in a body; `None` if there is no body.
 async fn read<T: DeserializeOwned>(request: Request, state: &RestState) -> Result<Option<T>, Failure> {
     let (parts, body) = request.into_parts();
     let Deadline(deadline) = Deadline::of(&parts, state);

@@ -6,9 +6,8 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use crate::api::rest::failure::Failure;
-use crate::api::rest::object::Object;
 
-/// Reads a whole text as one JSON object.
+/// Reads a whole text as one JSON value.
 ///
 /// # Errors
 /// 400: malformed JSON, or a value that does not fit, by its path.
@@ -16,7 +15,7 @@ pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     // Text that no field takes is skipped unread, so that it is checked here.
     let text = std::str::from_utf8(bytes).map_err(|error| malformed(&error))?;
     let mut json = serde_json::Deserializer::from_str(text);
-    let Object(value) = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
         let problem = error.into_inner();
         match problem.classify() {
@@ -60,7 +59,7 @@ mod tests {
     }
 
     fn problem(text: &[u8]) -> String {
-        format!("{:?}", read::<Outer>(text).expect_err("must be refused"))
+        format!("{:?}", read::<Object<Outer>>(text).expect_err("must be refused"))
     }
 
     #[test]
@@ -72,7 +71,7 @@ mod tests {
             inner: vec![Object(Inner { size: 1 })],
             map: None,
         };
-        assert_eq!(read::<Outer>(text).unwrap(), expected);
+        assert_eq!(read::<Object<Outer>>(text).unwrap(), Object(expected));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::api::rest::state::RestState;
 
 /// How much is stored on the replica that answers
 #[utoipa::path(
-    get, path = "/api/v1/admin/database/stats", tag = "admin",
+    get, path = "/api/v1/admin/database/stats", operation_id = "get_database_stats", tag = "admin",
     responses((status = 200, description = "Sizes and row counts", body = DatabaseStatsResponse)),
 )]
 pub(in crate::api::rest) async fn stats(
@@ -24,7 +24,7 @@ pub(in crate::api::rest) async fn stats(
 
 /// Writes a consistent backup to the data directory of the replica that answers
 #[utoipa::path(
-    post, path = "/api/v1/admin/database/backup", tag = "admin",
+    post, path = "/api/v1/admin/database/backup", operation_id = "backup_database", tag = "admin",
     responses((status = 200, description = "Complete and on disk", body = BackupResponse)),
 )]
 pub(in crate::api::rest) async fn backup(
@@ -36,7 +36,7 @@ pub(in crate::api::rest) async fn backup(
 
 /// Runs housekeeping once
 #[utoipa::path(
-    post, path = "/api/v1/admin/database/cleanup", tag = "admin",
+    post, path = "/api/v1/admin/database/cleanup", operation_id = "cleanup_database", tag = "admin",
     responses((status = 200, description = "What was reclaimed", body = CleanupResponse)),
 )]
 pub(in crate::api::rest) async fn cleanup(

@@ -19,7 +19,7 @@ use crate::service::{Limits, LocationsQuery};
 
 /// One chunk
 #[utoipa::path(
-    get, path = "/api/v1/chunks/{id}", tag = "chunks",
+    get, path = "/api/v1/chunks/{id}", operation_id = "get_chunk", tag = "chunks",
     params(("id" = Id, Path, description = "The chunk"), FreshnessParams),
     responses(
         (status = 200, description = "The chunk", body = ChunkDetails),
@@ -56,7 +56,7 @@ impl FromQuery for PreferredCount {
 
 /// The nodes to ask for a chunk
 #[utoipa::path(
-    get, path = "/api/v1/chunks/{id}/locations", tag = "chunks",
+    get, path = "/api/v1/chunks/{id}/locations", operation_id = "find_chunk_locations", tag = "chunks",
     params(("id" = Id, Path, description = "The chunk"), LocationsParams, FreshnessParams),
     responses(
         (status = 200, description = "The nodes; only ones that are there", body = FindChunkLocationsResponse),
@@ -84,7 +84,7 @@ pub(in crate::api::rest) async fn locations(
 
 /// Records that nodes store a chunk, or no longer do
 #[utoipa::path(
-    put, path = "/api/v1/chunks/{id}/locations", tag = "chunks",
+    put, path = "/api/v1/chunks/{id}/locations", operation_id = "update_chunk_locations", tag = "chunks",
     params(("id" = Id, Path, description = "The chunk"), IdempotencyParams),
     request_body = UpdateChunkLocationsRequest,
     responses(
@@ -114,7 +114,7 @@ pub(in crate::api::rest) async fn update_locations(
 
 /// Why a chunk's copies are where they are, and where a further one could go
 #[utoipa::path(
-    get, path = "/api/v1/chunks/{id}/explain", tag = "chunks",
+    get, path = "/api/v1/chunks/{id}/explain", operation_id = "explain_chunk", tag = "chunks",
     params(("id" = Id, Path, description = "The chunk"), FreshnessParams),
     responses(
         (status = 200, description = "Every node, and what speaks against it", body = ChunkExplanation),

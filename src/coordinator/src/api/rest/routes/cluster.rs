@@ -12,7 +12,7 @@ use crate::service::At;
 
 /// Who makes up the coordinator, as the replica that answers sees it
 #[utoipa::path(
-    get, path = "/api/v1/cluster", tag = "cluster",
+    get, path = "/api/v1/cluster", operation_id = "get_cluster_status", tag = "cluster",
     responses((status = 200, description = "The cluster", body = ClusterStatus)),
 )]
 pub(in crate::api::rest) async fn status(State(state): State<RestState>) -> Answer<ClusterStatus> {
@@ -23,7 +23,7 @@ pub(in crate::api::rest) async fn status(State(state): State<RestState>) -> Answ
 
 /// Hands leadership to another member
 #[utoipa::path(
-    post, path = "/api/v1/cluster/transfer-leader", tag = "cluster",
+    post, path = "/api/v1/cluster/transfer-leader", operation_id = "transfer_leader", tag = "cluster",
     request_body = Option<TransferLeaderRequest>,
     responses(
         (status = 200, description = "The other member leads", body = Success),
@@ -43,7 +43,7 @@ pub(in crate::api::rest) async fn transfer_leader(
 
 /// Takes a member out
 #[utoipa::path(
-    delete, path = "/api/v1/cluster/members/{name}", tag = "cluster",
+    delete, path = "/api/v1/cluster/members/{name}", operation_id = "remove_member", tag = "cluster",
     params(("name" = Id, Path, description = "The member")),
     responses(
         (status = 200, description = "It is out", body = Success),
@@ -60,7 +60,7 @@ pub(in crate::api::rest) async fn remove_member(
 
 /// Sets how many replicas there are
 #[utoipa::path(
-    post, path = "/api/v1/cluster/resize", tag = "cluster", request_body = ResizeRequest,
+    post, path = "/api/v1/cluster/resize", operation_id = "resize_cluster", tag = "cluster", request_body = ResizeRequest,
     responses(
         (status = 200, description = "There are so many", body = Success),
         (status = 409, description = "Refused, with what to do", body = ErrorBody),
@@ -71,7 +71,7 @@ pub(in crate::api::rest) async fn resize(
     JsonBody(body): JsonBody<ResizeRequest>,
 ) -> Answer<Success> {
     let ResizeRequest { replicas } = body;
-    done(&state, |status| membership::resize(status, replicas))
+    done(&state, |status| membership::resize(status, replicas.0))
 }
 
 fn done(

@@ -16,7 +16,7 @@ use crate::service::PageQuery;
 
 /// Registers a file and chooses nodes for its chunks
 #[utoipa::path(
-    post, path = "/api/v1/files/register", tag = "files",
+    post, path = "/api/v1/files/register", operation_id = "register_file", tag = "files",
     params(IdempotencyParams), request_body = RegisterFileRequest,
     responses(
         (status = 201, description = "Registered, now or before", body = RegisterFileResponse),
@@ -40,7 +40,7 @@ pub(in crate::api::rest) async fn register(
 
 /// One file with its chunks
 #[utoipa::path(
-    get, path = "/api/v1/files/{id}", tag = "files",
+    get, path = "/api/v1/files/{id}", operation_id = "get_file_info", tag = "files",
     params(("id" = Id, Path, description = "The file"), FreshnessParams),
     responses(
         (status = 200, description = "The file", body = GetFileInfoResponse),
@@ -63,7 +63,7 @@ pub(in crate::api::rest) async fn one(
 
 /// Deletes a file and lets go of its chunks
 #[utoipa::path(
-    delete, path = "/api/v1/files/{id}", tag = "files",
+    delete, path = "/api/v1/files/{id}", operation_id = "delete_file", tag = "files",
     params(("id" = Id, Path, description = "The file"), IdempotencyParams),
     responses(
         (status = 200, description = "Deleted", body = Success),
@@ -86,7 +86,7 @@ pub(in crate::api::rest) async fn delete(
 
 /// Files by id
 #[utoipa::path(
-    get, path = "/api/v1/files", tag = "files", params(PageParams, FreshnessParams),
+    get, path = "/api/v1/files", operation_id = "list_files", tag = "files", params(PageParams, FreshnessParams),
     responses((status = 200, description = "A page of files", body = List<FileSummary>)),
 )]
 pub(in crate::api::rest) async fn list(

@@ -9,7 +9,7 @@ use crate::api::rest::state::RestState;
 
 /// The network in numbers, with its active nodes
 #[utoipa::path(
-    get, path = "/api/v1/network/status", tag = "network", params(FreshnessParams),
+    get, path = "/api/v1/network/status", operation_id = "get_network_status", tag = "network", params(FreshnessParams),
     responses((status = 200, description = "The network", body = GetNetworkStatusResponse)),
 )]
 pub(in crate::api::rest) async fn status(
@@ -24,7 +24,7 @@ pub(in crate::api::rest) async fn status(
 
 /// The network in numbers
 #[utoipa::path(
-    get, path = "/api/v1/network/stats", tag = "network", params(FreshnessParams),
+    get, path = "/api/v1/network/stats", operation_id = "get_network_stats", tag = "network", params(FreshnessParams),
     responses((status = 200, description = "The numbers", body = NetworkStatsResponse)),
 )]
 pub(in crate::api::rest) async fn stats(

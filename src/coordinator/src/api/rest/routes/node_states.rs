@@ -11,7 +11,7 @@ use crate::service::{NodeStateRequest, RequestContext};
 
 /// Stops placing on a node; its chunks are to move elsewhere
 #[utoipa::path(
-    post, path = "/api/v1/nodes/{id}/drain", tag = "nodes",
+    post, path = "/api/v1/nodes/{id}/drain", operation_id = "drain_node", tag = "nodes",
     params(("id" = Id, Path, description = "The node"), IdempotencyParams),
     responses(
         (status = 200, description = "Draining", body = NodeStateResponse),
@@ -28,7 +28,7 @@ pub(in crate::api::rest) async fn drain(
 
 /// Takes a drain or a maintenance back: the node is in service again
 #[utoipa::path(
-    post, path = "/api/v1/nodes/{id}/activate", tag = "nodes",
+    post, path = "/api/v1/nodes/{id}/activate", operation_id = "activate_node", tag = "nodes",
     params(("id" = Id, Path, description = "The node"), IdempotencyParams),
     responses(
         (status = 200, description = "In service", body = NodeStateResponse),
@@ -45,7 +45,7 @@ pub(in crate::api::rest) async fn activate(
 
 /// Announces an absence: for so long the node's silence starts no repair
 #[utoipa::path(
-    post, path = "/api/v1/nodes/{id}/maintenance", tag = "nodes",
+    post, path = "/api/v1/nodes/{id}/maintenance", operation_id = "maintain_node", tag = "nodes",
     params(("id" = Id, Path, description = "The node"), IdempotencyParams),
     request_body = MaintenanceRequest,
     responses(

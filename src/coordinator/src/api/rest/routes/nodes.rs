@@ -23,7 +23,7 @@ const DEFAULT_ACTIVE_NODES: i64 = 50;
 
 /// Registers a node, or registers it again
 #[utoipa::path(
-    post, path = "/api/v1/nodes/register", tag = "nodes",
+    post, path = "/api/v1/nodes/register", operation_id = "register_node", tag = "nodes",
     params(IdempotencyParams), request_body = RegisterNodeRequest,
     responses((status = 200, description = "Registered", body = RegisterNodeResponse)),
 )]
@@ -38,7 +38,7 @@ pub(in crate::api::rest) async fn register(
 
 /// Takes a node's sign of life, and tells it what to do
 #[utoipa::path(
-    post, path = "/api/v1/nodes/{id}/heartbeat", tag = "nodes",
+    post, path = "/api/v1/nodes/{id}/heartbeat", operation_id = "node_heartbeat", tag = "nodes",
     params(("id" = Id, Path, description = "The node")), request_body = NodeHeartbeatRequest,
     responses(
         (status = 200, description = "Taken", body = NodeHeartbeatResponse),
@@ -62,7 +62,7 @@ pub(in crate::api::rest) async fn heartbeat(
 
 /// Unregisters a node for good; its chunks are moved elsewhere
 #[utoipa::path(
-    post, path = "/api/v1/nodes/{id}/unregister", tag = "nodes",
+    post, path = "/api/v1/nodes/{id}/unregister", operation_id = "unregister_node", tag = "nodes",
     params(("id" = Id, Path, description = "The node"), IdempotencyParams),
     request_body = Option<UnregisterNodeRequest>,
     responses(
@@ -85,6 +85,10 @@ pub(in crate::api::rest) async fn unregister(
     )
 }
 
+/// Nodes that one request may leave out: as many as fit into a request's target, however long and strange their ids are.
+/// Over gRPC it may be more.
+const MAX_EXCLUDED: usize = 40;
+
 /// Which active nodes.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -94,23 +98,30 @@ pub(in crate::api::rest) struct ActiveNodesParams {
     #[param(minimum = 0, maximum = 2_147_483_647)]
     limit: Option<i32>,
     /// Nodes to leave out.
-    #[param(value_type = Option<Vec<Id>>, max_items = 1_000)]
+    #[param(value_type = Option<Vec<Id>>, max_items = 40)]
     exclude: Option<Vec<String>>,
 }
 
 impl FromQuery for ActiveNodesQuery {
     fn from_query(pairs: &QueryPairs<'_>, _: &Limits) -> Result<Self, Failure> {
         let limit = pairs.number("limit", 0..=i64::from(i32::MAX))?;
+        let exclude = pairs.all("exclude")?;
+        if exclude.len() > MAX_EXCLUDED {
+            return Err(Failure::invalid(format!(
+                "exclude: must be given at most {MAX_EXCLUDED} times, got {}",
+                exclude.len()
+            )));
+        }
         Ok(Self {
             limit: limit.unwrap_or(DEFAULT_ACTIVE_NODES),
-            exclude: pairs.all("exclude")?,
+            exclude,
         })
     }
 }
 
 /// Active nodes, longest uptime first
 #[utoipa::path(
-    get, path = "/api/v1/nodes/active", tag = "nodes", params(ActiveNodesParams, FreshnessParams),
+    get, path = "/api/v1/nodes/active", operation_id = "get_active_nodes", tag = "nodes", params(ActiveNodesParams, FreshnessParams),
     responses((status = 200, description = "The nodes", body = GetActiveNodesResponse)),
 )]
 pub(in crate::api::rest) async fn active(
@@ -125,7 +136,7 @@ pub(in crate::api::rest) async fn active(
 
 /// One node
 #[utoipa::path(
-    get, path = "/api/v1/nodes/{id}", tag = "nodes",
+    get, path = "/api/v1/nodes/{id}", operation_id = "get_node", tag = "nodes",
     params(("id" = Id, Path, description = "The node"), FreshnessParams),
     responses(
         (status = 200, description = "The node", body = NodeRecord),
@@ -161,7 +172,7 @@ impl FromQuery for NodeListQuery {
 
 /// Nodes by id, unregistered ones among the inactive
 #[utoipa::path(
-    get, path = "/api/v1/nodes", tag = "nodes", params(NodeListParams, PageParams, FreshnessParams),
+    get, path = "/api/v1/nodes", operation_id = "list_nodes", tag = "nodes", params(NodeListParams, PageParams, FreshnessParams),
     responses((status = 200, description = "A page of nodes", body = List<NodeRecord>)),
 )]
 pub(in crate::api::rest) async fn list(

@@ -36,7 +36,7 @@ impl FromQuery for TaskListQuery {
 
 /// Tasks that are not finished
 #[utoipa::path(
-    get, path = "/api/v1/tasks", tag = "tasks", params(TaskListParams, PageParams, FreshnessParams),
+    get, path = "/api/v1/tasks", operation_id = "list_tasks", tag = "tasks", params(TaskListParams, PageParams, FreshnessParams),
     responses((status = 200, description = "A page of tasks", body = List<TaskRecord>)),
 )]
 pub(in crate::api::rest) async fn list(
