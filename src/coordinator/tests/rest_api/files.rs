@@ -113,7 +113,7 @@ async fn what_is_left_out_or_wrong_is_named() {
         reply.assert_error(400, &format!("chunks[1]: missing field `{field}`"));
     }
     let reply = register(&|body| body["chunks"][1]["size"] = json!("1000")).await;
-    reply.assert_error(400, "chunks[1].size: invalid type: string \"1000\", expected i64");
+    reply.assert_error(400, "chunks[1].size: invalid type: string \"1000\", expected a whole number");
     let reply = register(&|body| body["chunks"][1]["size"] = json!(-1)).await;
     reply.assert_error(400, "chunks[1].size: must not be negative, got -1");
     let reply = register(&|body| body["file_id"] = json!("")).await;
