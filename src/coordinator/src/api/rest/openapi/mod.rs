@@ -1,4 +1,5 @@
-//! The API's own description: collected from the handlers, completed here with what all of them share, and served.
+//! The API's own description: collected from the handlers, completed here with what all of them share, and
+//! served.
 
 mod answers;
 mod links;
