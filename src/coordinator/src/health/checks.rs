@@ -33,8 +33,8 @@ impl HealthChecks {
         self.engine.get_or_init(|| engine);
     }
 
-    /// Whether this process works. It does not depend on other replicas, a leader, or load: what a restart would not
-    /// mend is left out.
+    /// Whether this process works. It does not depend on other replicas, a leader, or load: what a restart
+    /// would not mend is left out.
     pub fn live(&self) -> Report {
         Report::of([
             ("event_loop", self.event_loop()),

@@ -55,8 +55,8 @@ impl Lifecycle {
         self.state().phase
     }
 
-    /// Says that a listener takes connections, until what is returned is dropped. Held by the task that serves it, so that
-    /// a listener whose task ended is known to be down.
+    /// Says that a listener takes connections, until what is returned is dropped. Held by the task that
+    /// serves it, so that a listener whose task ended is known to be down.
     #[must_use = "the listener counts as down once this is dropped"]
     pub fn listener_up(&self, name: &'static str) -> ListenerUp {
         self.state().listeners.insert(name, true);

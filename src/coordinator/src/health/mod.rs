@@ -1,8 +1,9 @@
 //! What probes and people ask a replica about itself: is it alive, should it be asked, is everything well.
 //!
-//! Every answer comes from memory in milliseconds and waits for nobody: not for the engine, not for a leader, not for a
-//! disk. The composition root tells the [`Lifecycle`] where the process stands; [`HealthChecks`] turns that and the
-//! engine's own status into reports; [`router`] serves them, and the metrics, on a port of their own.
+//! Every answer comes from memory in milliseconds and waits for nobody: not for the engine, not for a leader,
+//! not for a disk. The composition root tells the [`Lifecycle`] where the process stands; [`HealthChecks`]
+//! turns that and the engine's own status into reports; [`router`] serves them, and the metrics, on a port of
+//! their own.
 
 mod checks;
 mod lifecycle;

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 /// How often the task beats.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Silence after which the runtime counts as stuck. Far above what a starved processor or a slow disk explains: a restart
-/// would not help against those.
+/// Silence after which the runtime counts as stuck. Far above what a starved processor or a slow disk
+/// explains: a restart would not help against those.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
 
 /// The beat of the runtime. Clones share it.

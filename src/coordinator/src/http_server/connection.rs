@@ -15,7 +15,8 @@ use super::ServerOptions;
 use super::client_stream::ClientStream;
 use super::head_timer::{Arrivals, HeadTimer};
 
-/// Bytes that a connection may hold of what it reads or writes. A head larger than this is refused by hyper with 431.
+/// Bytes that a connection may hold of what it reads or writes. A head larger than this is refused by hyper
+/// with 431.
 const BUFFER_SIZE: usize = 48 << 10;
 
 /// How a server tells its connections to end.

@@ -1,8 +1,9 @@
-//! When a connection is given up for want of a request: soon once a request has begun, later between two requests.
+//! When a connection is given up for want of a request: soon once a request has begun, later between two
+//! requests.
 //!
-//! hyper has one timeout for both and starts it when the request before is done. With that alone, either a slow client
-//! could hold a connection for as long as an idle one, or idle ones would be closed in the moment their owner, a storage
-//! node that keeps a steady beat, sends the next request.
+//! hyper has one timeout for both and starts it when the request before is done. With that alone, either a
+//! slow client could hold a connection for as long as an idle one, or idle ones would be closed in the moment
+//! their owner, a storage node that keeps a steady beat, sends the next request.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -31,7 +32,8 @@ impl Arrivals {
     }
 }
 
-/// The timer of one connection. hyper asks it for nothing but the time at which to give up waiting for a head.
+/// The timer of one connection. hyper asks it for nothing but the time at which to give up waiting for a
+/// head.
 #[derive(Debug)]
 pub(super) struct HeadTimer {
     arrivals: Arc<Arrivals>,
@@ -61,7 +63,8 @@ impl Timer for HeadTimer {
         self.sleep_until(Instant::now() + duration)
     }
 
-    /// Waits until a head is overdue. hyper's own idea of when that is, which knows no idle time, is left aside.
+    /// Waits until a head is overdue. hyper's own idea of when that is, which knows no idle time, is left
+    /// aside.
     fn sleep_until(&self, _deadline: Instant) -> Pin<Box<dyn Sleep>> {
         let is_first = self.is_first.swap(false, Ordering::Relaxed);
         self.arrivals.forget();
@@ -92,7 +95,8 @@ impl Future for HeadSleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        // hyper polls this right after it has read what there was, so the time of the poll is that of the first byte.
+        // hyper polls this right after it has read what there was, so the time of the poll is that of the
+        // first byte.
         if !self.has_begun && self.arrivals.any() {
             self.has_begun = true;
             let overdue = tokio::time::Instant::now() + self.header_timeout;

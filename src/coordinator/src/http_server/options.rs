@@ -9,11 +9,11 @@ pub struct ServerOptions {
     pub name: &'static str,
     /// Connections at a time; further ones wait in the kernel's queue.
     pub max_connections: usize,
-    /// How long a client may take from the first byte of a request to the end of its head, and a new connection until
-    /// the end of its first one.
+    /// How long a client may take from the first byte of a request to the end of its head, and a new
+    /// connection until the end of its first one.
     pub header_timeout: Duration,
-    /// How long a connection may stay open between two requests. Longer than the interval at which storage nodes send
-    /// heartbeats, so that they are not cut off in the moment of sending one.
+    /// How long a connection may stay open between two requests. Longer than the interval at which storage
+    /// nodes send heartbeats, so that they are not cut off in the moment of sending one.
     pub idle_timeout: Duration,
     /// How long a client may take none of a response before it is given up.
     pub write_timeout: Duration,

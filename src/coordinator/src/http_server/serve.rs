@@ -13,11 +13,12 @@ use tokio_util::task::TaskTracker;
 use super::ServerOptions;
 use super::connection::{self, Stop};
 
-/// How long to wait after the system refused to hand out a connection, most often for want of file descriptors.
+/// How long to wait after the system refused to hand out a connection, most often for want of file
+/// descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// Serves `app` until `shutdown` is cancelled; then takes no further connection, closes the idle ones, lets requests
-/// finish for as long as the options allow, and returns.
+/// Serves `app` until `shutdown` is cancelled; then takes no further connection, closes the idle ones, lets
+/// requests finish for as long as the options allow, and returns.
 pub async fn serve(listener: TcpListener, app: Router, options: ServerOptions, shutdown: CancellationToken) {
     let options = Arc::new(options);
     let slots = Arc::new(Semaphore::new(options.max_connections));
@@ -67,7 +68,8 @@ pub async fn serve(listener: TcpListener, app: Router, options: ServerOptions, s
     }
 }
 
-/// The next connection, once there is a slot for it: until then it stays in the kernel's queue, which is bounded too.
+/// The next connection, once there is a slot for it: until then it stays in the kernel's queue, which is
+/// bounded too.
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,

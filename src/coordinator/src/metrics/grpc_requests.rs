@@ -1,6 +1,7 @@
 //! Counts and times gRPC requests: a tower layer over whatever HTTP body the server has.
 //!
-//! An RPC's status is in the trailers, so an answer is counted when its body has ended, or when it is given up.
+//! An RPC's status is in the trailers, so an answer is counted when its body has ended, or when it is given
+//! up.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -42,7 +42,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// A registry with everything but the engine's gauges, which follow with [`Self::observe`] once there is an engine.
+    /// A registry with everything but the engine's gauges, which follow with [`Self::observe`] once there is
+    /// an engine.
     ///
     /// # Errors
     /// [`MetricsError::Setup`].

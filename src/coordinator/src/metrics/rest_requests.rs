@@ -1,4 +1,5 @@
-//! Counts and times REST requests: a middleware for the whole router, so that it sees what matched and what did not.
+//! Counts and times REST requests: a middleware for the whole router, so that it sees what matched and what
+//! did not.
 
 use std::time::Instant;
 

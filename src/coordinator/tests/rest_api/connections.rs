@@ -92,6 +92,24 @@ async fn further_clients_wait_until_one_leaves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_takes_no_answer_is_given_up() {
+    let server = Server::start_with(|settings| {
+        settings.rest.server.max_connections = 1;
+        settings.rest.server.write_timeout = Duration::from_millis(300);
+    })
+    .await;
+    let mut greedy = server.connect().await;
+    // Far more than the kernel keeps for a client that reads nothing.
+    let many = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: a\r\n\r\n".repeat(60);
+    greedy.write_all(&many).await.unwrap();
+    let mut other = server.connect().await;
+    other.write_all(GET).await.unwrap();
+    answer(&mut other).await;
+    drop((greedy, other));
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn large_bodies_that_hang_do_not_keep_small_ones_out() {
     let server = Server::start_with(|settings| settings.rest.max_body_size = 64 << 10).await;
     let mut hanging = Vec::new();

@@ -113,7 +113,10 @@ async fn what_is_left_out_or_wrong_is_named() {
         reply.assert_error(400, &format!("chunks[1]: missing field `{field}`"));
     }
     let reply = register(&|body| body["chunks"][1]["size"] = json!("1000")).await;
-    reply.assert_error(400, "chunks[1].size: invalid type: string \"1000\", expected i64");
+    reply.assert_error(
+        400,
+        "chunks[1].size: invalid type: string \"1000\", expected a whole number",
+    );
     let reply = register(&|body| body["chunks"][1]["size"] = json!(-1)).await;
     reply.assert_error(400, "chunks[1].size: must not be negative, got -1");
     let reply = register(&|body| body["file_id"] = json!("")).await;
@@ -128,5 +131,17 @@ async fn what_is_left_out_or_wrong_is_named() {
     })
     .await;
     assert_eq!(reply.status, 201, "{reply:?}");
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_waits_for_its_index_until_the_time_runs_out() {
+    let server = Server::start_with(|settings| {
+        settings.rest.request_timeout = std::time::Duration::from_millis(300);
+    })
+    .await;
+    let late = server.get("/api/v1/files?at_least=1000000").await;
+    late.assert_error(504, "");
+    assert_eq!(late.body["error"], "deadline exceeded");
     server.end().await;
 }

@@ -1,4 +1,5 @@
-//! The REST API, the health port and the metrics over the embedded engine, as a client on the network sees them.
+//! The REST API, the health port and the metrics over the embedded engine, as a client on the network sees
+//! them.
 
 #![allow(
     clippy::unwrap_used,

@@ -103,6 +103,7 @@ async fn unknown_paths_and_methods_are_told_in_json() {
         "/api/v1/nodes/",
         "/api/v1/nodes/a/b/c",
         "/api/v2/nodes",
+        "/docs/nothing.js",
     ] {
         server.get(path).await.assert_error(404, "nothing is served at /");
     }

@@ -13,8 +13,8 @@ use crate::service::{InvalidField, ServiceError};
 /// Characters of details at most: a value that a client sent may be quoted in them, and may be long.
 const MAX_DETAILS: usize = 1_000;
 
-/// How long a client should wait before it sends a request again that could not be served: a new leader is found, or
-/// what was waiting is done, in about that time.
+/// How long a client should wait before it sends a request again that could not be served: a new leader is
+/// found, or what was waiting is done, in about that time.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
 /// Why a request was not answered with what it asked for.

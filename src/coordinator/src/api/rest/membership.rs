@@ -1,5 +1,5 @@
-//! What may be asked of the coordinator's own replicas, and the honest answers of one that is alone: nothing here changes who
-//! they are. Pure: from the state of the cluster to an answer.
+//! What may be asked of the coordinator's own replicas, and the honest answers of one that is alone: nothing
+//! here changes who they are. Pure: from the state of the cluster to an answer.
 
 use axum::http::StatusCode;
 use zephyrfs_core::engine::{EngineStatus, Member};

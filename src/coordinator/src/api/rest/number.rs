@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
-/// A whole number of 64 bits, however it is spelled: to JSON, `5`, `5.0` and `5e0` are the same number, and there are writers
-/// that know no other than the second.
+/// A whole number of 64 bits, however it is spelled: to JSON, `5`, `5.0` and `5e0` are the same number, and
+/// there are writers that know no other than the second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Whole(pub(super) i64);
 

@@ -37,8 +37,8 @@ pub(super) fn answer<T, B>(
     }
 }
 
-/// A body with `success`: what was done under `status`, or an outcome of the business, with its own status and the same
-/// form, from `refused` and the reason in words.
+/// A body with `success`: what was done under `status`, or an outcome of the business, with its own status
+/// and the same form, from `refused` and the reason in words.
 pub(super) fn outcome<T, B>(
     status: StatusCode,
     result: Result<At<T>, ServiceError>,

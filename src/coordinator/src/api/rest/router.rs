@@ -67,7 +67,8 @@ impl Rest {
             bodies: BodyLimits::new(max_body_size),
             request_timeout,
         };
-        // The last layer sees a request first: counting covers everything, and what a page may read covers every failure.
+        // The last layer sees a request first: counting covers everything, and what a page may read covers
+        // every failure.
         let router = router
             .with_state(state.clone())
             .merge(openapi::routes(&description)?)

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// The form of a span, as a regular expression for the API's description. One number, so that there is one way to write it,
-/// and few enough digits for about a year at most.
+/// The form of a span, as a regular expression for the API's description. One number, so that there is one
+/// way to write it, and few enough digits for about a year at most.
 pub(super) const SPAN_PATTERN: &str =
     "^([1-9][0-9]{0,6}(ms|s)|[1-9][0-9]{0,4}m|[1-9][0-9]{0,2}h|[1-9][0-9]?d)$";
 

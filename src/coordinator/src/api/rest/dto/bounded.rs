@@ -1,7 +1,7 @@
 //! The values of requests that have bounds, as components of the API's description.
 //!
-//! The bounds are settings of the service, which enforces them, so the components are filled in from its limits when the
-//! description is put together; the types here only name them.
+//! The bounds are settings of the service, which enforces them, so the components are filled in from its
+//! limits when the description is put together; the types here only name them.
 
 use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::{Components, ObjectBuilder, Ref, RefOr, Schema, Type};

@@ -82,7 +82,8 @@ impl From<ReportedNodeStats> for ReportedStats {
 pub(in crate::api::rest) struct NodeHeartbeatResponse {
     success: bool,
     message: String,
-    /// Each is one JSON object as text: `{"id","type","chunk_id","hash","size","sources":[{"node_id","address"}],"deadline"}`.
+    /// Each is one JSON object as text:
+    /// `{"id","type","chunk_id","hash","size","sources":[{"node_id","address"}],"deadline"}`.
     tasks: Vec<String>,
 }
 

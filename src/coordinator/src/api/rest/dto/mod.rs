@@ -1,7 +1,7 @@
 //! The JSON forms of requests and answers, by noun, and how they convert to and from the service's types.
 //!
-//! Names of fields are part of the API. What a request may leave out may be null too. Bounds of values are described in
-//! [`bounded`] and enforced by the service.
+//! Names of fields are part of the API. What a request may leave out may be null too. Bounds of values are
+//! described in [`bounded`] and enforced by the service.
 
 mod admin;
 mod bounded;

@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::{Content, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type};
 
-use crate::api::rest::applied_index::APPLIED_INDEX;
-
 /// The only answer without a body.
 const HEAD_TOO_LARGE: &str = "431";
 
@@ -113,7 +111,7 @@ pub(super) fn add_applied_index(operation: &mut Operation) {
                     "The index at which a write took effect or a read was answered",
                 ))
                 .build();
-            response.headers = BTreeMap::from([(APPLIED_INDEX.as_str().to_owned(), header.into())]);
+            response.headers = BTreeMap::from([("X-Applied-Index".to_owned(), header.into())]);
         }
     }
 }

@@ -1,12 +1,15 @@
-//! The API's own description: collected from the handlers, completed here with what all of them share, and served.
+//! The API's own description: collected from the handlers, completed here with what all of them share, and
+//! served.
 
 mod answers;
 mod links;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::http::header;
-use axum::response::{IntoResponse, Redirect};
+use axum::extract::Request;
+use axum::http::{StatusCode, Uri, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::{HttpMethod, Operation, PathItem};
@@ -14,6 +17,7 @@ use utoipa::openapi::{Components, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::dto;
+use super::fallback::unknown_route;
 use crate::service::Limits;
 
 /// Where the description is served.
@@ -79,11 +83,22 @@ pub(super) fn routes(description: &OpenApi) -> Result<Router, serde_json::Error>
         get(async move || ([(header::CONTENT_TYPE, "application/json")], json.clone()).into_response());
     // Without this the page would ask a public service to validate the description.
     let config = Config::new([DESCRIPTION]).validator_url("none");
-    Ok(Router::from(SwaggerUi::new(PAGE).config(config))
+    let page: Router = SwaggerUi::new(PAGE).config(config).into();
+    Ok(page
+        .layer(from_fn(tell_what_is_missing))
         .route(DESCRIPTION, serve.clone())
         .route(DESCRIPTION_BELOW_PREFIX, serve)
         .route("/api", get(async || Redirect::to(PAGE)))
         .route("/api/", get(async || Redirect::to(PAGE))))
+}
+
+/// The page's own answer for a file that it does not have is empty.
+async fn tell_what_is_missing(uri: Uri, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    if response.status() == StatusCode::NOT_FOUND {
+        return unknown_route(uri).await.into_response();
+    }
+    response
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (HttpMethod, &mut Operation)> {

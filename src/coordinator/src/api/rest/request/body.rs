@@ -1,4 +1,5 @@
-//! The body of a request: taken in up to a limit, in time, and only as much of all bodies at once as memory allows.
+//! The body of a request: taken in up to a limit, in time, and only as much of all bodies at once as memory
+//! allows.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -20,11 +21,12 @@ use crate::api::rest::failure::Failure;
 use crate::api::rest::object::Object;
 use crate::api::rest::state::RestState;
 
-/// Bytes of each body that count towards no budget: heartbeats and their like get through whatever others send.
+/// Bytes of each body that count towards no budget: heartbeats and their like get through whatever others
+/// send.
 const FREE_BYTES: usize = 16 << 10;
 
-/// How long the rest of a body that is too large is read and dropped. A client that is still sending when the connection
-/// closes would never see the answer.
+/// How long the rest of a body that is too large is read and dropped. A client that is still sending when the
+/// connection closes would never see the answer.
 const DISCARD_TIME: Duration = Duration::from_secs(2);
 
 /// A body that is one JSON object.

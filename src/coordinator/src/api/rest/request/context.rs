@@ -23,11 +23,12 @@ pub(in crate::api::rest) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_st
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes what `ReadContext` reads")]
 pub(in crate::api::rest) struct FreshnessParams {
-    /// Which state may answer: one that holds every write acknowledged before (`linearizable`, the default), the same
-    /// answered by the leader itself (`leader`), or this replica's own (`local`).
+    /// Which state may answer: one that holds every write acknowledged before (`linearizable`, the default),
+    /// the same answered by the leader itself (`leader`), or this replica's own (`local`).
     #[param(inline)]
     consistency: Option<ConsistencyWord>,
-    /// An `X-Applied-Index` of an earlier answer: the state must contain it, and the answer waits until it does.
+    /// An `X-Applied-Index` of an earlier answer: the state must contain it, and the answer waits until it
+    /// does.
     #[param(minimum = 0, maximum = 18_446_744_073_709_551_615_u64)]
     at_least: Option<u64>,
     /// With `consistency=local`: how far the answer may be behind the leader, such as `2s`.
@@ -54,8 +55,8 @@ pub(in crate::api::rest) enum ConsistencyWord {
 #[into_params(parameter_in = Header)]
 #[allow(dead_code, reason = "describes what `WriteContext` reads")]
 pub(in crate::api::rest) struct IdempotencyParams {
-    /// A key of the client's choice. The same request with the same key has one effect within a day; another request with
-    /// the same key is refused.
+    /// A key of the client's choice. The same request with the same key has one effect within a day; another
+    /// request with the same key is refused.
     #[param(rename = "Idempotency-Key", value_type = Option<IdempotencyKey>)]
     idempotency_key: Option<String>,
 }

@@ -1,5 +1,5 @@
-//! The routes by noun. Each handler converts, calls the service, and converts back; what it may answer is written above it
-//! and becomes its description. Failures that every route shares are added by `openapi`.
+//! The routes by noun. Each handler converts, calls the service, and converts back; what it may answer is
+//! written above it and becomes its description. Failures that every route shares are added by `openapi`.
 
 pub(super) mod admin;
 pub(super) mod chunks;

@@ -85,8 +85,8 @@ pub(in crate::api::rest) async fn unregister(
     )
 }
 
-/// Nodes that one request may leave out: as many as fit into a request's target, however long and strange their ids are.
-/// Over gRPC it may be more.
+/// Nodes that one request may leave out: as many as fit into a request's target, however long and strange
+/// their ids are. Over gRPC it may be more.
 const MAX_EXCLUDED: usize = 40;
 
 /// Which active nodes.
