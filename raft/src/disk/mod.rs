@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use redb::backends::FileBackend;
@@ -54,8 +55,12 @@ impl Files {
     /// [`StoreError::File`] if the directory cannot be made.
     pub fn new(state: PathBuf) -> Result<Self, StoreError> {
         if let Some(directory) = state.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            let missing: Vec<&Path> = directory.ancestors().take_while(|path| !path.exists()).collect();
             std::fs::create_dir_all(directory)
                 .map_err(|source| file_error("create the data directory", directory, source))?;
+            for made in missing.into_iter().filter(|path| !path.as_os_str().is_empty()) {
+                sync_directory(made)?;
+            }
         }
         let log = state.with_extension("log.db");
         Ok(Self { state, log })
@@ -74,7 +79,6 @@ impl Disk for Files {
 
     fn open(&self, kind: DatabaseKind) -> Result<FileBackend, StoreError> {
         let path = self.path(kind);
-        let is_new = !path.exists();
         let file = File::options()
             .read(true)
             .write(true)
@@ -82,10 +86,9 @@ impl Disk for Files {
             .truncate(false)
             .open(path)
             .map_err(|source| file_error("open", path, source))?;
-        if is_new {
-            // A new file is lost in a power cut unless the directory that names it is synced too.
-            sync_directory(path)?;
-        }
+        // A new file is lost in a power cut unless the directory that names it is synced too. Whether that was done when the
+        // file was new nobody knows any more.
+        sync_directory(path)?;
         FileBackend::new(file).doing("open a database file")
     }
 
@@ -128,6 +131,7 @@ pub(crate) fn open_database<D: Disk>(
     let backend = disk.open(kind)?;
     let path = disk.name(kind);
     let head = read_head(&backend, &path)?;
+    start_over_if_unfinished(&backend, &head, &path)?;
     let opened = Builder::new()
         .set_cache_size(cache_size)
         .set_repair_callback({
@@ -161,6 +165,33 @@ pub(crate) fn open_database<D: Disk>(
             source: Box::new(other.into()),
         },
     })
+}
+
+/// Empties a file whose making was cut short: it has a length, and nothing else yet. Nothing was ever stored in it, since
+/// the first thing that a finished one has is a mark at its beginning.
+fn start_over_if_unfinished(
+    backend: &impl StorageBackend,
+    head: &[u8],
+    path: &str,
+) -> Result<(), StoreError> {
+    let is_unfinished = !head.is_empty() && head.iter().all(|&byte| byte == 0);
+    if !is_unfinished {
+        return Ok(());
+    }
+    let whole = || (Bound::Unbounded, Bound::Unbounded);
+    // Somebody else may be making it at this moment.
+    if let Ok(false) = backend.try_lock_range(whole().0, whole().1) {
+        return Err(StoreError::Locked {
+            path: path.to_owned(),
+        });
+    }
+    backend.set_len(0).map_err(|source| StoreError::File {
+        doing: "empty",
+        path: path.to_owned(),
+        source,
+    })?;
+    tracing::info!(path, "The making of this database was cut short; it is made anew");
+    Ok(())
 }
 
 /// The first bytes of a file, to say what it looks like when it is no database of ours.

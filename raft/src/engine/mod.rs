@@ -6,6 +6,7 @@ mod status;
 mod writes;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use openraft::Raft;
 use openraft::type_config::AsyncRuntime;
@@ -31,7 +32,9 @@ pub struct RaftEngine<R: AsyncRuntime, D> {
     disk: D,
     clock: Clock,
     /// Bytes of commands that may be on their way at once, in units of [`writes::ADMISSION_UNIT`].
-    admission: Semaphore,
+    admission: Arc<Semaphore>,
+    /// Whether everything that was committed before the start is applied again.
+    recovered: AtomicBool,
 }
 
 impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {

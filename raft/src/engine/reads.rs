@@ -126,10 +126,9 @@ impl<R: AsyncRuntime, D: Disk> Engine for RaftEngine<R, D> {
     ) -> Result<At<Page<FileId, FileRow>>, EngineError> {
         self.freshen(freshness).await?;
         self.read(|state| {
-            Ok(cut(
-                state.files_after(after.as_ref(), limit.saturating_add(1))?,
-                limit,
-            ))
+            let (items, more) = state.files_after(after.as_ref(), limit)?;
+            let next = items.last().filter(|_| more).map(|(id, _)| id.clone());
+            Ok(Page { items, next })
         })
     }
 
@@ -182,16 +181,17 @@ impl<R: AsyncRuntime, D: Disk> Engine for RaftEngine<R, D> {
     async fn dump(&self, take: &mut (dyn FnMut(Row) -> bool + Send)) -> Result<AppliedIndex, EngineError> {
         self.store.flush().await.map_err(|error| store_error(&error))?;
         let (header, mut batches) = self.store.dump().map_err(|error| store_error(&error))?;
-        'rows: while let Some(batch) = batches.next().await {
-            for row in batch.map_err(|error| store_error(&error))? {
-                if !take(row) {
-                    break 'rows;
-                }
+        while let Some(batch) = batches.next().await {
+            let batch = batch.map_err(|error| store_error(&error))?;
+            if batch.is_empty() || !batch.into_iter().all(&mut *take) {
+                return Ok(AppliedIndex::new(
+                    header.applied.map_or(0, |applied| applied.index),
+                ));
             }
         }
-        Ok(AppliedIndex::new(
-            header.applied.map_or(0, |applied| applied.index),
-        ))
+        Err(EngineError::Failed {
+            reason: "the rows ended before the end of the state".to_owned(),
+        })
     }
 
     fn now(&self) -> Timestamp {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
@@ -131,7 +132,8 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             log,
             disk,
             clock,
-            admission: Semaphore::new(max_pending_bytes / writes::ADMISSION_UNIT),
+            admission: Arc::new(Semaphore::new(max_pending_bytes / writes::ADMISSION_UNIT)),
+            recovered: AtomicBool::new(false),
         });
         flush_regularly::<R, D>(&engine, timing.flush);
         Ok(engine)
@@ -145,8 +147,9 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         self.raft
             .wait_for_recovery(None)
             .await
-            .map(drop)
-            .map_err(|error| StartError::Raft(error.to_string()))
+            .map_err(|error| StartError::Raft(error.to_string()))?;
+        self.recovered.store(true, Ordering::Release);
+        Ok(())
     }
 }
 
@@ -197,16 +200,28 @@ async fn form_alone<R: AsyncRuntime>(
     Ok(())
 }
 
+/// The log is purged after so many bytes, if not earlier after so many entries: commands differ in size by a factor of a
+/// thousand.
+const PURGE_BYTES: u64 = 256 << 20;
+
 /// Writes what was applied to disk from time to time, as long as the engine lives.
 fn flush_regularly<R: AsyncRuntime, D: Disk>(engine: &Arc<RaftEngine<R, D>>, every: Duration) {
     let engine = Arc::downgrade(engine);
     drop(R::spawn(async move {
+        let mut grown = 0;
         loop {
             R::sleep(every).await;
             let Some(engine) = engine.upgrade() else { return };
             let dirty = engine.store.read().is_dirty();
             if dirty {
                 engine.store.flush_soon();
+            }
+            grown += engine.log.growth();
+            if grown > PURGE_BYTES {
+                grown = 0;
+                if let Err(fatal) = engine.raft.trigger().snapshot().await {
+                    tracing::debug!(%fatal, "No snapshot is made any more");
+                }
             }
         }
     }));

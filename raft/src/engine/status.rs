@@ -1,5 +1,7 @@
 //! What operators and probes want to know, from memory.
 
+use std::sync::atomic::Ordering;
+
 use openraft::ServerState;
 use openraft::async_runtime::WatchReceiver;
 use openraft::type_config::AsyncRuntime;
@@ -45,15 +47,15 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             }
         });
         let failed = self.failure();
-        let recovering = metrics.cluster_committed.is_none() || applied < committed;
+        // Only a start is waited for. Later, applying runs a little behind the log whenever there is something to apply.
+        let recovering = !self.recovered.load(Ordering::Acquire);
         let not_ready = match (&failed, &leader) {
             (Some(reason), _) => Some(reason.clone()),
             (None, None) => Some("there is no leader".to_owned()),
-            (None, Some(_)) if recovering && applied < metrics.last_log_index => Some(format!(
-                "applying the log: {} of {}",
-                applied.unwrap_or(0),
-                metrics.last_log_index.unwrap_or(0)
-            )),
+            (None, Some(_)) if recovering => {
+                let (applied, last) = (applied.unwrap_or(0), metrics.last_log_index.unwrap_or(0));
+                Some(format!("applying the log: {applied} of {last}"))
+            }
             (None, Some(_)) => None,
         };
         EngineStatus {

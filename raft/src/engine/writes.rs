@@ -1,8 +1,10 @@
 //! Commands on their way through the log.
 
+use std::sync::Arc;
+
 use openraft::error::{ClientWriteError, Fatal, RaftError};
 use openraft::type_config::AsyncRuntime;
-use tokio::sync::SemaphorePermit;
+use tokio::sync::OwnedSemaphorePermit;
 use zephyrfs_core::engine::{At, EngineError};
 use zephyrfs_core::{Envelope, Proposal, Response};
 
@@ -23,8 +25,18 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         let command = LogCommand::new(envelope).map_err(|error| EngineError::Failed {
             reason: format!("a command cannot be encoded: {error}"),
         })?;
-        let _admitted = self.admit(command.bytes().len())?;
-        let written = self.raft.client_write(command).await.map_err(write_error::<R>)?;
+        let admitted = self.admit(command.bytes().len())?;
+        let raft = self.raft.clone();
+        // Whoever waits may give up; the command still takes memory until it is through.
+        let written = R::spawn(async move {
+            let written = raft.client_write(command).await;
+            drop(admitted);
+            written
+        });
+        let written = written.await.map_err(|error| EngineError::UnknownOutcome {
+            reason: format!("the write was cut off on its way: {error}"),
+        })?;
+        let written = written.map_err(write_error::<R>)?;
         match written.data {
             Outcome::Decided(index, Ok(value)) => Ok(At { index, value }),
             Outcome::Decided(index, Err(rejection)) => Err(EngineError::Rejected { rejection, index }),
@@ -35,10 +47,10 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
     }
 
     /// Commands on their way take memory until they are applied, so no more are let in than there is room for.
-    fn admit(&self, bytes: usize) -> Result<SemaphorePermit<'_>, EngineError> {
+    fn admit(&self, bytes: usize) -> Result<OwnedSemaphorePermit, EngineError> {
         let units = u32::try_from(bytes.div_ceil(ADMISSION_UNIT)).unwrap_or(u32::MAX);
-        self.admission
-            .try_acquire_many(units)
+        Arc::clone(&self.admission)
+            .try_acquire_many_owned(units)
             .map_err(|error| match error {
                 tokio::sync::TryAcquireError::Closed => EngineError::Unavailable {
                     reason: "this replica is stopping; try another".to_owned(),

@@ -19,13 +19,19 @@ pub(crate) struct Base {
 impl Base {
     /// Makes sure that every table exists.
     pub(crate) fn create(database: &Database) -> Result<(), StoreError> {
-        let transaction = database.begin_write().doing("begin creating tables")?;
-        for table in Table::ALL {
-            transaction
-                .open_table(table.definition())
-                .doing("create a table")?;
+        let existing = database.begin_read().doing("begin reading")?;
+        let existing = existing.list_tables().doing("list the tables")?.count();
+        if existing == Table::ALL.len() {
+            return Ok(());
         }
-        transaction.commit().doing("commit the tables")
+        Self::commit_with(database, |transaction| {
+            for table in Table::ALL {
+                transaction
+                    .open_table(table.definition())
+                    .doing("create a table")?;
+            }
+            Ok(())
+        })
     }
 
     /// The last committed state.

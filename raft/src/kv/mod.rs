@@ -9,6 +9,6 @@ mod base;
 mod layer;
 mod layered;
 
-pub(crate) use base::Base;
+pub(crate) use base::{Base, Pair};
 pub(crate) use layer::{Layer, Table};
 pub(crate) use layered::{Layered, Stamp};

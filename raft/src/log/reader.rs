@@ -51,24 +51,28 @@ impl<R: AsyncRuntime> LogReader<R> {
             let after = |log_id: Option<LogId<R>>| log_id.map_or(0, |log_id| log_id.index + 1);
             (start.max(after(tail.purged)), end.min(after(tail.last)))
         };
-        // What is not in memory is on disk: entries leave memory only once they are durable.
-        let in_memory_from = self.shared.tail().first_index().unwrap_or(u64::MAX);
-        if start < in_memory_from && !self.read_from_disk(start, end.min(in_memory_from), &mut batch)? {
-            return Ok(batch.entries);
-        }
-        let tail = self.shared.tail();
-        let from = start.max(in_memory_from);
-        if tail.first_index().is_some_and(|first| first > from) {
-            // The rest has left memory meanwhile, so all of it is on disk.
-            self.read_from_disk(from, end, &mut batch)?;
-            return Ok(batch.entries);
-        }
-        for entry in tail.range(from, end.max(from)) {
-            if !batch.add(entry.clone()) {
-                break;
+        let mut from = start;
+        loop {
+            // What is not in memory is on disk: entries leave memory only once they are durable. They may leave while the
+            // disk is read, so memory is asked again until it has what comes next.
+            let in_memory_from = {
+                let tail = self.shared.tail();
+                let first = tail.first_index().unwrap_or(u64::MAX);
+                if from >= end || first <= from {
+                    for entry in tail.range(from, end.max(from)) {
+                        if !batch.add(entry.clone()) {
+                            break;
+                        }
+                    }
+                    return Ok(batch.entries);
+                }
+                first.min(end)
+            };
+            if !self.read_from_disk(from, in_memory_from, &mut batch)? {
+                return Ok(batch.entries);
             }
+            from = in_memory_from;
         }
-        Ok(batch.entries)
     }
 
     /// Answers whether the batch still has room.

@@ -1,13 +1,14 @@
 //! What the log's users and its writer share.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use futures::channel::oneshot;
 use openraft::type_config::AsyncRuntime;
 
 use super::tail::Tail;
-use super::write::Write;
+use super::write::{Change, Waiting, Write};
 use crate::error::StoreError;
 use crate::queue::Queue;
 
@@ -17,6 +18,8 @@ pub(super) struct Shared<R: AsyncRuntime> {
     pub(super) queue: Queue<Write<R>>,
     failed: Mutex<Option<String>>,
     closing: Mutex<Closing>,
+    /// Bytes appended since somebody asked.
+    growth_bytes: AtomicU64,
 }
 
 /// Whether the writer has ended, and who waits for that.
@@ -34,6 +37,7 @@ impl<R: AsyncRuntime> Shared<R> {
             queue: Queue::default(),
             failed: Mutex::new(None),
             closing: Mutex::default(),
+            growth_bytes: AtomicU64::new(0),
         }
     }
 
@@ -43,6 +47,16 @@ impl<R: AsyncRuntime> Shared<R> {
 
     pub(super) fn tail_mut(&self) -> RwLockWriteGuard<'_, Tail<R>> {
         self.tail.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// So many bytes were appended.
+    pub(super) fn grew(&self, bytes: usize) {
+        self.growth_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Bytes appended since this was last asked.
+    pub(super) fn growth(&self) -> u64 {
+        self.growth_bytes.swap(0, Ordering::Relaxed)
     }
 
     /// The writer failed, and why.
@@ -58,13 +72,15 @@ impl<R: AsyncRuntime> Shared<R> {
         }
     }
 
-    /// Hands a write to the writer.
-    pub(super) fn push(&self, write: Write<R>) -> io::Result<()> {
+    /// Hands a change to the writer.
+    pub(super) fn push(&self, change: Change<R>, waiting: Option<Waiting<R>>) -> io::Result<()> {
         self.check()?;
         // The queue closes when the replica stops or the writer failed; whoever waits is told either way.
-        if let Err(write) = self.queue.push(write) {
+        if let Err(refused) = self.queue.push(Write { change, waiting }) {
             let reason = "the log is closed";
-            write.refuse(reason);
+            if let Some(waiting) = refused.waiting {
+                waiting.tell(Some(reason));
+            }
             return Err(StoreError::Stopped(reason.to_owned()).into());
         }
         Ok(())

@@ -13,8 +13,8 @@ use super::identity::Identity;
 use super::reader::LogReader;
 use super::record::{ENTRIES, VALUES, decode_entry, decode_value, decode_vote, log_id_from_record};
 use super::shared::Shared;
-use super::tail::Tail;
-use super::write::Write;
+use super::tail::{Tail, size_of};
+use super::write::{Change, Waiting};
 use super::writer::{COMMITTED_KEY, PURGED_KEY, VOTE_KEY, Writer};
 use super::{Entry, LogId, Vote};
 use crate::disk::{DatabaseKind, Disk, open_database};
@@ -58,10 +58,13 @@ impl<R: AsyncRuntime> LogStore<R> {
         let database = open_database(disk, DatabaseKind::Log, CACHE_BYTES)?;
         let identity = Identity::load_or_mint::<R>(&database, &path)?;
         let tail = load::<R>(&database)?;
-        let purged = tail.purged.map(|purged| purged.index);
+        let (last, purged) = (
+            tail.last.map(|last| last.index),
+            tail.purged.map(|purged| purged.index),
+        );
         let database = Arc::new(database);
         let shared = Arc::new(Shared::new(tail));
-        let writer = Writer::new(Arc::clone(&database), Arc::clone(&shared), purged);
+        let writer = Writer::new(Arc::clone(&database), Arc::clone(&shared), last, purged);
         workers
             .start("raft-log", Box::pin(writer.run()))
             .map_err(|source| StoreError::File {
@@ -84,6 +87,11 @@ impl<R: AsyncRuntime> LogStore<R> {
     /// Whether entries were purged, so that the log alone does not make up the state.
     pub(crate) fn is_purged(&self) -> bool {
         self.shared.tail().purged.is_some()
+    }
+
+    /// Bytes appended since this was last asked, roughly.
+    pub(crate) fn growth(&self) -> u64 {
+        self.shared.growth()
     }
 
     /// Why the log cannot be written any more, if that is so.
@@ -140,7 +148,7 @@ impl<R: AsyncRuntime> RaftLogStorage<Types<R>> for LogStore<R> {
 
     async fn save_vote(&mut self, vote: &Vote<R>) -> io::Result<()> {
         let (tell, told) = oneshot::channel();
-        self.shared.push(Write::Vote(*vote, tell))?;
+        self.shared.push(Change::Vote(*vote), Some(Waiting::Vote(tell)))?;
         let durable = told
             .await
             .unwrap_or_else(|_| Err(StoreError::Stopped("the log is closed".to_owned())));
@@ -165,22 +173,24 @@ impl<R: AsyncRuntime> RaftLogStorage<Types<R>> for LogStore<R> {
         I::IntoIter: OptionalSend,
     {
         let entries: Vec<Entry<R>> = entries.into_iter().collect();
+        self.shared.grew(entries.iter().map(size_of::<R>).sum());
         {
             let mut tail = self.shared.tail_mut();
             for entry in &entries {
                 tail.push(entry.clone());
             }
         }
-        self.shared.push(Write::Append(entries, flushed))
+        self.shared
+            .push(Change::Append(entries), Some(Waiting::Append(flushed)))
     }
 
     async fn truncate_after(&mut self, last: Option<LogId<R>>) -> io::Result<()> {
         self.shared.tail_mut().truncate(last);
-        self.shared.push(Write::Truncate(last))
+        self.shared.push(Change::Truncate(last), None)
     }
 
     async fn purge(&mut self, upto: LogId<R>) -> io::Result<()> {
         self.shared.tail_mut().purge(upto);
-        self.shared.push(Write::Purge(upto))
+        self.shared.push(Change::Purge(upto), None)
     }
 }

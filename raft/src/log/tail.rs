@@ -19,6 +19,8 @@ pub(super) struct Tail<R: AsyncRuntime> {
     bytes: usize,
     /// Entries up to this index are on disk.
     durable: Option<u64>,
+    /// Truncations so far, whether or not the disk has seen them.
+    truncations: u64,
     pub(super) last: Option<LogId<R>>,
     pub(super) purged: Option<LogId<R>>,
     pub(super) vote: Option<Vote<R>>,
@@ -38,6 +40,7 @@ impl<R: AsyncRuntime> Tail<R> {
             entries: VecDeque::new(),
             bytes: 0,
             durable,
+            truncations: 0,
             last,
             purged,
             vote,
@@ -67,6 +70,7 @@ impl<R: AsyncRuntime> Tail<R> {
 
     /// Drops the entries after an index.
     pub(super) fn truncate(&mut self, after: Option<LogId<R>>) {
+        self.truncations += 1;
         let keep = after.as_ref().map(|after| after.index);
         if self.last.as_ref().map(|last| last.index) <= keep {
             return;
@@ -98,11 +102,13 @@ impl<R: AsyncRuntime> Tail<R> {
         self.purged = self.purged.max(Some(upto));
     }
 
-    /// Entries up to an index are on disk: the oldest of them may leave memory.
-    pub(super) fn now_durable(&mut self, index: u64) {
-        // A truncation may have taken the entries back meanwhile.
-        let last = self.last.as_ref().map(|last| last.index);
-        self.durable = self.durable.max(Some(index)).min(last);
+    /// Entries up to an index are on disk, after so many truncations: the oldest of them may leave memory.
+    pub(super) fn now_durable(&mut self, index: Option<u64>, truncations: u64) {
+        // Entries that a truncation took back meanwhile may have successors under the same indexes.
+        if truncations != self.truncations {
+            return;
+        }
+        self.durable = self.durable.max(index);
         while self.bytes > KEEP_BYTES
             && self
                 .entries

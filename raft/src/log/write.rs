@@ -10,33 +10,30 @@ use super::{Entry, LogId, Vote};
 use crate::error::StoreError;
 use crate::types::Types;
 
-/// A write to the log.
-pub(super) enum Write<R: AsyncRuntime> {
-    /// Entries behind the last one, and whom to tell when they are durable.
-    Append(Vec<Entry<R>>, IOFlushed<Types<R>>),
-    /// A vote, and whom to tell when it is durable.
-    Vote(Vote<R>, oneshot::Sender<Result<(), StoreError>>),
+/// A write on its way to the disk, with whoever waits for it.
+pub(super) struct Write<R: AsyncRuntime> {
+    pub(super) change: Change<R>,
+    pub(super) waiting: Option<Waiting<R>>,
+}
+
+/// A change of the log.
+pub(super) enum Change<R: AsyncRuntime> {
+    /// Entries behind the last one.
+    Append(Vec<Entry<R>>),
+    /// A vote.
+    Vote(Vote<R>),
     /// Entries after an index are void.
     Truncate(Option<LogId<R>>),
     /// Entries up to an index are no longer needed.
     Purge(LogId<R>),
 }
 
-/// Whom to tell what, once a commit is durable.
+/// Whom to tell, once a change is durable.
 pub(super) enum Waiting<R: AsyncRuntime> {
+    /// openraft, of entries.
     Append(IOFlushed<Types<R>>),
+    /// Whoever saves a vote.
     Vote(oneshot::Sender<Result<(), StoreError>>),
-}
-
-impl<R: AsyncRuntime> Write<R> {
-    /// Tells whoever waits that the write will not happen.
-    pub(super) fn refuse(self, reason: &str) {
-        match self {
-            Self::Append(_, flushed) => Waiting::<R>::Append(flushed).tell(Some(reason)),
-            Self::Vote(_, told) => Waiting::<R>::Vote(told).tell(Some(reason)),
-            Self::Truncate(_) | Self::Purge(_) => {}
-        }
-    }
 }
 
 impl<R: AsyncRuntime> Waiting<R> {

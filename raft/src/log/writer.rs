@@ -8,7 +8,7 @@ use redb::{Database, Durability, ReadableTable, Table};
 use super::LogId;
 use super::record::{ENTRIES, VALUES, encode_entry, encode_value, encode_vote, log_id_to_record};
 use super::shared::Shared;
-use super::write::{Waiting, Write};
+use super::write::Change;
 use crate::error::{Doing, StoreError};
 
 pub(super) const VOTE_KEY: &str = "vote";
@@ -24,39 +24,53 @@ pub(super) struct Writer<R: AsyncRuntime> {
     shared: Arc<Shared<R>>,
     /// Entries up to this index are to be removed, the oldest first.
     purge_to: Option<u64>,
+    /// The last entry on disk.
+    last: Option<u64>,
+    /// Truncations so far: what was appended before one may be void by now.
+    truncations: u64,
 }
 
 impl<R: AsyncRuntime> Writer<R> {
-    pub(super) fn new(database: Arc<Database>, shared: Arc<Shared<R>>, purged: Option<u64>) -> Self {
+    /// A writer for a log whose last entry, and last purged one, are these.
+    pub(super) fn new(
+        database: Arc<Database>,
+        shared: Arc<Shared<R>>,
+        last: Option<u64>,
+        purged: Option<u64>,
+    ) -> Self {
         Self {
             database,
             shared,
             purge_to: purged,
+            last,
+            truncations: 0,
         }
     }
 
     /// Writes until the queue is closed and empty, or a write fails.
     pub(super) async fn run(mut self) {
         while let Some(writes) = self.shared.queue.take_all(self.purge_to.is_none()).await {
+            let mut changes = Vec::with_capacity(writes.len());
             let mut waiting = Vec::with_capacity(writes.len());
-            match self.commit(writes, &mut waiting) {
-                Ok(last) => {
-                    if let Some(last) = last {
-                        self.shared.tail_mut().now_durable(last);
-                    }
-                    waiting.into_iter().for_each(|waiting| waiting.tell(None));
-                }
-                Err(error) => {
-                    // Nothing can be written after a failed write: what follows would leave a hole.
-                    tracing::error!(%error, "Writing the Raft log failed; this replica stops");
-                    let reason = error.to_string();
+            for write in writes {
+                changes.push(write.change);
+                waiting.extend(write.waiting);
+            }
+            let failure = self.commit(&changes).err().map(|error| error.to_string());
+            match &failure {
+                None => self.shared.tail_mut().now_durable(self.last, self.truncations),
+                Some(reason) => {
+                    tracing::error!(error = reason, "Writing the Raft log failed; this replica stops");
                     self.shared.fail(reason.clone());
-                    waiting
-                        .into_iter()
-                        .for_each(|waiting| waiting.tell(Some(&reason)));
-                    self.refuse_the_rest(&reason).await;
-                    return;
                 }
+            }
+            waiting
+                .into_iter()
+                .for_each(|waiting| waiting.tell(failure.as_deref()));
+            if let Some(reason) = failure {
+                // Nothing can be written after a failed write: what follows would leave a hole.
+                self.refuse_the_rest(&reason).await;
+                return;
             }
         }
         if let Err(error) = self.write_committed() {
@@ -70,19 +84,14 @@ impl<R: AsyncRuntime> Writer<R> {
     async fn refuse_the_rest(&self, reason: &str) {
         self.shared.queue.close();
         while let Some(writes) = self.shared.queue.take_all(true).await {
-            writes.into_iter().for_each(|write| write.refuse(reason));
+            let waiting = writes.into_iter().filter_map(|write| write.waiting);
+            waiting.for_each(|waiting| waiting.tell(Some(reason)));
         }
         self.shared.closed();
     }
 
-    /// Puts writes on disk and notes who waits for them; answers the last index appended.
-    fn commit(
-        &mut self,
-        writes: Vec<Write<R>>,
-        waiting: &mut Vec<Waiting<R>>,
-    ) -> Result<Option<u64>, StoreError> {
-        let mut last = None;
-        let mut failed = None;
+    /// Puts changes on disk, all of them in one durable commit.
+    fn commit(&mut self, changes: &[Change<R>]) -> Result<(), StoreError> {
         let mut transaction = self.database.begin_write().doing("begin writing the log")?;
         transaction
             .set_durability(Durability::Immediate)
@@ -90,66 +99,58 @@ impl<R: AsyncRuntime> Writer<R> {
         {
             let mut entries = transaction.open_table(ENTRIES).doing("open the log's entries")?;
             let mut values = transaction.open_table(VALUES).doing("open the log's values")?;
-            for write in writes {
-                // Everybody in the batch must hear of a failure, so it does not end the loop.
-                let done = self.write(write, &mut entries, &mut values, waiting);
-                match done {
-                    Ok(Some(Appended { last: index })) => last = index,
-                    Ok(None) => {}
-                    Err(error) => failed = failed.or(Some(error)),
-                }
+            for change in changes {
+                self.write(change, &mut entries, &mut values)?;
             }
-            if failed.is_none() {
-                self.purge_step(&mut entries)?;
-                put_log_id::<R>(&mut values, COMMITTED_KEY, self.shared.tail().committed)?;
-            }
+            self.purge_step(&mut entries)?;
+            self.put_committed(&mut values)?;
         }
-        match failed {
-            Some(error) => Err(error),
-            None => transaction.commit().doing("commit the log").map(|()| last),
-        }
+        transaction.commit().doing("commit the log")
     }
 
     fn write(
         &mut self,
-        write: Write<R>,
+        change: &Change<R>,
         entries: &mut Table<'_, u64, &'static [u8]>,
         values: &mut Table<'_, &'static str, &'static [u8]>,
-        waiting: &mut Vec<Waiting<R>>,
-    ) -> Result<Option<Appended>, StoreError> {
-        match write {
-            Write::Append(appended, flushed) => {
-                waiting.push(Waiting::Append(flushed));
-                for entry in &appended {
+    ) -> Result<(), StoreError> {
+        match change {
+            Change::Append(appended) => {
+                for entry in appended {
                     entries
                         .insert(entry.log_id.index, &*encode_entry::<R>(entry)?)
                         .doing("append to the log")?;
+                    self.last = Some(entry.log_id.index);
                 }
-                Ok(Some(Appended {
-                    last: appended.last().map(|entry| entry.log_id.index),
-                }))
             }
-            Write::Vote(vote, told) => {
-                waiting.push(Waiting::Vote(told));
+            Change::Vote(vote) => {
                 values
-                    .insert(VOTE_KEY, &*encode_vote::<R>(&vote)?)
+                    .insert(VOTE_KEY, &*encode_vote::<R>(vote)?)
                     .doing("save the vote")?;
-                Ok(None)
             }
-            Write::Truncate(after) => {
+            Change::Truncate(after) => {
                 let from = after.map_or(0, |after| after.index + 1);
                 entries
                     .retain_in(from.., |_, _| false)
                     .doing("truncate the log")?;
-                Ok(Some(Appended {
-                    last: after.map(|after| after.index),
-                }))
+                self.last = self.last.min(after.map(|after| after.index));
+                self.truncations += 1;
             }
-            Write::Purge(upto) => {
-                put_log_id::<R>(values, PURGED_KEY, Some(upto))?;
+            Change::Purge(upto) => {
+                put_log_id::<R>(values, PURGED_KEY, *upto)?;
                 self.purge_to = self.purge_to.max(Some(upto.index));
-                Ok(None)
+                self.last = self.last.max(Some(upto.index));
             }
+        }
+        Ok(())
+    }
+
+    /// Saves how far the log is committed, but not beyond what is on disk: after a crash it is applied that far.
+    fn put_committed(&self, values: &mut Table<'_, &'static str, &'static [u8]>) -> Result<(), StoreError> {
+        let committed = self.shared.tail().committed;
+        match committed.filter(|committed| Some(committed.index) <= self.last) {
+            Some(committed) => put_log_id::<R>(values, COMMITTED_KEY, committed),
+            None => Ok(()),
         }
     }
 
@@ -176,26 +177,19 @@ impl<R: AsyncRuntime> Writer<R> {
         let transaction = self.database.begin_write().doing("begin writing the log")?;
         {
             let mut values = transaction.open_table(VALUES).doing("open the log's values")?;
-            put_log_id::<R>(&mut values, COMMITTED_KEY, self.shared.tail().committed)?;
+            self.put_committed(&mut values)?;
         }
         transaction.commit().doing("commit the log")
     }
 }
 
-/// Entries were appended, or taken back, up to an index.
-struct Appended {
-    last: Option<u64>,
-}
-
 fn put_log_id<R: AsyncRuntime>(
     values: &mut Table<'_, &'static str, &'static [u8]>,
     key: &'static str,
-    log_id: Option<LogId<R>>,
+    log_id: LogId<R>,
 ) -> Result<(), StoreError> {
-    if let Some(log_id) = log_id {
-        values
-            .insert(key, &*encode_value(&log_id_to_record(&log_id))?)
-            .doing("save a position in the log")?;
-    }
+    values
+        .insert(key, &*encode_value(&log_id_to_record(&log_id))?)
+        .doing("save a position in the log")?;
     Ok(())
 }

@@ -121,6 +121,8 @@ impl<R: AsyncRuntime> RaftStateMachine<Types<R>> for Machine<R> {
             let (entry, responder) = entry?;
             let outcome = self.apply_entry(&entry).inspect_err(|error| {
                 tracing::error!(%error, index = entry.log_id.index, "Applying the log failed; this replica stops");
+                // Half of the entry may be in memory.
+                self.store.fail(error.to_string());
             })?;
             if let Some(responder) = responder {
                 responder.send(outcome);

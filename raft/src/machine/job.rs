@@ -18,6 +18,18 @@ pub(crate) enum Job {
     Install(Arc<Base>, Box<Header>, oneshot::Sender<Result<(), StoreError>>),
 }
 
+impl Job {
+    /// Says that it will not be done.
+    pub(super) fn refuse(self, reason: &str) {
+        match self {
+            Self::Flush(None) => {}
+            Self::Flush(Some(tell)) | Self::Close(tell) | Self::Install(_, _, tell) => {
+                answer(tell, Some(reason))
+            }
+        }
+    }
+}
+
 /// Tells whoever asked that a job is done, or why it is not.
 pub(super) fn answer(tell: oneshot::Sender<Result<(), StoreError>>, reason: Option<&str>) {
     let result = reason.map_or(Ok(()), |reason| Err(StoreError::Stopped(reason.to_owned())));

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 use futures::SinkExt;
 use futures::channel::{mpsc, oneshot};
 use zephyrfs_core::row::Row;
-use zephyrfs_core::store::RowStore;
 
 use super::job::Job;
 use crate::error::StoreError;
@@ -23,7 +22,7 @@ pub(crate) struct StateStore {
     workers: Arc<dyn Workers>,
 }
 
-/// The rows of a dump, batch by batch.
+/// The rows of a dump, batch by batch; an empty one is the last.
 pub(crate) type RowBatches = mpsc::Receiver<Result<Vec<Row>, StoreError>>;
 
 /// Rows of a dump travel in batches of so many, at most four of them at a time.
@@ -96,7 +95,7 @@ impl StateStore {
         told.await.unwrap_or_else(|_| Err(stopped()))
     }
 
-    /// The worker failed, and why.
+    /// Something failed, and why: nothing is written to disk from now on.
     pub(super) fn fail(&self, reason: String) {
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
     }
@@ -123,22 +122,10 @@ impl StateStore {
         let header = state.header().clone();
         let (mut send, receive) = mpsc::channel(DUMP_BATCHES);
         let work = async move {
-            let mut batch = Vec::with_capacity(DUMP_BATCH);
-            let mut wanted = true;
-            let dumped = state.dump(&mut |row| {
-                batch.push(row);
-                if batch.len() == DUMP_BATCH {
-                    let full = std::mem::replace(&mut batch, Vec::with_capacity(DUMP_BATCH));
-                    wanted = futures::executor::block_on(send.send(Ok(full))).is_ok();
-                }
-                wanted
-            });
-            if !wanted {
-                return;
+            if let Err(error) = send_rows(&state, &mut send).await {
+                // The reader may have had enough.
+                drop(send.send(Err(error)).await);
             }
-            let last = dumped.map(|()| batch);
-            // The reader may have had enough.
-            drop(send.send(last).await);
         };
         self.workers
             .start("dump", Box::pin(work))
@@ -149,4 +136,27 @@ impl StateStore {
             })?;
         Ok((header, receive))
     }
+}
+
+/// Sends every row in batches, and an empty batch at the end: without it the dump is not whole.
+async fn send_rows(
+    state: &State,
+    send: &mut mpsc::Sender<Result<Vec<Row>, StoreError>>,
+) -> Result<(), StoreError> {
+    let mut batch = Vec::with_capacity(DUMP_BATCH);
+    for row in state.rows_of_all_kinds()? {
+        batch.push(row?);
+        if batch.len() == DUMP_BATCH {
+            let full = std::mem::replace(&mut batch, Vec::with_capacity(DUMP_BATCH));
+            if send.send(Ok(full)).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    for last in [batch, Vec::new()] {
+        if send.send(Ok(last)).await.is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
 }

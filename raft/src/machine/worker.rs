@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::channel::oneshot;
 use redb::Database;
 
 use super::job::{Job, answer};
@@ -37,6 +38,7 @@ impl Worker {
             // All that waits for a flush waits for the same one.
             let nothing_to_flush = flushes.is_empty() && close.is_none();
             let mut done = if nothing_to_flush { Ok(()) } else { self.flush() };
+            self.note_failure(&done);
             let reason = done.as_ref().err().map(ToString::to_string);
             flushes
                 .into_iter()
@@ -44,27 +46,48 @@ impl Worker {
                 .for_each(|tell| answer(tell, reason.as_deref()));
             for (base, header, tell) in installs {
                 done = done.and_then(|()| self.install(&base, &header));
+                self.note_failure(&done);
                 let reason = done.as_ref().err().map(ToString::to_string);
                 answer(tell, reason.as_deref());
             }
-            let failed = done.as_ref().err().map(ToString::to_string);
-            if let Some(reason) = &failed {
-                tracing::error!(error = reason, "Writing the state failed; this replica stops");
-                self.store.fail(reason.clone());
-            }
-            if failed.is_some() || close.is_some() {
-                self.store.jobs().close();
-                // Whoever waits for the end may open the file again at once.
-                drop(self.database);
-                if let Some(tell) = close {
-                    answer(tell, failed.as_deref());
-                }
+            if done.is_err() || close.is_some() {
+                let reason = done.err().map(|error| error.to_string());
+                self.end(close, reason.as_deref()).await;
                 return;
             }
         }
     }
 
+    /// From now on nothing is written any more, if something went wrong.
+    fn note_failure(&self, done: &Result<(), StoreError>) {
+        if let Err(error) = done
+            && self.store.failure().is_none()
+        {
+            tracing::error!(%error, "Writing the state failed; this replica stops");
+            self.store.fail(error.to_string());
+        }
+    }
+
+    /// Lets the database go, and answers everybody who still waits.
+    async fn end(self, close: Option<oneshot::Sender<Result<(), StoreError>>>, reason: Option<&str>) {
+        let Self { database, store } = self;
+        store.jobs().close();
+        // Whoever waits for the end may open the file again at once.
+        drop(database);
+        if let Some(tell) = close {
+            answer(tell, reason);
+        }
+        while let Some(jobs) = store.jobs().take_all(true).await {
+            jobs.into_iter()
+                .for_each(|job| job.refuse(reason.unwrap_or("the state is closed")));
+        }
+    }
+
     fn flush(&self) -> Result<(), StoreError> {
+        // What a failure left half done in memory must not reach the disk: the log makes it again.
+        if let Some(reason) = self.store.failure() {
+            return Err(StoreError::Stopped(reason));
+        }
         let frozen = self.store.write().freeze()?;
         if let Some(layer) = frozen {
             Base::commit(&self.database, &layer)?;
@@ -78,8 +101,10 @@ impl Worker {
         let mut stamp = Layer::default();
         header.stamp(&mut stamp)?;
         Base::replace(&self.database, base, &stamp)?;
-        let state = State::open(Arc::new(Base::last(&self.database)?), self.store.path())?;
-        *self.store.write() = state;
+        let mut state = State::open(Arc::new(Base::last(&self.database)?), self.store.path())?;
+        let mut current = self.store.write();
+        state.follow(&current);
+        *current = state;
         Ok(())
     }
 }

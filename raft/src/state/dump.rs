@@ -9,65 +9,63 @@ use super::registry::Registry;
 use super::segment::{Entry, Segment};
 use super::{decode, files, sharers, text_key};
 use crate::error::StoreError;
-use crate::kv::{Layered, Table};
+use crate::kv::{Layered, Pair, Table};
 
 const EVERYTHING: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Unbounded, Bound::Unbounded);
 
-/// Hands out every row, kind by kind, until `take` answers `false`.
-pub(super) fn rows(
-    layered: &Layered,
-    registry: &Registry,
-    take: &mut dyn FnMut(Row) -> bool,
-) -> Result<(), StoreError> {
-    for (id, known) in registry.iter() {
-        if !take(Row::Node(id.clone(), known.row.as_ref().clone())) {
-            return Ok(());
-        }
-    }
-    for (id, known) in registry.iter() {
-        if let Some(beat) = known.beat
-            && !take(Row::Beat(id.clone(), beat))
-        {
-            return Ok(());
-        }
-    }
-    for file in files::page(layered, None)? {
-        let (id, row) = file?;
-        if !take(Row::File(id, row)) {
-            return Ok(());
-        }
-    }
-    for pair in layered.range(Table::Segments, EVERYTHING)? {
-        let segment: Segment = decode(Table::Segments, &pair?.1)?;
-        for entry in &segment.entries {
-            if let Entry::Here(record) = entry
-                && !take(Row::Chunk(record.id.clone(), segment.to_row(record, registry)?))
-            {
-                return Ok(());
-            }
-        }
-    }
-    for pair in layered.range(Table::Sharers, EVERYTHING)? {
+/// Every row, kind by kind.
+pub(super) fn rows<'a>(
+    layered: &'a Layered,
+    registry: &'a Registry,
+) -> Result<impl Iterator<Item = Result<Row, StoreError>> + Send + 'a, StoreError> {
+    let nodes = registry
+        .iter()
+        .map(|(id, known)| Ok(Row::Node(id.clone(), known.row.as_ref().clone())));
+    let beats = registry
+        .iter()
+        .filter_map(|(id, known)| known.beat.map(|beat| Ok(Row::Beat(id.clone(), beat))));
+    let files = files::page(layered, None)?.map(|file| file.map(|(id, row)| Row::File(id, row)));
+    let chunks =
+        layered
+            .range(Table::Segments, EVERYTHING)?
+            .flat_map(|pair| match chunks_of(pair, registry) {
+                Ok(rows) => rows.into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(error)],
+            });
+    let sharers = layered.range(Table::Sharers, EVERYTHING)?.map(|pair| {
         let (key, value) = pair?;
         let (chunk, file) = sharers::parse_key(&key)?;
-        if !take(Row::Sharer(chunk, file, decode(Table::Sharers, &value)?)) {
-            return Ok(());
-        }
-    }
-    for pair in layered.range(Table::Releases, EVERYTHING)? {
+        Ok(Row::Sharer(chunk, file, decode(Table::Sharers, &value)?))
+    });
+    let releases = layered.range(Table::Releases, EVERYTHING)?.map(|pair| {
         let (key, value) = pair?;
-        if !take(Row::Release(release_id(&key)?, decode(Table::Releases, &value)?)) {
-            return Ok(());
-        }
-    }
-    for pair in layered.range(Table::Requests, EVERYTHING)? {
+        Ok(Row::Release(release_id(&key)?, decode(Table::Releases, &value)?))
+    });
+    let requests = layered.range(Table::Requests, EVERYTHING)?.map(|pair| {
         let (key, value) = pair?;
-        let key = text_key(Table::Requests, &key)?.to_owned();
-        if !take(Row::Request(key, decode(Table::Requests, &value)?)) {
-            return Ok(());
-        }
-    }
-    Ok(())
+        Ok(Row::Request(
+            text_key(Table::Requests, &key)?.to_owned(),
+            decode(Table::Requests, &value)?,
+        ))
+    });
+    Ok(nodes
+        .chain(beats)
+        .chain(files)
+        .chain(chunks)
+        .chain(sharers)
+        .chain(releases)
+        .chain(requests))
+}
+
+/// The chunks whose records lie in a segment.
+fn chunks_of(pair: Result<Pair, StoreError>, registry: &Registry) -> Result<Vec<Row>, StoreError> {
+    let segment: Segment = decode(Table::Segments, &pair?.1)?;
+    let here = segment.entries.iter().filter_map(|entry| match entry {
+        Entry::Here(record) => Some(record),
+        Entry::Elsewhere(..) => None,
+    });
+    here.map(|record| Ok(Row::Chunk(record.id.clone(), segment.to_row(record, registry)?)))
+        .collect()
 }
 
 /// The id that a key of the releases is.

@@ -98,6 +98,11 @@ impl Registry {
         self.version
     }
 
+    /// Counts on from another registry, in whose place this one comes.
+    pub(crate) const fn follow(&mut self, before: &Self) {
+        self.version = before.version + 1;
+    }
+
     /// Writes a node, and tells what stood there before.
     pub(crate) fn put_node(
         &mut self,

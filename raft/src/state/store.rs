@@ -17,6 +17,9 @@ use super::{decode, encode, sharers, text_key};
 use crate::error::StoreError;
 use crate::kv::{Base, Layer, Layered, Table};
 
+/// Chunks that a page of files may have, all of its files together; the last one may exceed it.
+const MAX_CHUNKS_PER_PAGE: usize = 1 << 16;
+
 /// The rows, and how far the log was applied to them.
 pub(crate) struct State {
     layered: Layered,
@@ -104,13 +107,29 @@ impl State {
         self.layered.base()
     }
 
-    /// A page of files after an id, at most `limit`, and one more to tell whether there are more.
+    /// Takes the place of another state.
+    pub(crate) const fn follow(&mut self, before: &Self) {
+        self.registry.follow(&before.registry);
+    }
+
+    /// A page of files after an id, and whether there are more. A page ends early when its files have very many chunks, so
+    /// that its rows fit into memory.
     pub(crate) fn files_after(
         &self,
         after: Option<&FileId>,
         limit: usize,
-    ) -> Result<Vec<(FileId, FileRow)>, StoreError> {
-        files::page(&self.layered, after)?.take(limit).collect()
+    ) -> Result<(Vec<(FileId, FileRow)>, bool), StoreError> {
+        let mut page = Vec::new();
+        let mut chunks = 0;
+        for file in files::page(&self.layered, after)? {
+            if page.len() >= limit || chunks >= MAX_CHUNKS_PER_PAGE {
+                return Ok((page, true));
+            }
+            let (id, row) = file?;
+            chunks += row.chunks.len();
+            page.push((id, row));
+        }
+        Ok((page, false))
     }
 
     /// A page of chunks that no file holds.
@@ -160,6 +179,13 @@ impl State {
             .range(Table::Releases, (Bound::Unbounded, Bound::Unbounded))?
             .take(limit);
         page.map(|pair| dump::release_id(&pair?.0)).collect()
+    }
+
+    /// Every row, kind by kind.
+    pub(crate) fn rows_of_all_kinds(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<Row, StoreError>> + Send + '_, StoreError> {
+        dump::rows(&self.layered, &self.registry)
     }
 
     /// Rows by table, as of the last durable state.
@@ -362,6 +388,11 @@ impl RowStore for State {
     }
 
     fn dump(&self, take: &mut dyn FnMut(Row) -> bool) -> Result<(), StoreError> {
-        dump::rows(&self.layered, &self.registry, take)
+        for row in self.rows_of_all_kinds()? {
+            if !take(row?) {
+                break;
+            }
+        }
+        Ok(())
     }
 }

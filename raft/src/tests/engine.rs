@@ -133,3 +133,74 @@ async fn a_state_without_its_log_does_not_start() {
         .to_string();
     assert!(error.contains("belong to different replicas"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dump_of_many_batches_is_whole() {
+    let engine = start(Memory::default()).await;
+    for id in ["n1", "n2", "n3"] {
+        engine.execute(node(id)).await.unwrap();
+    }
+    for number in 0..20 {
+        engine.execute(file(&format!("f{number}"), 100)).await.unwrap();
+    }
+    let mut rows = 0;
+    let index = engine
+        .dump(&mut |_| {
+            rows += 1;
+            true
+        })
+        .await
+        .unwrap();
+    assert_eq!(rows, 3 + 3 + 20 + 2_000, "nodes, beats, files and chunks");
+    assert_eq!(index, engine.totals().index);
+    let mut some = 0;
+    engine
+        .dump(&mut |_| {
+            some += 1;
+            some < 300
+        })
+        .await
+        .unwrap();
+    assert_eq!(some, 300, "a reader that has enough is asked no further");
+    engine.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_files_with_very_many_chunks_is_short_and_says_that_there_is_more() {
+    let engine = start(Memory::default()).await;
+    for id in ["n1", "n2", "n3"] {
+        engine.execute(node(id)).await.unwrap();
+    }
+    for number in 0..4 {
+        engine.execute(file(&format!("f{number}"), 30_000)).await.unwrap();
+    }
+    let mut seen = Vec::new();
+    let mut after = None;
+    loop {
+        let page = engine.files(after.clone(), 1_000, FRESH).await.unwrap().value;
+        assert!(
+            page.items.len() <= 3,
+            "a page of {} files of 30,000 chunks",
+            page.items.len()
+        );
+        seen.extend(page.items.into_iter().map(|(id, _)| id.to_string()));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, ["f0", "f1", "f2", "f3"]);
+    engine.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_whose_making_was_cut_short_is_made_anew() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("coordinator.db");
+    for file in ["coordinator.db", "coordinator.log.db"] {
+        std::fs::write(directory.path().join(file), vec![0; 8_192]).unwrap();
+    }
+    let engine = start(Files::new(path).unwrap()).await;
+    engine.execute(node("n1")).await.unwrap();
+    engine.stop().await.unwrap();
+}

@@ -59,7 +59,15 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     ));
     metrics.observe(Arc::clone(&engine))?;
     checks.observe(Arc::clone(&engine));
-    raft.recovered().await?;
+    tokio::select! {
+        recovered = raft.recovered() => recovered?,
+        reason = engine_failure(&raft) => return Err(AppError::EngineFailed(reason)),
+        signal = signals::asked_to_stop() => {
+            let signal = signal.map_err(AppError::Runtime)?;
+            tracing::info!(signal, "Coordinator stopping before it was ready");
+            return Ok(raft.stop().await?);
+        }
+    }
 
     let ids = IdSource::random();
     let service = Arc::new(Service::new(
