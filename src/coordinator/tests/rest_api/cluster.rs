@@ -122,3 +122,16 @@ async fn the_data_is_measured_backed_up_and_cleaned() {
     );
     server.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_many_rows_has_them_all() {
+    let server = Server::start().await;
+    server.register_node("n1").await;
+    let chunks: Vec<String> = (0..5_000).map(|number| format!("c{number}")).collect();
+    let chunks: Vec<&str> = chunks.iter().map(String::as_str).collect();
+    assert_eq!(server.register_file("f1", &chunks).await.status, 201);
+    let backup = server.post_nothing("/api/v1/admin/database/backup").await;
+    assert_eq!(backup.status, 200);
+    assert!(backup.body["rows"].as_u64().unwrap() > 5_000, "{backup:?}");
+    server.end().await;
+}
