@@ -52,7 +52,7 @@ mod tests {
     use crate::rejection::Rejection;
     use crate::row::Fingerprint;
     use crate::testing::{NewFile, World, delete};
-    use crate::units::{Millis, Timestamp};
+    use crate::units::Millis;
 
     fn key(fingerprint: u8) -> Option<Idempotency> {
         Some(Idempotency {
@@ -106,8 +106,6 @@ mod tests {
         world.pass(Millis::new(100));
         let forget = Command::ForgetExpired(ForgetExpired {
             requests: vec!["k".to_owned()],
-            chunks: Vec::new(),
-            unreferenced_since: Timestamp::EPOCH,
         });
         let first = world.apply_keyed(forget.clone(), key(2));
         world.pass(Millis::new(50));

@@ -1,7 +1,7 @@
 //! What a decision comes to: the rows to write and the answer to give.
 
 use crate::response::Response;
-use crate::row::{BeatRow, ChunkRow, FileRow, NodeRow, ReleaseRow, RequestRow};
+use crate::row::{BeatRow, ChunkRow, FileRow, NodeRow, ReleaseRow, RequestRow, TaskRow};
 use crate::{id::ChunkId, id::FileId, id::NodeId, id::RequestId};
 
 /// What follows from a command: written in one transaction, or not at all.
@@ -40,6 +40,10 @@ pub enum Mutation {
     PutRequest(String, RequestRow),
     /// Forgets a request.
     DeleteRequest(String),
+    /// Writes what a node is to do with a chunk.
+    PutTask(NodeId, ChunkId, TaskRow),
+    /// Deletes what a node is to do with a chunk, if there is anything.
+    DeleteTask(NodeId, ChunkId),
 }
 
 impl Effects {

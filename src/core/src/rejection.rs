@@ -77,4 +77,22 @@ pub enum Rejection {
     /// No unfinished release has this id: another page finished it.
     #[error("the release is already finished")]
     ReleaseFinished,
+    /// Every node chosen for a chunk is still to drop an old copy of it.
+    #[error(
+        "old copies of chunk {chunk} are being deleted from every node that could take it; try again when they are gone"
+    )]
+    ChunkBeingDeleted {
+        /// The chunk.
+        chunk: ChunkId,
+    },
+    /// A node was told to drop its copy, so it cannot say that it stores one.
+    #[error(
+        "node {node} is to delete its copy of chunk {chunk}; it must report that it did before it stores a new one"
+    )]
+    CopyBeingDeleted {
+        /// The chunk.
+        chunk: ChunkId,
+        /// The node.
+        node: NodeId,
+    },
 }

@@ -56,8 +56,33 @@ pub enum Response {
     Forgotten {
         /// Remembered requests that are gone.
         requests: u64,
-        /// Chunks that are gone.
-        chunks: u64,
+    },
+    /// Nodes have new tasks.
+    TasksStarted {
+        /// How many tasks.
+        started: u64,
+    },
+    /// Nodes are to drop copies of chunks that no file holds.
+    CopiesDeleted {
+        /// How many copies.
+        started: u64,
+        /// How many chunks are gone, since no node has a copy.
+        forgotten: u64,
+    },
+    /// Nodes have more time for tasks.
+    TasksRenewed {
+        /// How many tasks.
+        renewed: u64,
+    },
+    /// Tasks are taken back.
+    TasksAbandoned {
+        /// How many tasks.
+        abandoned: u64,
+    },
+    /// Copies on unregistered nodes are forgotten.
+    ReplicasForgotten {
+        /// How many copies.
+        forgotten: u64,
     },
 }
 

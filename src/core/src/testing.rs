@@ -3,8 +3,9 @@
 //! Every step in a [`World`] checks the invariants, so a test that only says what happened already asserts that much.
 
 use crate::command::{
-    ChunkPlan, Command, DeleteFile, Heartbeat, LocationChange, NodeStateChange, RecordHeartbeats,
-    RegisterFile, RegisterNode, ReleaseChunks, SetNodeState, UnregisterNode, UpdateChunkLocations,
+    AssignReplicas, ChunkPlan, Command, CopyPlan, DeleteCopies, DeleteFile, Heartbeat, LocationChange,
+    NodeStateChange, RecordHeartbeats, RegisterFile, RegisterNode, ReleaseChunks, SetNodeState,
+    UnregisterNode, UpdateChunkLocations,
 };
 use crate::conformance::invariants;
 use crate::envelope::{Envelope, Idempotency, Proposal};
@@ -12,10 +13,13 @@ use crate::id::{ChunkId, ContentHash, FileId, NodeId, RequestId};
 use crate::model::Model;
 use crate::rejection::Rejection;
 use crate::response::Response;
-use crate::row::{BeatRow, ChunkRow, FileRow, NodeRow, NodeStats, Row};
+use crate::row::{BeatRow, ChunkRow, FileRow, NodeRow, NodeStats, Row, TaskReason, TaskRow};
 use crate::totals::Totals;
 use crate::units::{AppliedIndex, ByteSize, Millis, Timestamp};
 use crate::view::ReadSet;
+
+/// How long nodes have for tasks.
+pub(crate) const TASK_TIME: Millis = Millis::new(40_000);
 
 /// A state with a clock that only tests move.
 pub(crate) struct World {
@@ -130,6 +134,14 @@ impl World {
         (chunk.home.map(String::from), chunk.sharers)
     }
 
+    pub(crate) fn task(&self, node: &str, chunk: &str) -> Option<TaskRow> {
+        let reads = ReadSet {
+            tasks: vec![(node.into(), chunk.into())],
+            ..ReadSet::default()
+        };
+        self.model.view(&reads).tasks.into_values().next()
+    }
+
     /// The nodes among the chunk's replicas.
     pub(crate) fn replicas(&self, chunk: &str) -> Vec<String> {
         let chunk = self.chunk(chunk).unwrap();
@@ -170,6 +182,7 @@ impl NewFile {
             nodes: Vec::new(),
             wanted: 3,
             max_replicas: 5,
+            task_time: TASK_TIME,
         })
     }
 
@@ -252,5 +265,27 @@ pub(crate) fn locations<const N: usize>(chunk: &str, change: LocationChange, nod
         nodes: nodes.map(NodeId::from).to_vec(),
         change,
         max_replicas: 3,
+    })
+}
+
+/// Tells a node to fetch a chunk; three copies are wanted.
+pub(crate) fn assign(chunk: &str, target: &str) -> Command {
+    Command::AssignReplicas(AssignReplicas {
+        copies: vec![CopyPlan {
+            chunk: chunk.into(),
+            target: target.into(),
+            reason: TaskReason::UnderTarget,
+        }],
+        wanted: 3,
+        time: TASK_TIME,
+    })
+}
+
+/// Deletes the copies of chunks that no file has held since before a time.
+pub(crate) fn delete_copies(chunks: &[&str], unreferenced_since: Timestamp) -> Command {
+    Command::DeleteCopies(DeleteCopies {
+        chunks: chunks.iter().map(|&chunk| chunk.into()).collect(),
+        unreferenced_since,
+        time: TASK_TIME,
     })
 }

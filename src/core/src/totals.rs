@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::row::{ChunkRow, NodeRow, NodeStatus, Row};
+use crate::row::{ChunkRow, NodeRow, NodeStatus, Row, TaskKind};
 
 /// How much there is. Equal to a recount of the rows after every command.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +15,8 @@ pub struct Totals {
     pub chunks: u64,
     /// Chunks that no file holds and that are kept for a grace period.
     pub unreferenced_chunks: u64,
+    /// Tasks by kind, in the order of [`TaskKind::ALL`].
+    tasks: [u64; 2],
 }
 
 impl Totals {
@@ -54,12 +56,28 @@ impl Totals {
         }
     }
 
+    /// Tasks of a kind.
+    pub const fn tasks_of(&self, kind: TaskKind) -> u64 {
+        self.tasks[kind as usize]
+    }
+
+    /// A task was written or deleted.
+    pub fn task_changed(&mut self, old: Option<TaskKind>, new: Option<TaskKind>) {
+        if let Some(new) = new {
+            self.tasks[new as usize] += 1;
+        }
+        if let Some(old) = old {
+            decrease(&mut self.tasks[old as usize]);
+        }
+    }
+
     /// Counts a row of a dump.
     pub fn count(&mut self, row: &Row) {
         match row {
             Row::Node(_, node) => self.node_changed(None, node),
             Row::File(_, _) => self.file_changed(false, true),
             Row::Chunk(_, chunk) => self.chunk_changed(None, Some(chunk)),
+            Row::Task(_, _, task) => self.task_changed(None, Some(task.kind)),
             Row::Beat(..) | Row::Sharer(..) | Row::Release(..) | Row::Request(..) => {}
         }
     }
@@ -81,7 +99,7 @@ fn decrease(count: &mut u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{NodeStatus, Totals};
+    use super::{NodeStatus, TaskKind, Totals};
 
     #[test]
     fn every_status_has_its_own_place() {
@@ -89,5 +107,6 @@ mod tests {
             assert_eq!(place, status as usize);
         }
         assert_eq!(NodeStatus::ALL.len(), Totals::default().nodes.len());
+        assert_eq!(TaskKind::ALL.map(|kind| kind as usize), [0, 1]);
     }
 }

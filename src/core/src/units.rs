@@ -69,6 +69,11 @@ impl Millis {
     pub const fn get(self) -> u64 {
         self.0
     }
+
+    /// So many times this span; stops at the end of the range.
+    pub const fn times(self, count: u32) -> Self {
+        Self(self.0.saturating_mul(count as u64))
+    }
 }
 
 impl From<std::time::Duration> for Millis {

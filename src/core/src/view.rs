@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::id::{ChunkId, FileId, NodeId, RequestId};
-use crate::row::{BeatRow, ChunkRow, FileRow, NodeRow, ReleaseRow, RequestRow};
+use crate::row::{BeatRow, ChunkRow, FileRow, NodeRow, ReleaseRow, RequestRow, TaskRow};
 
 /// The rows that an engine loads before a decision, by kind. Known from the command alone.
 ///
@@ -31,6 +31,10 @@ pub struct ReadSet {
     /// Unfinished releases. With each comes the row of the file that held its chunks, if that exists again or still,
     /// and the rows of its next so many chunks ([`ReleaseRow::next_page`]).
     pub releases: Vec<(RequestId, usize)>,
+    /// Tasks, without their chunks' rows.
+    pub tasks: Vec<(NodeId, ChunkId)>,
+    /// For each of these nodes its first so many tasks by [`ChunkId`], each with its chunk's row.
+    pub node_tasks: Vec<(NodeId, usize)>,
     /// Remembered requests, by idempotency key. Expired ones too: expiry is for the decision to judge.
     pub requests: Vec<String>,
 }
@@ -50,6 +54,8 @@ pub struct View {
     pub sharers: BTreeMap<(ChunkId, FileId), u32>,
     /// Unfinished releases.
     pub releases: BTreeMap<RequestId, ReleaseRow>,
+    /// What nodes are to do.
+    pub tasks: BTreeMap<(NodeId, ChunkId), TaskRow>,
     /// Remembered requests.
     pub requests: BTreeMap<String, RequestRow>,
 }

@@ -3,27 +3,38 @@
 //! The enum only dispatches. It is written to the log, so a variant that has shipped never changes its meaning or its
 //! place: what is new is a new variant at the end.
 
+mod abandon_tasks;
+mod assign_replicas;
+mod copies;
+mod delete_copies;
 mod delete_file;
 mod expire_nodes;
 mod forget_expired;
+mod forget_replicas;
 mod record_heartbeats;
 mod register_file;
 mod register_node;
 mod release;
 mod release_chunks;
+mod renew_tasks;
 mod set_node_state;
 mod unregister_node;
 mod update_chunk_locations;
 
 use serde::{Deserialize, Serialize};
 
+pub use abandon_tasks::AbandonTasks;
+pub use assign_replicas::{AssignReplicas, CopyPlan};
+pub use delete_copies::DeleteCopies;
 pub use delete_file::DeleteFile;
 pub use expire_nodes::ExpireNodes;
 pub use forget_expired::ForgetExpired;
+pub use forget_replicas::ForgetReplicas;
 pub use record_heartbeats::{Heartbeat, RecordHeartbeats};
 pub use register_file::{ChunkPlan, RegisterFile};
 pub use register_node::RegisterNode;
 pub use release_chunks::ReleaseChunks;
+pub use renew_tasks::{RenewTasks, TaskName};
 pub use set_node_state::{NodeStateChange, SetNodeState};
 pub use unregister_node::UnregisterNode;
 pub use update_chunk_locations::{LocationChange, UpdateChunkLocations};
@@ -61,6 +72,16 @@ pub enum Command {
     ReleaseChunks(ReleaseChunks),
     /// What has expired is forgotten.
     ForgetExpired(ForgetExpired),
+    /// Chunks get further copies.
+    AssignReplicas(AssignReplicas),
+    /// Chunks that no file has held for long are deleted from their nodes.
+    DeleteCopies(DeleteCopies),
+    /// Nodes get more time for their tasks.
+    RenewTasks(RenewTasks),
+    /// Tasks are taken back from nodes that do not do them.
+    AbandonTasks(AbandonTasks),
+    /// Copies on unregistered nodes are forgotten.
+    ForgetReplicas(ForgetReplicas),
 }
 
 impl Command {
@@ -77,6 +98,11 @@ impl Command {
             Self::UpdateChunkLocations(command) => command.reads(),
             Self::ReleaseChunks(command) => command.reads(),
             Self::ForgetExpired(command) => command.reads(),
+            Self::AssignReplicas(command) => command.reads(),
+            Self::DeleteCopies(command) => command.reads(),
+            Self::RenewTasks(command) => command.reads(),
+            Self::AbandonTasks(command) => command.reads(),
+            Self::ForgetReplicas(command) => command.reads(),
         }
     }
 
@@ -93,6 +119,11 @@ impl Command {
             Self::UpdateChunkLocations(_) => "update_chunk_locations",
             Self::ReleaseChunks(_) => "release_chunks",
             Self::ForgetExpired(_) => "forget_expired",
+            Self::AssignReplicas(_) => "assign_replicas",
+            Self::DeleteCopies(_) => "delete_copies",
+            Self::RenewTasks(_) => "renew_tasks",
+            Self::AbandonTasks(_) => "abandon_tasks",
+            Self::ForgetReplicas(_) => "forget_replicas",
         }
     }
 
@@ -109,6 +140,11 @@ impl Command {
             Self::UpdateChunkLocations(command) => command.decide(view),
             Self::ReleaseChunks(command) => command.decide(view, context),
             Self::ForgetExpired(command) => Ok(command.decide(view, context)),
+            Self::AssignReplicas(command) => Ok(command.decide(id, view, context)),
+            Self::DeleteCopies(command) => Ok(command.decide(id, view, context)),
+            Self::RenewTasks(command) => Ok(command.decide(view, context)),
+            Self::AbandonTasks(command) => Ok(command.decide(view, context)),
+            Self::ForgetReplicas(command) => Ok(command.decide(view)),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::copies::{make_place, put_or_delete};
 use crate::effects::{Effects, Mutation};
 use crate::id::{ChunkId, NodeId};
 use crate::rejection::Rejection;
@@ -13,7 +14,8 @@ use crate::view::{ReadSet, View};
 
 /// Records what nodes say of a chunk: that they store it now, or no longer.
 ///
-/// A chunk that no file holds any more is still updated, since that is when nodes drop it.
+/// A chunk that no file holds any more is still updated, since that is when nodes drop it. Whatever task a node had for the
+/// chunk ends with what it says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateChunkLocations {
     /// The chunk.
@@ -40,6 +42,7 @@ impl UpdateChunkLocations {
         ReadSet {
             nodes: self.nodes.clone(),
             chunks: vec![self.chunk.clone()],
+            replica_nodes: true,
             ..ReadSet::default()
         }
     }
@@ -63,41 +66,62 @@ impl UpdateChunkLocations {
         }
         let nodes: BTreeSet<&NodeId> = self.nodes.iter().collect();
         let changed = match self.change {
-            LocationChange::Add => self.with_copies_on(chunk, &nodes)?,
+            LocationChange::Add => self.with_copies_on(chunk, &nodes, view)?,
             LocationChange::Remove => without_copies_on(chunk, &nodes),
         };
-        let mutations = if changed.replicas.is_empty() && !changed.is_referenced() {
-            vec![Mutation::DeleteChunk(self.chunk.clone())]
-        } else if changed == *chunk {
-            Vec::new()
-        } else {
-            vec![Mutation::PutChunk(self.chunk.clone(), changed)]
-        };
+        let mut mutations: Vec<_> = chunk
+            .replicas
+            .iter()
+            .filter(|replica| may_have_task(replica) && changed.replica_on(&replica.node) != Some(replica))
+            .map(|replica| Mutation::DeleteTask(replica.node.clone(), self.chunk.clone()))
+            .collect();
+        if changed != *chunk {
+            mutations.push(put_or_delete(&self.chunk, changed));
+        }
         Ok(Effects {
             mutations,
             response: Response::ChunkLocationsUpdated,
         })
     }
 
-    fn with_copies_on(&self, chunk: &ChunkRow, nodes: &BTreeSet<&NodeId>) -> Result<ChunkRow, Rejection> {
+    fn with_copies_on(
+        &self,
+        chunk: &ChunkRow,
+        nodes: &BTreeSet<&NodeId>,
+        view: &View,
+    ) -> Result<ChunkRow, Rejection> {
         let mut changed = chunk.clone();
         for &node in nodes {
-            match changed.replicas.iter_mut().find(|replica| replica.node == *node) {
-                Some(replica) => replica.state = ReplicaState::Stored,
-                None => changed.replicas.push(Replica {
-                    node: node.clone(),
-                    state: ReplicaState::Stored,
-                }),
+            if let Some(replica) = changed.replicas.iter_mut().find(|replica| replica.node == *node) {
+                if replica.state == ReplicaState::Deleting {
+                    return Err(Rejection::CopyBeingDeleted {
+                        chunk: self.chunk.clone(),
+                        node: node.clone(),
+                    });
+                }
+                replica.state = ReplicaState::Stored;
+                continue;
             }
-        }
-        let grown = changed.replicas.len() > chunk.replicas.len();
-        if grown && changed.replicas.len() > self.max_replicas as usize {
-            return Err(Rejection::TooManyReplicas {
-                chunk: self.chunk.clone(),
-                limit: self.max_replicas,
+            if !make_place(&mut changed, self.max_replicas, view, drop) {
+                return Err(Rejection::TooManyReplicas {
+                    chunk: self.chunk.clone(),
+                    limit: self.max_replicas,
+                });
+            }
+            changed.replicas.push(Replica {
+                node: node.clone(),
+                state: ReplicaState::Stored,
             });
         }
         Ok(changed)
+    }
+}
+
+/// Whether the node may have been told to do something about its copy.
+const fn may_have_task(replica: &Replica) -> bool {
+    match replica.state {
+        ReplicaState::Assigned | ReplicaState::Deleting => true,
+        ReplicaState::Stored => false,
     }
 }
 
@@ -159,6 +183,17 @@ mod tests {
             })
         );
         world.apply(locations("a", Add, ["n3"])).unwrap();
+    }
+
+    #[test]
+    fn at_the_limit_an_unregistered_node_makes_place() {
+        let mut world = World::with_nodes(["n1", "n2", "n3", "n4"]);
+        world
+            .apply(NewFile::new("f", ["a"]).on(["n1", "n2", "n3"]))
+            .unwrap();
+        world.apply(unregister("n2")).unwrap();
+        world.apply(locations("a", Add, ["n4"])).unwrap();
+        assert_eq!(world.replicas("a"), ["n1", "n3", "n4"]);
     }
 
     #[test]

@@ -8,12 +8,12 @@ use proptest::sample::select;
 
 use super::universe::{self, CHUNKS, chunk, file, key, node, some_chunk, some_chunks};
 use crate::command::{
-    ChunkPlan, Command, DeleteFile, Heartbeat, LocationChange, NodeStateChange, RecordHeartbeats,
-    RegisterFile, RegisterNode, SetNodeState, UnregisterNode, UpdateChunkLocations,
+    AssignReplicas, ChunkPlan, Command, CopyPlan, DeleteFile, Heartbeat, LocationChange, NodeStateChange,
+    RecordHeartbeats, RegisterFile, RegisterNode, SetNodeState, UnregisterNode, UpdateChunkLocations,
 };
 use crate::envelope::Idempotency;
 use crate::id::{FileId, NodeId};
-use crate::row::{Fingerprint, NodeStats};
+use crate::row::{Fingerprint, NodeStats, TaskReason};
 use crate::units::{ByteSize, Millis};
 
 /// A command, or what it takes to make one of the state that it finds.
@@ -29,11 +29,29 @@ pub(super) enum Action {
     Release {
         pick: usize,
     },
-    /// Forget what has been out of use for so long.
+    /// Forget what has expired.
     Forget {
         requests: Vec<String>,
+    },
+    /// Delete the copies of chunks that have been out of use for so long.
+    DeleteCopies {
         chunks: Vec<usize>,
         unreferenced_for: Millis,
+        time: Millis,
+    },
+    /// Renew some of the tasks, or take them back, and one that does not exist.
+    Tasks {
+        picks: Vec<usize>,
+        renew: Option<Millis>,
+    },
+    /// The node of one of the tasks says that it did it, or that it did the opposite.
+    Report {
+        pick: usize,
+        change: LocationChange,
+    },
+    /// Forget every copy that can be forgotten.
+    ForgetReplicas {
+        wanted: u32,
     },
 }
 
@@ -45,7 +63,12 @@ pub(super) fn small() -> impl Strategy<Value = Action> {
         2 => delete_file(file()),
         4 => update_locations(),
         1 => (0..2_usize).prop_map(|pick| Action::Release { pick }),
-        2 => forget(),
+        1 => forget(),
+        3 => delete_copies(),
+        5 => assign_replicas(),
+        3 => tasks(),
+        3 => (0..8_usize, change()).prop_map(|(pick, change)| Action::Report { pick, change }),
+        3 => prop_oneof![4 => Just(1), 1 => Just(2)].prop_map(|wanted| Action::ForgetReplicas { wanted }),
     ]
 }
 
@@ -58,6 +81,8 @@ pub(super) fn large() -> impl Strategy<Value = Action> {
         3 => delete_file(universe::large_file()),
         6 => (0..4_usize).prop_map(|pick| Action::Release { pick }),
         1 => forget(),
+        1 => delete_copies(),
+        1 => assign_replicas(),
     ]
 }
 
@@ -92,7 +117,7 @@ pub(super) fn idempotency() -> impl Strategy<Value = Option<Idempotency>> {
 fn nodes() -> impl Strategy<Value = Action> {
     prop_oneof![
         3 => register_node(),
-        1 => unregister_node(),
+        2 => unregister_node(),
         2 => set_node_state(),
         4 => record_heartbeats(),
         2 => (vec(node(), 0..4), span())
@@ -205,6 +230,7 @@ impl FileFacts {
             nodes: self.nodes,
             wanted: self.wanted,
             max_replicas: self.max_replicas,
+            task_time: Millis::new(30_000),
         })
     }
 }
@@ -224,14 +250,7 @@ fn delete_file(file: impl Strategy<Value = FileId>) -> impl Strategy<Value = Act
 }
 
 fn update_locations() -> impl Strategy<Value = Action> {
-    let change = any::<bool>().prop_map(|add| {
-        if add {
-            LocationChange::Add
-        } else {
-            LocationChange::Remove
-        }
-    });
-    (some_chunk(), vec(node(), 0..4), change, 2..5_u32).prop_map(|(number, nodes, change, max_replicas)| {
+    (some_chunk(), vec(node(), 0..4), change(), 2..5_u32).prop_map(|(number, nodes, change, max_replicas)| {
         Action::Command(Command::UpdateChunkLocations(UpdateChunkLocations {
             chunk: chunk(number),
             nodes,
@@ -242,11 +261,38 @@ fn update_locations() -> impl Strategy<Value = Action> {
 }
 
 fn forget() -> impl Strategy<Value = Action> {
-    (vec(key(), 0..4), some_chunks(), span()).prop_map(|(requests, chunks, unreferenced_for)| {
-        Action::Forget {
-            requests,
-            chunks,
-            unreferenced_for,
+    vec(key(), 0..4).prop_map(|requests| Action::Forget { requests })
+}
+
+fn delete_copies() -> impl Strategy<Value = Action> {
+    (some_chunks(), span(), span()).prop_map(|(chunks, unreferenced_for, time)| Action::DeleteCopies {
+        chunks,
+        unreferenced_for,
+        time,
+    })
+}
+
+fn assign_replicas() -> impl Strategy<Value = Action> {
+    let copy = (some_chunk(), node()).prop_map(|(number, target)| CopyPlan {
+        chunk: chunk(number),
+        target,
+        reason: TaskReason::FewCopies,
+    });
+    (vec(copy, 1..6), 1..5_u32, span()).prop_map(|(copies, wanted, time)| {
+        Action::Command(Command::AssignReplicas(AssignReplicas { copies, wanted, time }))
+    })
+}
+
+fn tasks() -> impl Strategy<Value = Action> {
+    (vec(0..8_usize, 0..4), option::of(span())).prop_map(|(picks, renew)| Action::Tasks { picks, renew })
+}
+
+fn change() -> impl Strategy<Value = LocationChange> {
+    any::<bool>().prop_map(|add| {
+        if add {
+            LocationChange::Add
+        } else {
+            LocationChange::Remove
         }
     })
 }

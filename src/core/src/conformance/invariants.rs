@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{ChunkId, FileId, NodeId};
-use crate::row::{ChunkRow, FileRow, ReleaseRow, Row};
+use crate::row::{ChunkRow, FileRow, ReleaseRow, ReplicaState, Row, TaskKind, TaskRow};
 use crate::units::Timestamp;
 
 /// The rows, arranged for looking things up.
@@ -15,6 +15,7 @@ struct Picture<'a> {
     chunks: BTreeMap<&'a ChunkId, &'a ChunkRow>,
     sharers: BTreeMap<&'a ChunkId, BTreeMap<&'a FileId, u32>>,
     releases: Vec<&'a ReleaseRow>,
+    tasks: BTreeMap<(&'a NodeId, &'a ChunkId), &'a TaskRow>,
     /// The index of each chunk in each file that lists it.
     listed: BTreeMap<(&'a FileId, &'a ChunkId), u32>,
     /// The chunks that each file once listed and that are still to be released.
@@ -30,10 +31,12 @@ pub fn check(rows: &[Row]) -> Result<(), String> {
     picture.every_beat_is_of_a_node()?;
     picture.files_list_chunks_that_know_them()?;
     picture.releases_are_unfinished()?;
+    picture.tasks_are_about_copies()?;
     for (id, chunk) in &picture.chunks {
         let check = || {
             picture.replicas_are_on_distinct_nodes(chunk)?;
             picture.home_lists_the_chunk(id, chunk)?;
+            picture.deletions_are_tasks(id, chunk)?;
             picture.sharers_are_counted_and_list_the_chunk(id, chunk)
         };
         check().map_err(|what: String| format!("chunk {id}: {what}: {chunk:?}"))?;
@@ -61,6 +64,7 @@ pub fn check_times(rows: &[Row], now: Timestamp) -> Result<(), String> {
             Row::Chunk(_, chunk) => chunk
                 .unreferenced_since
                 .map_or(chunk.created_at, |since| since.max(chunk.created_at)),
+            Row::Task(_, _, task) => task.created_at,
             Row::Sharer(..) | Row::Release(..) | Row::Request(..) => continue,
         };
         if time > now {
@@ -96,6 +100,9 @@ impl<'a> Picture<'a> {
                         .pending
                         .extend(pending.map(|chunk| (&release.file, &chunk.id)));
                     picture.releases.push(release);
+                }
+                Row::Task(node, chunk, task) => {
+                    picture.tasks.insert((node, chunk), task);
                 }
                 Row::Request(..) => {}
             }
@@ -143,6 +150,37 @@ impl<'a> Picture<'a> {
                 "a release of file {} with nothing left to do",
                 release.file
             )),
+            None => Ok(()),
+        }
+    }
+
+    /// A task is to bring a copy that is assigned, or to drop one that does not count any more.
+    fn tasks_are_about_copies(&self) -> Result<(), String> {
+        for ((node, chunk), task) in &self.tasks {
+            let replica = self.chunks.get(chunk).and_then(|row| row.replica_on(node));
+            let expected = match task.kind {
+                TaskKind::Replicate => ReplicaState::Assigned,
+                TaskKind::Delete => ReplicaState::Deleting,
+            };
+            if replica.map(|replica| replica.state) != Some(expected) {
+                return Err(format!(
+                    "{task:?} of {node} about {chunk}, of which it has {replica:?}"
+                ));
+            }
+            if task.attempt == 0 || task.deadline < task.created_at {
+                return Err(format!("{task:?} of {node} about {chunk}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn deletions_are_tasks(&self, id: &ChunkId, chunk: &ChunkRow) -> Result<(), String> {
+        let mut replicas = chunk.replicas.iter();
+        let forgotten = replicas.find(|replica| {
+            replica.state == ReplicaState::Deleting && !self.tasks.contains_key(&(&replica.node, id))
+        });
+        match forgotten {
+            Some(replica) => Err(format!("nobody tells {} to delete its copy", replica.node)),
             None => Ok(()),
         }
     }

@@ -5,6 +5,7 @@
 //! and the failure names the seed that brings it back. `PROPTEST_CASES` says how many sequences are tried.
 
 pub mod invariants;
+mod kept_copies;
 
 mod actions;
 mod runner;

@@ -9,13 +9,13 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunne
 
 use super::sequence::{Brief, Sequence, sequences};
 use super::subject::Subject;
-use super::{invariants, universe};
+use super::{invariants, kept_copies, universe};
 use crate::effects::Mutation;
 use crate::envelope::Envelope;
 use crate::model::Model;
 use crate::row::Row;
 use crate::totals::Totals;
-use crate::units::AppliedIndex;
+use crate::units::{AppliedIndex, Timestamp};
 
 /// After so many commands the rows of both are compared; answers are compared after each.
 const COMPARE_ROWS_EVERY: u64 = 8;
@@ -116,7 +116,7 @@ impl<S: Subject> Pair<'_, S> {
         }
         let last = self.model.now();
         let expected = self.model.apply(envelope, index);
-        self.model_holds(last, expected.is_err())?;
+        self.model_holds(last, envelope, expected.is_err())?;
         let answer = self.subject.apply(envelope, index);
         if answer != expected {
             return Err(format!("answered {answer:?}\nrather than {expected:?}"));
@@ -128,7 +128,7 @@ impl<S: Subject> Pair<'_, S> {
     }
 
     /// Checks the model after a command. `last` is the time of the one before.
-    fn model_holds(&mut self, last: crate::units::Timestamp, refused: bool) -> Result<(), String> {
+    fn model_holds(&mut self, last: Timestamp, envelope: &Envelope, refused: bool) -> Result<(), String> {
         if self.model.now() < last {
             return Err(format!("time ran back from {last:?} to {:?}", self.model.now()));
         }
@@ -137,6 +137,7 @@ impl<S: Subject> Pair<'_, S> {
             return Err("it was refused and changed something".to_owned());
         }
         invariants::check(&rows)?;
+        kept_copies::check(&self.rows, &rows, &envelope.proposal.command)?;
         invariants::check_times(&rows, self.model.now())?;
         let recount = recount(&rows);
         if recount != *self.model.totals() {
@@ -199,6 +200,9 @@ fn each_row_has_one_mutation(mutations: &[Mutation]) -> Result<(), String> {
             }
             Mutation::PutRequest(key, _) | Mutation::DeleteRequest(key) => {
                 ("request", key.clone(), String::new())
+            }
+            Mutation::PutTask(node, chunk, _) | Mutation::DeleteTask(node, chunk) => {
+                ("task", node.to_string(), chunk.to_string())
             }
         };
         if !keys.insert(key) {

@@ -8,10 +8,14 @@ use proptest::prop_oneof;
 
 use super::actions::{self, Action};
 use super::universe::chunk;
-use crate::command::{Command, ExpireNodes, ForgetExpired, ReleaseChunks};
+use crate::command::{
+    AbandonTasks, Command, DeleteCopies, ExpireNodes, ForgetExpired, ForgetReplicas, PAGE, ReleaseChunks,
+    RenewTasks, TaskName, UpdateChunkLocations,
+};
 use crate::envelope::{Envelope, Idempotency, Proposal};
-use crate::id::RequestId;
+use crate::id::{RequestId, TaskId};
 use crate::model::Model;
+use crate::row::{Replica, Row};
 use crate::units::{AppliedIndex, Millis, Timestamp};
 
 /// Commands in the order in which they are applied.
@@ -93,15 +97,61 @@ fn command(action: Action, now: Timestamp, model: &Model) -> Command {
                 .copied()
                 .unwrap_or(RequestId::from_bytes([7; 16])),
         }),
-        Action::Forget {
-            requests,
+        Action::Forget { requests } => Command::ForgetExpired(ForgetExpired { requests }),
+        Action::DeleteCopies {
             chunks,
             unreferenced_for,
-        } => Command::ForgetExpired(ForgetExpired {
-            requests,
+            time,
+        } => Command::DeleteCopies(DeleteCopies {
             chunks: chunks.into_iter().map(chunk).collect(),
             unreferenced_since: ago(unreferenced_for),
+            time,
         }),
+        Action::Tasks { picks, renew } => {
+            let tasks = picks.into_iter().map(|pick| task(pick, model)).collect();
+            match renew {
+                Some(time) => Command::RenewTasks(RenewTasks { tasks, time }),
+                None => Command::AbandonTasks(AbandonTasks { tasks }),
+            }
+        }
+        Action::Report { pick, change } => {
+            let TaskName { node, chunk, .. } = task(pick, model);
+            Command::UpdateChunkLocations(UpdateChunkLocations {
+                chunk,
+                nodes: vec![node],
+                change,
+                max_replicas: 4,
+            })
+        }
+        Action::ForgetReplicas { wanted } => {
+            let replicas = model.rows().into_iter().filter_map(|row| match row {
+                Row::Chunk(id, chunk) => Some((id, chunk.replicas)),
+                _ => None,
+            });
+            let pairs = replicas.flat_map(|(id, replicas)| {
+                let pair = move |replica: Replica| (id.clone(), replica.node);
+                replicas.into_iter().map(pair)
+            });
+            Command::ForgetReplicas(ForgetReplicas {
+                replicas: pairs.take(PAGE).collect(),
+                wanted,
+            })
+        }
+    }
+}
+
+fn task(pick: usize, model: &Model) -> TaskName {
+    match model.tasks().nth(pick) {
+        Some((node, chunk, task)) => TaskName {
+            node: node.clone(),
+            chunk: chunk.clone(),
+            id: task.id,
+        },
+        None => TaskName {
+            node: "a".into(),
+            chunk: chunk(0),
+            id: TaskId::from_bytes([7; 16]),
+        },
     }
 }
 

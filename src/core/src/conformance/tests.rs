@@ -32,23 +32,34 @@ fn variant(outcome: &impl std::fmt::Debug) -> String {
 fn the_sequences_lead_to_every_answer_and_every_refusal() {
     let mut runner = TestRunner::deterministic();
     let mut seen: BTreeSet<String> = BTreeSet::new();
-    for _ in 0..150 {
+    for _ in 0..300 {
         let sequence = sequences().new_tree(&mut runner).unwrap().current();
         let mut model = Model::default();
         for (index, envelope) in sequence.steps() {
             seen.insert(match model.apply(envelope, index) {
                 // A release with more than a page left is worth a mention of its own.
                 Ok(Response::ChunksReleased { left }) if left > 0 => "SomeChunksReleased".to_owned(),
+                // So is a command about tasks and copies that found none: then it was not tried.
+                Ok(
+                    Response::TasksStarted { started: 0 }
+                    | Response::CopiesDeleted { started: 0, .. }
+                    | Response::TasksRenewed { renewed: 0 }
+                    | Response::TasksAbandoned { abandoned: 0 }
+                    | Response::ReplicasForgotten { forgotten: 0 },
+                ) => "NothingToDo".to_owned(),
                 Ok(response) => variant(&response),
                 Err(rejection) => variant(&rejection),
             });
         }
     }
     let expected = [
+        "ChunkBeingDeleted",
         "ChunkConflict",
         "ChunkLocationsUpdated",
         "ChunkNotFound",
         "ChunksReleased",
+        "CopiesDeleted",
+        "CopyBeingDeleted",
         "DuplicateChunk",
         "FileDeleted",
         "FileNotFound",
@@ -63,9 +74,14 @@ fn the_sequences_lead_to_every_answer_and_every_refusal() {
         "NodeStateSet",
         "NodeUnregistered",
         "NodesExpired",
+        "NothingToDo",
         "PlacementStale",
         "ReleaseFinished",
+        "ReplicasForgotten",
         "SomeChunksReleased",
+        "TasksAbandoned",
+        "TasksRenewed",
+        "TasksStarted",
         "TooManyReplicas",
     ];
     assert_eq!(seen, expected.map(str::to_owned).into());

@@ -80,6 +80,10 @@ pub(super) fn questions() -> Vec<ReadSet> {
     vec![
         ReadSet {
             nodes: NODES.into_iter().map(NodeId::from).collect(),
+            tasks: NODES
+                .into_iter()
+                .flat_map(|node| chunks().map(move |chunk| (node.into(), chunk)))
+                .collect(),
             files: files().collect(),
             chunks: chunks().collect(),
             requests: KEYS.into_iter().map(str::to_owned).collect(),
@@ -93,6 +97,11 @@ pub(super) fn questions() -> Vec<ReadSet> {
         ReadSet {
             chunks: chunks().collect(),
             sharers: Some(files().collect()),
+            replica_nodes: true,
+            ..ReadSet::default()
+        },
+        ReadSet {
+            node_tasks: NODES.into_iter().map(NodeId::from).zip(0..).collect(),
             replica_nodes: true,
             ..ReadSet::default()
         },

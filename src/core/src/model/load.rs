@@ -26,6 +26,14 @@ impl Model {
             self.load_chunks(release.next_page(*chunks), &mut view);
             view.releases.insert(*id, release.clone());
         }
+        for (node, chunk) in &reads.tasks {
+            if let Some(task) = self.tasks.get(&(node.clone(), chunk.clone())) {
+                view.tasks.insert((node.clone(), chunk.clone()), *task);
+            }
+        }
+        for (node, limit) in &reads.node_tasks {
+            self.load_node_tasks(node, *limit, &mut view);
+        }
         if let Some(files) = &reads.sharers {
             self.load_sharers(files, &mut view);
         }
@@ -52,6 +60,16 @@ impl Model {
         }
         if let Some(beat) = self.beats.get(id) {
             view.beats.insert(id.clone(), *beat);
+        }
+    }
+
+    fn load_node_tasks(&self, node: &NodeId, limit: usize, view: &mut View) {
+        // No text sorts before the empty one.
+        let from = (node.clone(), ChunkId::from(""));
+        let of_node = self.tasks.range(from..).take_while(|((of, _), _)| of == node);
+        for (key, task) in of_node.take(limit) {
+            self.load_chunk(&key.1, view);
+            view.tasks.insert(key.clone(), *task);
         }
     }
 

@@ -17,7 +17,7 @@ use crate::envelope::Envelope;
 use crate::id::{ChunkId, FileId, NodeId, RequestId};
 use crate::rejection::Rejection;
 use crate::response::Response;
-use crate::row::{BeatRow, ChunkRow, FileRow, NodeRow, ReleaseRow, RequestRow, Row};
+use crate::row::{BeatRow, ChunkRow, FileRow, NodeRow, ReleaseRow, RequestRow, Row, TaskRow};
 use crate::store::RowStore;
 use crate::totals::Totals;
 use crate::units::{AppliedIndex, Timestamp};
@@ -33,6 +33,7 @@ pub struct Model {
     sharers: BTreeMap<(ChunkId, FileId), u32>,
     releases: BTreeMap<RequestId, ReleaseRow>,
     requests: BTreeMap<String, RequestRow>,
+    tasks: BTreeMap<(NodeId, ChunkId), TaskRow>,
     totals: Totals,
     now: Timestamp,
 }
@@ -78,6 +79,11 @@ impl Model {
         self.releases.keys()
     }
 
+    /// What nodes are to do.
+    pub fn tasks(&self) -> impl Iterator<Item = (&NodeId, &ChunkId, &TaskRow)> {
+        self.tasks.iter().map(|((node, chunk), task)| (node, chunk, task))
+    }
+
     /// Every row, in dump order.
     pub fn rows(&self) -> Vec<Row> {
         self.iter().collect()
@@ -109,6 +115,9 @@ impl Model {
             .requests
             .iter()
             .map(|(key, row)| Row::Request(key.clone(), row.clone()));
+        let tasks = self
+            .tasks()
+            .map(|(node, chunk, task)| Row::Task(node.clone(), chunk.clone(), *task));
         nodes
             .chain(beats)
             .chain(files)
@@ -116,6 +125,7 @@ impl Model {
             .chain(sharers)
             .chain(releases)
             .chain(requests)
+            .chain(tasks)
     }
 }
 

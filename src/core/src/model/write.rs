@@ -55,6 +55,14 @@ impl Model {
             Mutation::DeleteRequest(key) => {
                 self.requests.remove(key);
             }
+            Mutation::PutTask(node, chunk, row) => {
+                let old = self.tasks.insert((node.clone(), chunk.clone()), *row);
+                self.totals.task_changed(old.map(|old| old.kind), Some(row.kind));
+            }
+            Mutation::DeleteTask(node, chunk) => {
+                let old = self.tasks.remove(&(node.clone(), chunk.clone()));
+                self.totals.task_changed(old.map(|old| old.kind), None);
+            }
         }
     }
 }

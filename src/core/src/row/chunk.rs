@@ -45,6 +45,8 @@ pub enum ReplicaState {
     Assigned,
     /// The node said that it has it.
     Stored,
+    /// The node was told to drop it: it is no longer a copy, and the node cannot take another before it is done.
+    Deleting,
 }
 
 impl ReplicaState {
@@ -53,6 +55,7 @@ impl ReplicaState {
         match self {
             Self::Assigned => "assigned",
             Self::Stored => "stored",
+            Self::Deleting => "deleting",
         }
     }
 }
@@ -66,6 +69,12 @@ impl ChunkRow {
     /// The replica on a node, if there is one.
     pub fn replica_on(&self, node: &NodeId) -> Option<&Replica> {
         self.replicas.iter().find(|replica| replica.node == *node)
+    }
+
+    /// How many copies there are or shall be: those that are being deleted do not count.
+    pub fn copies(&self) -> usize {
+        let kept = |replica: &&Replica| replica.state != ReplicaState::Deleting;
+        self.replicas.iter().filter(kept).count()
     }
 
     /// The nodes to ask for the chunk: those that said they store it first, then those told to.

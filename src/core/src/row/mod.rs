@@ -9,6 +9,7 @@ mod file;
 mod node;
 mod release;
 mod request;
+mod task;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,7 @@ pub use file::{FileChunk, FileRow};
 pub use node::{NodeRow, Observed, Wanted};
 pub use release::ReleaseRow;
 pub use request::{Fingerprint, RequestRow};
+pub use task::{TaskKind, TaskReason, TaskRow};
 
 use crate::id::{ChunkId, FileId, NodeId, RequestId};
 
@@ -39,4 +41,6 @@ pub enum Row {
     Release(RequestId, ReleaseRow),
     /// A remembered answer to a request with an idempotency key.
     Request(String, RequestRow),
+    /// What a node is to do with a chunk.
+    Task(NodeId, ChunkId, TaskRow),
 }

@@ -80,6 +80,14 @@ impl NodeRow {
         matches!(self.status(), NodeStatus::Active)
     }
 
+    /// Whether a copy on the node counts towards those wanted: it is in service and heard from, or expected back.
+    pub const fn keeps_replicas(&self) -> bool {
+        matches!(
+            (&self.wanted, self.observed),
+            (Wanted::InService, Observed::Active) | (Wanted::Maintenance { .. }, _)
+        )
+    }
+
     /// Whether the row is the tombstone of an unregistered node.
     pub const fn is_removed(&self) -> bool {
         matches!(self.wanted, Wanted::Removed { .. })

@@ -1,7 +1,7 @@
 //! What the examples have in common.
 
-use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId};
-use zephyrfs_core::row::{FileChunk, NodeRow, NodeStats, Observed, Wanted};
+use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId, TaskId};
+use zephyrfs_core::row::{FileChunk, NodeRow, NodeStats, Observed, TaskKind, TaskReason, TaskRow, Wanted};
 use zephyrfs_core::units::{ByteSize, Timestamp};
 
 pub(crate) fn node(id: &str) -> NodeId {
@@ -56,4 +56,15 @@ pub(crate) fn file_chunks() -> std::sync::Arc<[FileChunk]> {
     [(chunk_id(), 0), ("second".into(), 300)]
         .map(|(id, index)| FileChunk { id, index })
         .into()
+}
+
+pub(crate) const fn task(kind: TaskKind) -> TaskRow {
+    TaskRow {
+        id: TaskId::from_bytes(*b"fedcba9876543210"),
+        kind,
+        reason: TaskReason::UnderTarget,
+        created_at: time(3),
+        deadline: time(40_003),
+        attempt: 2,
+    }
 }

@@ -1,15 +1,15 @@
 //! What is in the log and in answers.
 
 use zephyrfs_core::command::{
-    ChunkPlan, DeleteFile, ExpireNodes, ForgetExpired, Heartbeat, LocationChange, NodeStateChange,
-    RecordHeartbeats, RegisterFile, RegisterNode, ReleaseChunks, SetNodeState, UnregisterNode,
-    UpdateChunkLocations,
+    AbandonTasks, AssignReplicas, ChunkPlan, CopyPlan, DeleteCopies, DeleteFile, ExpireNodes, ForgetExpired,
+    ForgetReplicas, Heartbeat, LocationChange, NodeStateChange, RecordHeartbeats, RegisterFile, RegisterNode,
+    ReleaseChunks, RenewTasks, SetNodeState, TaskName, UnregisterNode, UpdateChunkLocations,
 };
-use zephyrfs_core::row::{Fingerprint, NodeStatus};
+use zephyrfs_core::row::{Fingerprint, NodeStatus, TaskKind, TaskReason};
 use zephyrfs_core::units::{ByteSize, Millis};
 use zephyrfs_core::{Command, Envelope, Idempotency, Placement, Proposal, Rejection, Response};
 
-use crate::examples::{chunk_id, file_id, node, request, stats, time};
+use crate::examples::{chunk_id, file_id, node, request, stats, task, time};
 
 golden!(envelopes, "envelope", Envelope {
     Envelope { proposed_at: _, proposal: Proposal { id: _, idempotency: _, command: _ } } => Envelope {
@@ -69,6 +69,7 @@ golden!(commands, "command", Command {
         nodes: vec![node("node-1"), node("node-2")],
         wanted: 3,
         max_replicas: 10,
+        task_time: Millis::new(40_000),
     }),
     Command::DeleteFile(_) => Command::DeleteFile(DeleteFile { file: file_id() }),
     Command::UpdateChunkLocations(_) => Command::UpdateChunkLocations(UpdateChunkLocations {
@@ -80,10 +81,35 @@ golden!(commands, "command", Command {
     Command::ReleaseChunks(_) => Command::ReleaseChunks(ReleaseChunks { release: request() }),
     Command::ForgetExpired(_) => Command::ForgetExpired(ForgetExpired {
         requests: vec!["key".to_owned()],
+    }),
+    Command::AssignReplicas(_) => Command::AssignReplicas(AssignReplicas {
+        copies: vec![CopyPlan { chunk: chunk_id(), target: node("node-1"), reason: TaskReason::LastCopy }],
+        wanted: 3,
+        time: Millis::new(40_000),
+    }),
+    Command::DeleteCopies(_) => Command::DeleteCopies(DeleteCopies {
         chunks: vec![chunk_id()],
         unreferenced_since: time(0),
+        time: Millis::new(40_000),
+    }),
+    Command::RenewTasks(_) => Command::RenewTasks(RenewTasks {
+        tasks: vec![task_name()],
+        time: Millis::new(40_000),
+    }),
+    Command::AbandonTasks(_) => Command::AbandonTasks(AbandonTasks { tasks: vec![task_name()] }),
+    Command::ForgetReplicas(_) => Command::ForgetReplicas(ForgetReplicas {
+        replicas: vec![(chunk_id(), node("node-1"))],
+        wanted: 3,
     }),
 });
+
+fn task_name() -> TaskName {
+    TaskName {
+        node: node("node-1"),
+        chunk: chunk_id(),
+        id: task(TaskKind::Replicate).id,
+    }
+}
 
 golden!(node_state_changes, "node_state_change", NodeStateChange {
     NodeStateChange::Activate => NodeStateChange::Activate,
@@ -116,7 +142,12 @@ golden!(responses, "response", Response {
     Response::FileDeleted => Response::FileDeleted,
     Response::ChunkLocationsUpdated => Response::ChunkLocationsUpdated,
     Response::ChunksReleased { .. } => Response::ChunksReleased { left: 1_500 },
-    Response::Forgotten { .. } => Response::Forgotten { requests: 2, chunks: 300 },
+    Response::Forgotten { .. } => Response::Forgotten { requests: 2 },
+    Response::TasksStarted { .. } => Response::TasksStarted { started: 3 },
+    Response::CopiesDeleted { .. } => Response::CopiesDeleted { started: 3, forgotten: 1 },
+    Response::TasksRenewed { .. } => Response::TasksRenewed { renewed: 4 },
+    Response::TasksAbandoned { .. } => Response::TasksAbandoned { abandoned: 5 },
+    Response::ReplicasForgotten { .. } => Response::ReplicasForgotten { forgotten: 6 },
 });
 
 golden!(rejections, "rejection", Rejection {
@@ -134,4 +165,9 @@ golden!(rejections, "rejection", Rejection {
     Rejection::TooManyReplicas { .. } => Rejection::TooManyReplicas { chunk: chunk_id(), limit: 10 },
     Rejection::IdempotencyKeyReused { .. } => Rejection::IdempotencyKeyReused { key: "key".to_owned() },
     Rejection::ReleaseFinished => Rejection::ReleaseFinished,
+    Rejection::ChunkBeingDeleted { .. } => Rejection::ChunkBeingDeleted { chunk: chunk_id() },
+    Rejection::CopyBeingDeleted { .. } => Rejection::CopyBeingDeleted {
+        chunk: chunk_id(),
+        node: node("node-1"),
+    },
 });

@@ -2,12 +2,12 @@
 
 use zephyrfs_core::row::{
     BeatRow, ChunkRow, FileRow, Fingerprint, NodeStatus, Observed, ReleaseRow, Replica, ReplicaState,
-    RequestRow, Row, Wanted,
+    RequestRow, Row, TaskKind, TaskReason, Wanted,
 };
 use zephyrfs_core::units::ByteSize;
 use zephyrfs_core::{Response, Totals};
 
-use crate::examples::{chunk_id, file_chunks, file_id, node, node_row, request, stats, time};
+use crate::examples::{chunk_id, file_chunks, file_id, node, node_row, request, stats, task, time};
 
 golden!(rows, "row", Row {
     Row::Node(..) => Row::Node(node("node-1"), node_row(Wanted::InService, Observed::Active)),
@@ -40,6 +40,7 @@ golden!(rows, "row", Row {
         response: Response::FileDeleted,
         expires_at: time(86_400_000),
     }),
+    Row::Task(..) => Row::Task(node("node-1"), chunk_id(), task(TaskKind::Delete)),
 });
 
 golden!(wanted, "wanted", Wanted {
@@ -64,6 +65,21 @@ golden!(node_statuses, "node_status", NodeStatus {
 golden!(replica_states, "replica_state", ReplicaState {
     ReplicaState::Assigned => ReplicaState::Assigned,
     ReplicaState::Stored => ReplicaState::Stored,
+    ReplicaState::Deleting => ReplicaState::Deleting,
+});
+
+golden!(task_kinds, "task_kind", TaskKind {
+    TaskKind::Replicate => TaskKind::Replicate,
+    TaskKind::Delete => TaskKind::Delete,
+});
+
+golden!(task_reasons, "task_reason", TaskReason {
+    TaskReason::LastCopy => TaskReason::LastCopy,
+    TaskReason::FewCopies => TaskReason::FewCopies,
+    TaskReason::UnderTarget => TaskReason::UnderTarget,
+    TaskReason::Draining => TaskReason::Draining,
+    TaskReason::Unreferenced => TaskReason::Unreferenced,
+    TaskReason::Replaced => TaskReason::Replaced,
 });
 
 golden!(totals, "totals", Totals {
@@ -73,6 +89,7 @@ golden!(totals, "totals", Totals {
         totals.files = 300;
         totals.chunks = 70_000;
         totals.unreferenced_chunks = 1;
+        totals.task_changed(None, Some(TaskKind::Delete));
         totals
     },
 });

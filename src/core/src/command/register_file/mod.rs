@@ -1,5 +1,6 @@
 //! A file comes, or comes with other content.
 
+mod replaced;
 mod replicas;
 #[cfg(test)]
 mod tests;
@@ -14,8 +15,8 @@ use crate::effects::{Effects, Mutation};
 use crate::id::{ChunkId, ContentHash, FileId, NodeId, RequestId};
 use crate::rejection::Rejection;
 use crate::response::Response;
-use crate::row::{ChunkRow, FileChunk, FileRow};
-use crate::units::ByteSize;
+use crate::row::{ChunkRow, FileChunk, FileRow, ReplicaState};
+use crate::units::{ByteSize, Millis};
 use crate::view::{ReadSet, View};
 
 /// Registers a file and its chunks, each with the nodes that the proposer chose for it.
@@ -43,6 +44,8 @@ pub struct RegisterFile {
     pub wanted: u32,
     /// The most replicas that a chunk may have.
     pub max_replicas: u32,
+    /// How long nodes have to drop copies of content that is replaced.
+    pub task_time: Millis,
 }
 
 /// A chunk of a new file, and where it shall go.
@@ -82,13 +85,17 @@ impl RegisterFile {
         let mut mutations = Vec::with_capacity(self.chunks.len() + 2);
         let mut placements = Vec::with_capacity(self.chunks.len());
         for plan in &self.chunks {
-            let mut row = match view.chunks.get(&plan.id) {
+            let known = view.chunks.get(&plan.id);
+            let mut row = match known {
                 Some(chunk) => self.hold(plan, chunk, view, &mut mutations)?,
                 None => self.new_chunk(plan, context),
             };
-            replicas::assign(self, plan, &mut row, view)?;
+            replicas::assign(self, plan, &mut row, view, &mut mutations)?;
+            if let Some(old) = known.filter(|old| !old.same_content(&row.hash, row.size)) {
+                replaced::delete_old_copies(self, id, plan, old, &mut row, view, context, &mut mutations);
+            }
             placements.push(replicas::placement(plan, &row, view));
-            if view.chunks.get(&plan.id) != Some(&row) {
+            if known != Some(&row) {
                 mutations.push(Mutation::PutChunk(plan.id.clone(), row));
             }
         }
@@ -218,7 +225,8 @@ impl RegisterFile {
             }
             held.hash = plan.hash.clone();
             held.size = plan.size;
-            held.replicas.clear();
+            held.replicas
+                .retain(|replica| replica.state == ReplicaState::Deleting);
         }
         if is_home || !chunk.is_referenced() {
             held.home = Some(self.file.clone());

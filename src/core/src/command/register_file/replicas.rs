@@ -1,10 +1,11 @@
 //! Giving a chunk of a new file its replicas: the planned nodes, as far as they still hold good.
 
 use super::{ChunkPlan, RegisterFile};
-use crate::id::NodeId;
+use crate::command::copies::{count, is_there, make_place};
+use crate::effects::Mutation;
 use crate::rejection::Rejection;
 use crate::response::Placement;
-use crate::row::{ChunkRow, Replica, ReplicaState};
+use crate::row::{ChunkRow, NodeRow, Replica, ReplicaState};
 use crate::view::View;
 
 /// Adds planned nodes to a chunk while it has fewer replicas than wanted on nodes that clients can be sent to.
@@ -16,13 +17,12 @@ pub(super) fn assign(
     plan: &ChunkPlan,
     row: &mut ChunkRow,
     view: &View,
+    mutations: &mut Vec<Mutation>,
 ) -> Result<(), Rejection> {
-    let mut there = row
-        .replicas
-        .iter()
-        .filter(|replica| is_there(&replica.node, view))
-        .count();
+    let kept = [ReplicaState::Assigned, ReplicaState::Stored];
+    let mut there = count(row, &kept, view, NodeRow::serves_reads);
     let mut at_limit = false;
+    let mut deleting = false;
     for &target in &plan.targets {
         if there >= command.wanted as usize {
             break;
@@ -31,10 +31,13 @@ pub(super) fn assign(
             continue;
         };
         let takes = view.nodes.get(id).is_some_and(|node| node.takes_replicas());
-        if !takes || row.replica_on(id).is_some() {
+        let replica = row.replica_on(id);
+        deleting |= replica.is_some_and(|replica| replica.state == ReplicaState::Deleting);
+        if !takes || replica.is_some() {
             continue;
         }
-        at_limit = !make_place(row, command.max_replicas, view);
+        let dropped = |node| mutations.push(Mutation::DeleteTask(node, plan.id.clone()));
+        at_limit = !make_place(row, command.max_replicas, view, dropped);
         if at_limit {
             break;
         }
@@ -57,6 +60,10 @@ pub(super) fn assign(
             chunk: plan.id.clone(),
             limit: command.max_replicas,
         }
+    } else if deleting {
+        Rejection::ChunkBeingDeleted {
+            chunk: plan.id.clone(),
+        }
     } else {
         Rejection::PlacementStale {
             chunk: plan.id.clone(),
@@ -66,29 +73,10 @@ pub(super) fn assign(
 
 /// What the client is told of a chunk: the nodes that it can be sent to, as finding the chunk would answer.
 pub(super) fn placement(plan: &ChunkPlan, row: &ChunkRow, view: &View) -> Placement {
-    let nodes = row.replicas.iter().map(|replica| &replica.node);
+    let copies = |replica: &&Replica| replica.state != ReplicaState::Deleting;
+    let nodes = row.replicas.iter().filter(copies).map(|replica| &replica.node);
     Placement {
         chunk: plan.id.clone(),
         nodes: nodes.filter(|id| is_there(id, view)).cloned().collect(),
     }
-}
-
-/// Whether one more replica may be added. At the limit, the place of a node that was unregistered is given away: what is
-/// on it counts for nothing, and must not keep a chunk from being stored.
-fn make_place(row: &mut ChunkRow, limit: u32, view: &View) -> bool {
-    if row.replicas.len() < limit as usize {
-        return true;
-    }
-    let is_gone = |id: &NodeId| view.nodes.get(id).is_none_or(|node| node.is_removed());
-    match row.replicas.iter().position(|replica| is_gone(&replica.node)) {
-        Some(gone) => {
-            row.replicas.remove(gone);
-            true
-        }
-        None => false,
-    }
-}
-
-fn is_there(id: &NodeId, view: &View) -> bool {
-    view.nodes.get(id).is_some_and(|node| node.serves_reads())
 }

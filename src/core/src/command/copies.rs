@@ -1,0 +1,121 @@
+//! Copies of chunks and the tasks about them: what the commands that change either have in common.
+
+use crate::context::Context;
+use crate::effects::Mutation;
+use crate::id::{ChunkId, NodeId, RequestId, TaskId};
+use crate::row::{ChunkRow, NodeRow, ReplicaState, TaskKind, TaskReason, TaskRow};
+use crate::units::Millis;
+use crate::view::View;
+
+/// Whether clients can be sent to a node.
+pub(super) fn is_there(id: &NodeId, view: &View) -> bool {
+    view.nodes.get(id).is_some_and(|node| node.serves_reads())
+}
+
+/// Whether a node was unregistered: what is on it counts for nothing.
+pub(super) fn is_gone(id: &NodeId, view: &View) -> bool {
+    view.nodes.get(id).is_none_or(|node| node.is_removed())
+}
+
+/// How many copies of a chunk in one of these states are on nodes of which `holds` is true.
+pub(super) fn count(
+    chunk: &ChunkRow,
+    states: &[ReplicaState],
+    view: &View,
+    holds: impl Fn(&NodeRow) -> bool,
+) -> usize {
+    chunk
+        .replicas
+        .iter()
+        .filter(|replica| states.contains(&replica.state))
+        .filter(|replica| view.nodes.get(&replica.node).is_some_and(|node| holds(node)))
+        .count()
+}
+
+/// Whether one more copy may be added. At the limit, the place of a node that was unregistered is given away: what is
+/// on it counts for nothing, and must not keep a chunk from being stored. `dropped` is told which node that was.
+pub(super) fn make_place(
+    row: &mut ChunkRow,
+    limit: u32,
+    view: &View,
+    mut dropped: impl FnMut(NodeId),
+) -> bool {
+    if row.copies() < limit as usize {
+        return true;
+    }
+    let gone = row
+        .replicas
+        .iter()
+        .position(|replica| replica.state != ReplicaState::Deleting && is_gone(&replica.node, view));
+    match gone {
+        Some(gone) => {
+            dropped(row.replicas.remove(gone).node);
+            true
+        }
+        None => false,
+    }
+}
+
+/// Tells every node that may have a copy to drop it, and forgets the copies on nodes that were unregistered. `only` says
+/// which copies are meant. Tasks that are out already stay as they are.
+pub(super) fn delete_copies(
+    id: &ChunkId,
+    row: &mut ChunkRow,
+    only: impl Fn(&NodeId) -> bool,
+    view: &View,
+    new_task: &NewTask<'_>,
+    mutations: &mut Vec<Mutation>,
+) {
+    row.replicas.retain(|replica| {
+        let gone = only(&replica.node) && is_gone(&replica.node, view);
+        if gone {
+            mutations.push(Mutation::DeleteTask(replica.node.clone(), id.clone()));
+        }
+        !gone
+    });
+    for replica in &mut row.replicas {
+        if replica.state != ReplicaState::Deleting && only(&replica.node) {
+            replica.state = ReplicaState::Deleting;
+            mutations.push(new_task.of(TaskKind::Delete, &replica.node, id));
+        }
+    }
+}
+
+/// What new tasks of one command have in common.
+pub(super) struct NewTask<'a> {
+    pub(super) request: RequestId,
+    pub(super) reason: TaskReason,
+    pub(super) time: Millis,
+    pub(super) context: &'a Context,
+}
+
+impl NewTask<'_> {
+    /// A task for a node. Its id follows from the proposal, which is made only once.
+    pub(super) fn of(&self, kind: TaskKind, node: &NodeId, chunk: &ChunkId) -> Mutation {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.request.as_bytes());
+        hasher.update(&(node.as_str().len() as u64).to_le_bytes());
+        hasher.update(node.as_str().as_bytes());
+        hasher.update(chunk.as_str().as_bytes());
+        let mut id = [0; 16];
+        hasher.finalize_xof().fill(&mut id);
+        let row = TaskRow {
+            id: TaskId::from_bytes(id),
+            kind,
+            reason: self.reason,
+            created_at: self.context.now,
+            deadline: self.context.now.plus(self.time),
+            attempt: 1,
+        };
+        Mutation::PutTask(node.clone(), chunk.clone(), row)
+    }
+}
+
+/// A chunk as it is now: written, or deleted if neither a file nor a node holds it.
+pub(super) fn put_or_delete(id: &ChunkId, row: ChunkRow) -> Mutation {
+    if row.replicas.is_empty() && !row.is_referenced() {
+        Mutation::DeleteChunk(id.clone())
+    } else {
+        Mutation::PutChunk(id.clone(), row)
+    }
+}

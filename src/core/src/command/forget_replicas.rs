@@ -1,0 +1,106 @@
+//! Copies on unregistered nodes are forgotten.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::copies::{count, is_gone};
+use crate::effects::{Effects, Mutation};
+use crate::id::{ChunkId, NodeId};
+use crate::response::Response;
+use crate::row::{ChunkRow, NodeRow, ReplicaState};
+use crate::view::{ReadSet, View};
+
+/// Forgets copies on unregistered nodes once the chunk has enough others.
+///
+/// Until then they keep their place: the node may register again with its disk intact. Enough are as many as wanted, each
+/// known to be stored on a node that was heard from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForgetReplicas {
+    /// The copies, by chunk and node.
+    pub replicas: Vec<(ChunkId, NodeId)>,
+    /// The replicas wanted for each chunk.
+    pub wanted: u32,
+}
+
+impl ForgetReplicas {
+    pub(super) fn reads(&self) -> ReadSet {
+        ReadSet {
+            chunks: self.replicas.iter().map(|(chunk, _)| chunk.clone()).collect(),
+            replica_nodes: true,
+            ..ReadSet::default()
+        }
+    }
+
+    pub(super) fn decide(&self, view: &View) -> Effects {
+        let mut changed: BTreeMap<&ChunkId, ChunkRow> = BTreeMap::new();
+        let mut mutations = Vec::new();
+        for (chunk, node) in self.replicas.iter().collect::<BTreeSet<_>>() {
+            let Some(known) = view.referenced_chunk(chunk).filter(|_| is_gone(node, view)) else {
+                continue;
+            };
+            let is_copy = known
+                .replica_on(node)
+                .is_some_and(|replica| replica.state != ReplicaState::Deleting);
+            let stored = count(known, &[ReplicaState::Stored], view, is_sure);
+            if is_copy && stored >= (self.wanted as usize).max(1) {
+                let row = changed.entry(chunk).or_insert_with(|| known.clone());
+                row.replicas.retain(|replica| replica.node != *node);
+                mutations.push(Mutation::DeleteTask(node.clone(), chunk.clone()));
+            }
+        }
+        let forgotten = mutations.len() as u64;
+        mutations.extend(
+            changed
+                .into_iter()
+                .map(|(id, row)| Mutation::PutChunk(id.clone(), row)),
+        );
+        Effects {
+            mutations,
+            response: Response::ReplicasForgotten { forgotten },
+        }
+    }
+}
+
+/// Whether a stored copy on a node can be relied on.
+fn is_sure(node: &NodeRow) -> bool {
+    node.keeps_replicas() && node.serves_reads()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ForgetReplicas;
+    use crate::command::Command;
+    use crate::command::LocationChange::Add;
+    use crate::response::Response;
+    use crate::testing::{NewFile, World, locations, silence, unregister};
+
+    fn forget(world: &mut World, node: &str) -> u64 {
+        let command = Command::ForgetReplicas(ForgetReplicas {
+            replicas: vec![("a".into(), node.into()), ("never".into(), node.into())],
+            wanted: 2,
+        });
+        match world.apply(command).unwrap() {
+            Response::ReplicasForgotten { forgotten } => forgotten,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_lost_copy_is_forgotten_once_enough_others_are_surely_there() {
+        let mut world = World::with_nodes(["n1", "n2", "n3"]);
+        world
+            .apply(NewFile::new("f", ["a"]).on(["n1", "n2", "n3"]))
+            .unwrap();
+        world.apply(locations("a", Add, ["n1", "n3"])).unwrap();
+        assert_eq!(forget(&mut world, "n1"), 0, "it is registered");
+        world.apply(unregister("n1")).unwrap();
+        assert_eq!(forget(&mut world, "n1"), 0, "one more is stored, not two");
+        world.apply(locations("a", Add, ["n2"])).unwrap();
+        world.apply(silence(["n3"])).unwrap();
+        assert_eq!(forget(&mut world, "n1"), 0, "one of the two is silent");
+        world.apply(crate::testing::register("n3")).unwrap();
+        assert_eq!(forget(&mut world, "n1"), 1);
+        assert_eq!(world.replicas("a"), ["n2", "n3"]);
+    }
+}

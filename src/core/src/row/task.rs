@@ -1,0 +1,79 @@
+//! What a storage node is to do with its copy of a chunk.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::TaskId;
+use crate::units::Timestamp;
+
+/// A task: one node, one chunk. There is at most one for each such pair, and it ends when the node says that it is done.
+///
+/// What it needs besides (the content's hash, where to fetch it) is in the chunk's row and is read when the task is handed
+/// out, so that it is never out of date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskRow {
+    /// Its id, by which nodes and operators speak of it.
+    pub id: TaskId,
+    /// What to do.
+    pub kind: TaskKind,
+    /// Why.
+    pub reason: TaskReason,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Until when it is the node's alone; after that it is renewed, or taken back.
+    pub deadline: Timestamp,
+    /// How often the node was given time for it, from 1.
+    pub attempt: u32,
+}
+
+/// What a node is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum TaskKind {
+    /// Fetch the chunk from a node that has it, and store it.
+    Replicate,
+    /// Drop its copy.
+    Delete,
+}
+
+impl TaskKind {
+    /// Every kind, in the order in which they are counted.
+    pub const ALL: [Self; 2] = [Self::Replicate, Self::Delete];
+
+    /// The word that nodes and operators see.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Replicate => "replicate",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// Why a node is to do something, the most urgent first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum TaskReason {
+    /// One copy is left.
+    LastCopy,
+    /// At most half of the copies wanted are left.
+    FewCopies,
+    /// There are fewer copies than wanted.
+    UnderTarget,
+    /// A node that has a copy is to give up its chunks.
+    Draining,
+    /// No file holds the chunk any more.
+    Unreferenced,
+    /// The chunk's id stands for other content now.
+    Replaced,
+}
+
+impl TaskReason {
+    /// The words that operators see.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LastCopy => "one copy is left",
+            Self::FewCopies => "at most half of the copies are left",
+            Self::UnderTarget => "fewer copies than wanted",
+            Self::Draining => "a node with a copy is draining",
+            Self::Unreferenced => "no file holds the chunk",
+            Self::Replaced => "the chunk has other content now",
+        }
+    }
+}
