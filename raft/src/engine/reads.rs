@@ -9,10 +9,11 @@ use openraft::ReadPolicy;
 use openraft::error::{LinearizableReadError, RaftError};
 use openraft::type_config::AsyncRuntime;
 use zephyrfs_core::engine::{
-    At, Consistency, Engine, EngineError, EngineStatus, Freshness, NodeWithBeat, Page, StorageReport,
+    At, ChunkScan, Consistency, Engine, EngineError, EngineStatus, Freshness, NodeWithBeat, Page, ScanCursor,
+    StorageReport, TaskKey,
 };
 use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId};
-use zephyrfs_core::row::{ChunkRow, FileRow, RequestRow, Row};
+use zephyrfs_core::row::{ChunkRow, FileRow, RequestRow, Row, TaskRow};
 use zephyrfs_core::store::RowStore;
 use zephyrfs_core::units::{AppliedIndex, Timestamp};
 use zephyrfs_core::{Proposal, ReadSet, Response, Totals, View};
@@ -126,7 +127,7 @@ impl<R: AsyncRuntime, D: Disk> Engine for RaftEngine<R, D> {
     ) -> Result<At<Page<FileId, FileRow>>, EngineError> {
         self.freshen(freshness).await?;
         self.read(|state| {
-            let (items, more) = state.files_after(after.as_ref(), limit)?;
+            let (items, more) = state.pages().files_after(after.as_ref(), limit)?;
             let next = items.last().filter(|_| more).map(|(id, _)| id.clone());
             Ok(Page { items, next })
         })
@@ -137,8 +138,35 @@ impl<R: AsyncRuntime, D: Disk> Engine for RaftEngine<R, D> {
         cursor: Option<ChunkId>,
         limit: usize,
     ) -> Result<Page<ChunkId, ChunkRow>, EngineError> {
-        let page = self.read(|state| state.orphans_after(cursor.as_ref(), limit.saturating_add(1)))?;
+        let page = self.read(|state| {
+            state
+                .pages()
+                .orphans_after(cursor.as_ref(), limit.saturating_add(1))
+        })?;
         Ok(cut(page.value, limit))
+    }
+
+    async fn scan_chunks(&self, cursor: Option<ScanCursor>, limit: usize) -> Result<ChunkScan, EngineError> {
+        let (items, next) = self
+            .read(|state| state.pages().chunks_after(cursor.as_ref(), limit))?
+            .value;
+        Ok(ChunkScan { items, next })
+    }
+
+    async fn tasks(
+        &self,
+        node: Option<NodeId>,
+        after: Option<TaskKey>,
+        limit: usize,
+        freshness: Freshness,
+    ) -> Result<At<Page<TaskKey, TaskRow>>, EngineError> {
+        self.freshen(freshness).await?;
+        let At { index, value } = self.read(|state| {
+            let limit = limit.saturating_add(1);
+            state.pages().tasks_after(node.as_ref(), after.as_ref(), limit)
+        })?;
+        let value = cut(value, limit);
+        Ok(At { index, value })
     }
 
     async fn requests(
@@ -146,12 +174,16 @@ impl<R: AsyncRuntime, D: Disk> Engine for RaftEngine<R, D> {
         after: Option<String>,
         limit: usize,
     ) -> Result<Page<String, RequestRow>, EngineError> {
-        let page = self.read(|state| state.requests_after(after.as_deref(), limit.saturating_add(1)))?;
+        let page = self.read(|state| {
+            state
+                .pages()
+                .requests_after(after.as_deref(), limit.saturating_add(1))
+        })?;
         Ok(cut(page.value, limit))
     }
 
     async fn releases(&self, limit: usize) -> Result<Vec<RequestId>, EngineError> {
-        Ok(self.read(|state| state.releases(limit))?.value)
+        Ok(self.read(|state| state.pages().releases(limit))?.value)
     }
 
     fn totals(&self) -> At<Totals> {

@@ -28,11 +28,13 @@ pub(crate) enum Table {
     Releases,
     /// Remembered requests.
     Requests,
+    /// Tasks by node and chunk.
+    Tasks,
 }
 
 impl Table {
     /// Every table, in the order in which they are written.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Meta,
         Self::Nodes,
         Self::Beats,
@@ -43,6 +45,7 @@ impl Table {
         Self::Orphans,
         Self::Releases,
         Self::Requests,
+        Self::Tasks,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -57,6 +60,7 @@ impl Table {
             Self::Orphans => "orphans",
             Self::Releases => "releases",
             Self::Requests => "requests",
+            Self::Tasks => "tasks",
         }
     }
 

@@ -55,19 +55,18 @@ impl Layered {
     pub(crate) fn range<'a>(
         &'a self,
         table: Table,
-        range: (Bound<&'a [u8]>, Bound<&'a [u8]>),
-    ) -> Result<impl Iterator<Item = Result<Pair, StoreError>> + 'a, StoreError> {
+        range: (Bound<&[u8]>, Bound<&[u8]>),
+    ) -> Result<impl Iterator<Item = Result<Pair, StoreError>> + use<'a>, StoreError> {
         let base = self
             .base
             .range(table, range)?
             .map(|pair| pair.map(|(key, value)| (key, Some(value))));
-        let in_layer = move |layer: Option<&'a Layer>| {
-            layer.into_iter().flat_map(move |layer| {
-                layer
-                    .table(table)
-                    .range::<[u8], _>(range)
-                    .map(|(key, value)| Ok((key.clone(), value.clone())))
-            })
+        let in_layer = |layer: Option<&'a Layer>| {
+            let pairs = layer.map(|layer| layer.table(table).range::<[u8], _>(range));
+            pairs
+                .into_iter()
+                .flatten()
+                .map(|(key, value)| Ok((key.clone(), value.clone())))
         };
         let deep = Merged::new(in_layer(self.frozen.as_deref()), base);
         let all = Merged::new(in_layer(Some(&self.active)), deep);

@@ -60,6 +60,21 @@ pub(super) fn load(
         .transpose()
 }
 
+/// Adds the chunks whose records lie in a stored segment.
+pub(super) fn read_all(
+    stored: &[u8],
+    registry: &Registry,
+    into: &mut Vec<(ChunkId, ChunkRow)>,
+) -> Result<(), StoreError> {
+    let segment: Segment = decode(Table::Segments, stored)?;
+    for entry in &segment.entries {
+        if let Entry::Here(record) = entry {
+            into.push((record.id.clone(), segment.to_row(record, registry)?));
+        }
+    }
+    Ok(())
+}
+
 /// A segment.
 pub(super) fn read_segment(layered: &Layered, place: Place) -> Result<Option<Segment>, StoreError> {
     let bytes = layered.get(Table::Segments, &place.to_bytes())?;

@@ -6,8 +6,7 @@ use zephyrfs_core::id::RequestId;
 use zephyrfs_core::row::Row;
 
 use super::registry::Registry;
-use super::segment::{Entry, Segment};
-use super::{decode, files, sharers, text_key};
+use super::{chunks, decode, files, sharers, tasks, text_key};
 use crate::error::StoreError;
 use crate::kv::{Layered, Pair, Table};
 
@@ -48,24 +47,23 @@ pub(super) fn rows<'a>(
             decode(Table::Requests, &value)?,
         ))
     });
+    let tasks = tasks::after(layered, registry, None)?
+        .map(|task| task.map(|(node, chunk, task)| Row::Task(node, chunk, task)));
     Ok(nodes
         .chain(beats)
         .chain(files)
         .chain(chunks)
         .chain(sharers)
         .chain(releases)
-        .chain(requests))
+        .chain(requests)
+        .chain(tasks))
 }
 
 /// The chunks whose records lie in a segment.
 fn chunks_of(pair: Result<Pair, StoreError>, registry: &Registry) -> Result<Vec<Row>, StoreError> {
-    let segment: Segment = decode(Table::Segments, &pair?.1)?;
-    let here = segment.entries.iter().filter_map(|entry| match entry {
-        Entry::Here(record) => Some(record),
-        Entry::Elsewhere(..) => None,
-    });
-    here.map(|record| Ok(Row::Chunk(record.id.clone(), segment.to_row(record, registry)?)))
-        .collect()
+    let mut here = Vec::new();
+    chunks::read_all(&pair?.1, registry, &mut here)?;
+    Ok(here.into_iter().map(|(id, row)| Row::Chunk(id, row)).collect())
 }
 
 /// The id that a key of the releases is.

@@ -8,10 +8,13 @@ mod chunks;
 mod dump;
 mod files;
 mod header;
+mod load;
+mod pages;
 mod registry;
 mod segment;
 mod sharers;
 mod store;
+mod tasks;
 
 pub(crate) use header::{Header, LogIdRecord, MembershipRecord};
 pub(crate) use store::State;

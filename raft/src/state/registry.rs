@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use zephyrfs_core::id::NodeId;
 use zephyrfs_core::row::{BeatRow, NodeRow};
 
-use super::{decode, encode, text_key};
+use super::{decode, encode, tasks, text_key};
 use crate::error::StoreError;
 use crate::kv::{Layered, Table};
 
@@ -21,6 +21,7 @@ pub(crate) struct Known {
     handle: u32,
     pub(crate) row: Arc<NodeRow>,
     pub(crate) beat: Option<BeatRow>,
+    tasks: u32,
 }
 
 /// All nodes.
@@ -56,6 +57,7 @@ impl Registry {
                     handle,
                     row: Arc::new(row),
                     beat: None,
+                    tasks: 0,
                 },
             );
         }
@@ -76,11 +78,16 @@ impl Registry {
                 "a node's handle is missing",
             ));
         }
-        Ok(Self {
+        let mut registry = Self {
             nodes,
             by_handle: by_handle.into_values().collect(),
             version: 1,
-        })
+        };
+        for pair in layered.range(Table::Tasks, EVERYTHING)? {
+            let node = registry.node_of(tasks::handle_in(&pair?.0)?)?.clone();
+            registry.count_task(&node, 1);
+        }
+        Ok(registry)
     }
 
     /// A node.
@@ -117,6 +124,7 @@ impl Registry {
                 .map_err(|_| StoreError::corrupt(Table::Nodes.name(), "no handles are left"))?,
         };
         let beat = before.and_then(|known| known.beat);
+        let tasks = before.map_or(0, |known| known.tasks);
         let stored = StoredNode {
             handle,
             row: row.clone(),
@@ -130,6 +138,7 @@ impl Registry {
             handle,
             row: Arc::new(stored.row),
             beat,
+            tasks,
         };
         let before = self.nodes.insert(id.clone(), known).map(|known| known.row);
         if before.is_none() {
@@ -153,6 +162,18 @@ impl Registry {
         layered.put(Table::Beats, id.as_str().as_bytes(), encode(Table::Beats, &beat)?);
         known.beat = Some(beat);
         Ok(())
+    }
+
+    /// How many tasks a node has; none if it is not known.
+    pub(super) fn tasks_of(&self, id: &NodeId) -> u32 {
+        self.nodes.get(id).map_or(0, |known| known.tasks)
+    }
+
+    /// A node has a task more, or less.
+    pub(super) fn count_task(&mut self, id: &NodeId, change: i32) {
+        if let Some(known) = self.nodes.get_mut(id) {
+            known.tasks = known.tasks.saturating_add_signed(change);
+        }
     }
 
     /// The handle that replicas on a node are stored under.

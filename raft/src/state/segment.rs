@@ -7,9 +7,13 @@ use zephyrfs_core::units::{ByteSize, Timestamp};
 
 use super::registry::Registry;
 use crate::error::StoreError;
+use crate::kv::Table;
 
 /// How many chunks lie in one row: enough to spread the row's own cost, few enough to decode for the sake of one.
 pub(crate) const SEGMENT: usize = 16;
+
+/// Bits of a stored replica that are its state.
+const STATE_BITS: u32 = 2;
 
 /// Where a chunk's record lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,7 +87,7 @@ pub(crate) struct Record {
     home: Home,
     sharers: u32,
     unreferenced_since: Option<Timestamp>,
-    /// Twice the node's handle, plus one if the node stores the chunk.
+    /// Four times the node's handle, plus the number of the state.
     replicas: Vec<u32>,
 }
 
@@ -178,18 +182,28 @@ impl Segment {
 }
 
 fn encode_replica(replica: &Replica, registry: &Registry) -> Result<u32, StoreError> {
-    let stored = u32::from(replica.state == ReplicaState::Stored);
-    Ok(registry.handle_of(&replica.node)? << 1 | stored)
+    let state = match replica.state {
+        ReplicaState::Assigned => 0,
+        ReplicaState::Stored => 1,
+        ReplicaState::Deleting => 2,
+    };
+    Ok(registry.handle_of(&replica.node)? << STATE_BITS | state)
 }
 
 fn decode_replica(stored: u32, registry: &Registry) -> Result<Replica, StoreError> {
-    let state = if stored & 1 == 1 {
-        ReplicaState::Stored
-    } else {
-        ReplicaState::Assigned
+    let state = match stored & ((1 << STATE_BITS) - 1) {
+        0 => ReplicaState::Assigned,
+        1 => ReplicaState::Stored,
+        2 => ReplicaState::Deleting,
+        _ => {
+            return Err(StoreError::corrupt(
+                Table::Segments.name(),
+                "a replica in a state that is none",
+            ));
+        }
     };
     Ok(Replica {
-        node: registry.node_of(stored >> 1)?.clone(),
+        node: registry.node_of(stored >> STATE_BITS)?.clone(),
         state,
     })
 }

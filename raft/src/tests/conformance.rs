@@ -106,6 +106,7 @@ fn order(row: &Row) -> (u8, String, String) {
         Row::Sharer(chunk, file, _) => key(4, chunk, file),
         Row::Release(id, _) => key(5, id, &""),
         Row::Request(id, _) => key(6, id, &""),
+        Row::Task(node, chunk, _) => key(7, node, chunk),
     }
 }
 

@@ -9,7 +9,7 @@ use zephyrfs_core::Command;
 use zephyrfs_core::Proposal;
 use zephyrfs_core::command::{ChunkPlan, RegisterFile, RegisterNode};
 use zephyrfs_core::id::{ChunkId, ContentHash, FileId, NodeId, RequestId};
-use zephyrfs_core::units::{ByteSize, Timestamp};
+use zephyrfs_core::units::{ByteSize, Millis, Timestamp};
 
 use crate::disk::Disk;
 use crate::engine::{Options, RaftEngine, StartError, Timing};
@@ -108,5 +108,6 @@ pub(super) fn file(id: &str, chunks: u32) -> Proposal {
         nodes: ["n1", "n2", "n3"].into_iter().map(NodeId::from).collect(),
         wanted: 3,
         max_replicas: 10,
+        task_time: Millis::new(30_000),
     }))
 }

@@ -8,7 +8,7 @@ use crate::envelope::Proposal;
 use crate::id::{ChunkId, FileId, NodeId, RequestId};
 use crate::rejection::Rejection;
 use crate::response::Response;
-use crate::row::{BeatRow, ChunkRow, FileRow, NodeRow, RequestRow, Row};
+use crate::row::{BeatRow, ChunkRow, FileRow, NodeRow, RequestRow, Row, TaskRow};
 use crate::totals::Totals;
 use crate::units::{AppliedIndex, Timestamp};
 use crate::view::{ReadSet, View};
@@ -150,6 +150,34 @@ pub struct Page<K, V> {
     pub next: Option<K>,
 }
 
+/// Where a scan of all chunks goes on: a place in an order of the engine's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScanCursor(Vec<u8>);
+
+impl ScanCursor {
+    /// From what the engine makes of the place.
+    pub const fn new(place: Vec<u8>) -> Self {
+        Self(place)
+    }
+
+    /// What the engine made of the place.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// A part of a scan of all chunks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChunkScan {
+    /// The chunks.
+    pub items: Vec<(ChunkId, ChunkRow)>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<ScanCursor>,
+}
+
+/// What a task is found by: there is one for a node and a chunk, at most.
+pub type TaskKey = (NodeId, ChunkId);
+
 /// A node with its last heartbeat.
 pub type NodeWithBeat = (std::sync::Arc<NodeRow>, Option<BeatRow>);
 
@@ -195,6 +223,25 @@ pub trait Engine: Send + Sync + 'static {
         cursor: Option<ChunkId>,
         limit: usize,
     ) -> Result<Page<ChunkId, ChunkRow>, EngineError>;
+
+    /// A part of all chunks, from this replica's state, for a patrol; at least `limit` unless there are no more, and never
+    /// very many more. Chunks that come or go meanwhile may be missed or seen.
+    ///
+    /// # Errors
+    /// As [`Engine::view`].
+    async fn scan_chunks(&self, cursor: Option<ScanCursor>, limit: usize) -> Result<ChunkScan, EngineError>;
+
+    /// A page of the tasks of one node, or of all, in an order of the engine's own.
+    ///
+    /// # Errors
+    /// As [`Engine::view`].
+    async fn tasks(
+        &self,
+        node: Option<NodeId>,
+        after: Option<TaskKey>,
+        limit: usize,
+        freshness: Freshness,
+    ) -> Result<At<Page<TaskKey, TaskRow>>, EngineError>;
 
     /// A page of remembered requests, from this replica's state, for housekeeping.
     ///
