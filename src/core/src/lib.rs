@@ -15,6 +15,7 @@ pub mod envelope;
 pub mod id;
 pub mod model;
 pub mod placement;
+pub mod repair;
 pub mod row;
 pub mod store;
 pub mod units;

@@ -4,18 +4,20 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::copies::{NewTask, delete_copies, put_or_delete};
+use super::copies::{NewTask, delete_copies, is_gone, is_there, put_or_delete};
 use crate::context::Context;
 use crate::effects::{Effects, Mutation};
-use crate::id::{ChunkId, RequestId};
+use crate::id::{ChunkId, NodeId, RequestId};
+use crate::repair::is_due;
 use crate::response::Response;
-use crate::row::TaskReason;
+use crate::row::{ChunkRow, TaskReason};
 use crate::units::{Millis, Timestamp};
 use crate::view::{ReadSet, View};
 
 /// Tells the nodes of chunks that no file holds to drop their copies, and forgets the chunks that no registered node has.
 ///
-/// From then on these copies count for nothing, even if a file takes the chunk up again: a node may drop one at any time.
+/// A silent node keeps its copy until it is back: it could not be told, and a file may take the chunk up again meanwhile.
+/// From then on the other copies count for nothing, even if a file takes the chunk up again: a node may drop one at any time.
 /// The conditions are checked again here: naming a chunk that is still needed does no harm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeleteCopies {
@@ -45,17 +47,13 @@ impl DeleteCopies {
         };
         let mut mutations = Vec::new();
         for id in self.chunks.iter().collect::<BTreeSet<_>>() {
-            let Some(known) = view.chunks.get(id) else {
+            let is_due = |row: &&ChunkRow| is_due(row, self.unreferenced_since);
+            let Some(known) = view.chunks.get(id).filter(is_due) else {
                 continue;
             };
-            let expired = known
-                .unreferenced_since
-                .is_some_and(|since| since < self.unreferenced_since);
-            if !expired || known.is_referenced() {
-                continue;
-            }
             let mut row = known.clone();
-            delete_copies(id, &mut row, |_| true, view, &new_task, &mut mutations);
+            let not_silent = |node: &NodeId| is_gone(node, view) || is_there(node, view);
+            delete_copies(id, &mut row, not_silent, view, &new_task, &mut mutations);
             if row != *known {
                 mutations.push(put_or_delete(id, row));
             }
@@ -77,7 +75,9 @@ mod tests {
     use crate::rejection::Rejection;
     use crate::response::Response;
     use crate::row::{ReplicaState, TaskKind};
-    use crate::testing::{NewFile, World, assign, delete, delete_copies, locations, register, unregister};
+    use crate::testing::{
+        NewFile, World, assign, delete, delete_copies, locations, register, silence, unregister,
+    };
     use crate::units::{Millis, Timestamp};
 
     const FOREVER: Timestamp = Timestamp::from_millis(u64::MAX);
@@ -132,6 +132,17 @@ mod tests {
         world.apply(unregister("n2")).unwrap();
         assert_eq!(world.apply(delete_copies(&["a"], FOREVER)), deleted(0, 1));
         assert_eq!((world.chunk("a"), world.task("n2", "a")), (None, None));
+    }
+
+    #[test]
+    fn a_silent_node_is_told_when_it_is_back() {
+        let mut world = world();
+        world.apply(silence(["n1"])).unwrap();
+        assert_eq!(world.apply(delete_copies(&["a"], FOREVER)), deleted(1, 0));
+        assert_eq!(world.task("n1", "a"), None);
+        world.apply(register("n1")).unwrap();
+        assert_eq!(world.apply(delete_copies(&["a"], FOREVER)), deleted(1, 0));
+        assert!(world.task("n1", "a").is_some());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod candidate;
 mod choice;
+mod copies;
 mod domain;
 mod explain;
 mod plan;
@@ -17,6 +18,7 @@ mod tests;
 mod topology;
 
 pub use candidate::{Candidate, Exclusion};
+pub use copies::CopyWanted;
 pub use domain::Domain;
 pub use explain::explain;
 pub use plan::{Plan, Policy};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::choice::Chooser;
-use super::spread::stretches;
+use super::spread::{Stretch, stretches};
 use super::topology::Topology;
 use crate::id::NodeId;
 use crate::units::ByteSize;
@@ -64,12 +64,9 @@ impl Topology {
             let mut targets = Vec::with_capacity(wanted.min(self.len()));
             chosen.clear();
             while targets.len() < wanted {
-                stretches(self, &chosen, policy.geographic_spread, &mut among);
-                let mut alike = among.chunk_by(|one, other| one.shared == other.shared);
-                let Some(leaf) = alike.find_map(|among| chooser.choose(among, size.get())) else {
+                let Some(leaf) = self.choose_one(&mut chooser, &mut chosen, *size, policy, &mut among) else {
                     break;
                 };
-                chosen.insert(chosen.partition_point(|&other| other < leaf), leaf);
                 targets.push(*positions.entry(leaf).or_insert_with(|| {
                     plan.nodes.push(self.leaf(leaf).id.clone());
                     plan.nodes.len() as u32 - 1
@@ -78,5 +75,22 @@ impl Topology {
             plan.targets.push(targets);
         }
         plan
+    }
+
+    /// Chooses one more leaf for a chunk beside those that are chosen, which ascend, and adds it to them. `among` is room
+    /// to work in.
+    pub(super) fn choose_one(
+        &self,
+        chooser: &mut Chooser<'_>,
+        chosen: &mut Vec<u32>,
+        size: ByteSize,
+        policy: Policy,
+        among: &mut Vec<Stretch>,
+    ) -> Option<u32> {
+        stretches(self, chosen, policy.geographic_spread, among);
+        let mut alike = among.chunk_by(|one, other| one.shared == other.shared);
+        let leaf = alike.find_map(|among| chooser.choose(among, size.get()))?;
+        chosen.insert(chosen.partition_point(|&other| other < leaf), leaf);
+        Some(leaf)
     }
 }

@@ -27,6 +27,13 @@ pub(super) enum Fit {
 }
 
 impl Room {
+    /// Of a node that can take nothing.
+    pub(super) const NONE: Self = Self {
+        free: 0,
+        last_choice_after: 0,
+        full_after: 0,
+    };
+
     /// Of a node that uses so much of its `total` space and has so much free. Both are counted, since a node may have
     /// less free than it offers.
     pub(super) fn new(total: ByteSize, used: ByteSize, free: ByteSize) -> Self {

@@ -3,9 +3,10 @@
 //! Nodes lie in one array, sorted by domain, so that every domain is a range of it; prefix sums of the weights make a
 //! weighted choice within any ranges a binary search. Nothing in here changes while plans are made.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::candidate::Candidate;
+use super::candidate::{Candidate, Exclusion};
 use super::domain::LEVELS;
 use super::room::{Fit, Room};
 use crate::id::NodeId;
@@ -25,7 +26,7 @@ pub struct Topology {
     preferred: Vec<u64>,
 }
 
-/// A node that can be chosen.
+/// A node that can be chosen, or cannot now.
 #[derive(Debug, Clone)]
 pub(super) struct Leaf {
     pub(super) id: NodeId,
@@ -37,11 +38,12 @@ pub(super) struct Leaf {
 }
 
 impl Topology {
-    /// Arranges the candidates, each node once. Those on which nothing can be placed at all are left out.
+    /// Arranges the candidates, each node once. Those on which nothing can be placed now are kept for the sake of the copies
+    /// that they have: others are spread away from these.
     pub fn new(candidates: impl IntoIterator<Item = Candidate>) -> Self {
         let mut candidates: Vec<Candidate> = candidates
             .into_iter()
-            .filter(|candidate| candidate.unfit.is_none() && candidate.room().fit(0, 0) != Fit::No)
+            .filter(|candidate| candidate.unfit != Some(Exclusion::Removed))
             .collect();
         candidates.sort_by(|one, other| (&one.domain, &one.id).cmp(&(&other.domain, &other.id)));
         let weights: Vec<u128> = candidates.iter().map(weight).collect();
@@ -54,7 +56,11 @@ impl Topology {
             .zip(weights)
             .zip(domains)
             .map(|((candidate, weight), domains)| Leaf {
-                room: candidate.room(),
+                room: if candidate.unfit.is_none() {
+                    candidate.room()
+                } else {
+                    Room::NONE
+                },
                 weight: (weight >> scale) as u64,
                 id: candidate.id,
                 domains,
@@ -69,14 +75,15 @@ impl Topology {
         }
     }
 
-    /// How many nodes can be chosen.
-    pub fn len(&self) -> usize {
+    /// How many nodes there are to choose from, at most.
+    pub(super) const fn len(&self) -> usize {
         self.leaves.len()
     }
 
-    /// Whether no node can be chosen.
-    pub fn is_empty(&self) -> bool {
-        self.leaves.is_empty()
+    /// The places of some nodes among the leaves, ascending; of those that have one.
+    pub(super) fn places<'a>(&self, wanted: &BTreeSet<&'a NodeId>) -> BTreeMap<&'a NodeId, u32> {
+        let place = |(at, leaf): (usize, &Leaf)| Some((*wanted.get(&leaf.id)?, at as u32));
+        self.leaves.iter().enumerate().filter_map(place).collect()
     }
 
     pub(super) fn leaf(&self, at: u32) -> &Leaf {
@@ -99,6 +106,9 @@ impl Topology {
 }
 
 fn weight(candidate: &Candidate) -> u128 {
+    if candidate.unfit.is_some() || candidate.room().fit(0, 0) == Fit::No {
+        return 0;
+    }
     let idle = 2 * FULL_LOAD - u128::from(candidate.load).min(FULL_LOAD);
     u128::from(candidate.free.get()) * idle / (2 * FULL_LOAD)
 }

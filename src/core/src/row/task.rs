@@ -50,9 +50,9 @@ impl TaskKind {
 /// Why a node is to do something, the most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum TaskReason {
-    /// One copy is left.
+    /// One copy is stored.
     LastCopy,
-    /// At most half of the copies wanted are left.
+    /// At most half of the copies wanted are stored.
     FewCopies,
     /// There are fewer copies than wanted.
     UnderTarget,
@@ -68,8 +68,8 @@ impl TaskReason {
     /// The words that operators see.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::LastCopy => "one copy is left",
-            Self::FewCopies => "at most half of the copies are left",
+            Self::LastCopy => "one copy is stored",
+            Self::FewCopies => "at most half of the copies wanted are stored",
             Self::UnderTarget => "fewer copies than wanted",
             Self::Draining => "a node with a copy is draining",
             Self::Unreferenced => "no file holds the chunk",

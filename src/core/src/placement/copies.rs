@@ -1,0 +1,62 @@
+//! Planning further copies of chunks that have some already.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::choice::Chooser;
+use super::plan::Policy;
+use super::topology::Topology;
+use crate::id::NodeId;
+use crate::units::ByteSize;
+
+/// A chunk of which further copies are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyWanted {
+    /// Its length.
+    pub size: ByteSize,
+    /// The nodes whose copies stay: new ones are spread away from these.
+    pub kept: Vec<NodeId>,
+    /// Nodes that cannot take a copy beside these, such as those that are to drop one.
+    pub barred: Vec<NodeId>,
+    /// How many more are wanted.
+    pub missing: usize,
+}
+
+impl Topology {
+    /// Chooses nodes for further copies, for each chunk its own; fewer than wanted if no more have room. `seed` and
+    /// `promised` are as in [`Topology::plan`].
+    pub fn plan_copies(
+        &self,
+        wanted: &[CopyWanted],
+        policy: Policy,
+        seed: u64,
+        promised: &BTreeMap<NodeId, ByteSize>,
+    ) -> Vec<Vec<NodeId>> {
+        let named: BTreeSet<&NodeId> = wanted
+            .iter()
+            .flat_map(|copy| copy.kept.iter().chain(&copy.barred))
+            .collect();
+        let places = self.places(&named);
+        let mut chooser = Chooser::new(self, promised, seed);
+        let mut among = Vec::new();
+        let mut plans = Vec::with_capacity(wanted.len());
+        for copy in wanted {
+            let place = |id: &NodeId| places.get(id).copied();
+            let mut chosen: Vec<u32> = copy.kept.iter().filter_map(place).collect();
+            chosen.sort_unstable();
+            let barred: BTreeSet<u32> = copy.barred.iter().filter_map(place).collect();
+            let mut targets = Vec::with_capacity(copy.missing);
+            // A node that is barred is passed over, and not drawn again; each is drawn once at most.
+            let mut tries = copy.missing + barred.len();
+            while targets.len() < copy.missing && tries > 0 {
+                tries -= 1;
+                let next = self.choose_one(&mut chooser, &mut chosen, copy.size, policy, &mut among);
+                let Some(leaf) = next else { break };
+                if !barred.contains(&leaf) {
+                    targets.push(self.leaf(leaf).id.clone());
+                }
+            }
+            plans.push(targets);
+        }
+        plans
+    }
+}

@@ -1,0 +1,305 @@
+//! What a chunk that files hold lacks.
+
+use super::Nodes;
+use crate::id::NodeId;
+use crate::row::{ChunkRow, NodeRow, Observed, ReplicaState, TaskReason, Wanted};
+use crate::units::{Millis, Timestamp};
+
+/// What the operator wants of repair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// The copies wanted of each chunk.
+    pub wanted: usize,
+    /// How long a silent node is expected back before its copies are replaced.
+    pub delay: Millis,
+    /// The same when at most half of the copies wanted are stored elsewhere.
+    pub delay_few: Millis,
+    /// The same when one is, or none.
+    pub delay_last: Millis,
+}
+
+/// What a chunk lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// How many more nodes are to be told to take a copy.
+    pub missing: usize,
+    /// Nodes that were told to take a copy and are due a task to fetch it, since no client brought it.
+    pub never_brought: Vec<NodeId>,
+    /// Unregistered nodes whose copies can be forgotten.
+    pub forgettable: Vec<NodeId>,
+    /// The nodes whose copies count: new ones are put elsewhere.
+    pub kept: Vec<NodeId>,
+    /// Why copies are to be made.
+    pub reason: TaskReason,
+}
+
+impl Judgement {
+    /// Whether there is nothing to do.
+    pub fn is_whole(&self) -> bool {
+        self.missing == 0 && self.never_brought.is_empty() && self.forgettable.is_empty()
+    }
+}
+
+/// Copies on nodes that can be asked for them now.
+#[derive(Default)]
+struct Reachable {
+    stored: usize,
+    assigned: usize,
+    on_draining: usize,
+    /// Stored on nodes in service.
+    sure: usize,
+}
+
+/// Judges a chunk. One that no file holds lacks nothing.
+///
+/// A copy on a node that is not known counts: the node registered a moment ago, and the caller has not seen it yet.
+pub fn judge(chunk: &ChunkRow, nodes: &impl Nodes, now: Timestamp, policy: &Policy) -> Judgement {
+    let reachable = Reachable::of(chunk, nodes);
+    let delay = policy.delay_with(reachable.stored);
+    let mut judgement = Judgement {
+        missing: 0,
+        never_brought: Vec::new(),
+        forgettable: Vec::new(),
+        kept: Vec::new(),
+        reason: policy.reason(&reachable),
+    };
+    if !chunk.is_referenced() {
+        return judgement;
+    }
+    let is_old = now.since(chunk.created_at) >= delay;
+    for replica in &chunk.replicas {
+        if replica.state == ReplicaState::Deleting {
+            continue;
+        }
+        let node = nodes.node(&replica.node);
+        if node.is_none_or(|node| counts(node, now, delay)) {
+            judgement.kept.push(replica.node.clone());
+        }
+        let Some(node) = node else { continue };
+        if node.is_removed() && reachable.sure >= policy.wanted.max(1) {
+            judgement.forgettable.push(replica.node.clone());
+        }
+        let never_came = replica.state == ReplicaState::Assigned && is_old && reachable.stored > 0;
+        if never_came && node.takes_replicas() {
+            judgement.never_brought.push(replica.node.clone());
+        }
+    }
+    // Without anything to copy from there is nothing to be done.
+    if reachable.stored + reachable.assigned > 0 {
+        judgement.missing = policy.wanted.saturating_sub(judgement.kept.len());
+    }
+    judgement
+}
+
+/// Whether a copy on a node counts: it is there, or expected back.
+fn counts(node: &NodeRow, now: Timestamp, delay: Millis) -> bool {
+    match (&node.wanted, node.observed) {
+        (Wanted::InService, Observed::Inactive { since }) => now < since.plus(delay),
+        (
+            Wanted::InService | Wanted::Maintenance { .. } | Wanted::Draining | Wanted::Removed { .. },
+            Observed::Active | Observed::Inactive { .. },
+        ) => node.keeps_replicas(),
+    }
+}
+
+impl Reachable {
+    fn of(chunk: &ChunkRow, nodes: &impl Nodes) -> Self {
+        let mut reachable = Self::default();
+        for replica in &chunk.replicas {
+            let Some(node) = nodes.node(&replica.node).filter(|node| node.serves_reads()) else {
+                continue;
+            };
+            match replica.state {
+                ReplicaState::Stored => {
+                    reachable.stored += 1;
+                    reachable.sure += usize::from(node.keeps_replicas());
+                    reachable.on_draining += usize::from(node.wanted == Wanted::Draining);
+                }
+                ReplicaState::Assigned => reachable.assigned += 1,
+                ReplicaState::Deleting => {}
+            }
+        }
+        reachable
+    }
+}
+
+impl Policy {
+    const fn delay_with(&self, stored: usize) -> Millis {
+        if stored <= 1 {
+            self.delay_last
+        } else if stored * 2 <= self.wanted {
+            self.delay_few
+        } else {
+            self.delay
+        }
+    }
+
+    const fn reason(&self, reachable: &Reachable) -> TaskReason {
+        let stored = reachable.stored;
+        if stored == 1 && self.wanted > 1 {
+            TaskReason::LastCopy
+        } else if stored > 0 && stored * 2 <= self.wanted {
+            TaskReason::FewCopies
+        } else if stored >= self.wanted && reachable.on_draining > 0 {
+            TaskReason::Draining
+        } else {
+            TaskReason::UnderTarget
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{Judgement, Policy, judge};
+    use crate::id::NodeId;
+    use crate::row::{ChunkRow, NodeRow, Observed, Replica, ReplicaState, TaskReason, Wanted};
+    use crate::units::{ByteSize, Millis, Timestamp};
+
+    const POLICY: Policy = Policy {
+        wanted: 3,
+        delay: Millis::new(900),
+        delay_few: Millis::new(180),
+        delay_last: Millis::new(60),
+    };
+    const NOW: Timestamp = Timestamp::from_millis(10_000);
+
+    use ReplicaState::{Assigned, Deleting, Stored};
+
+    fn silent_for(millis: u64) -> Observed {
+        Observed::Inactive {
+            since: NOW.minus(Millis::new(millis)),
+        }
+    }
+
+    fn removed() -> Wanted {
+        Wanted::Removed {
+            at: NOW,
+            reason: String::new(),
+        }
+    }
+
+    /// Judges a chunk registered at the epoch, with copies on nodes in these states.
+    fn judged(copies: &[(ReplicaState, Wanted, Observed)]) -> Judgement {
+        let mut nodes = BTreeMap::new();
+        let mut replicas = Vec::new();
+        for (number, (state, wanted, observed)) in copies.iter().enumerate() {
+            let id = NodeId::from(format!("n{number}"));
+            let node = NodeRow {
+                addresses: Vec::new(),
+                capacity: ByteSize::ZERO,
+                capabilities: BTreeMap::new(),
+                registered_at: Timestamp::EPOCH,
+                wanted: wanted.clone(),
+                observed: *observed,
+            };
+            nodes.insert(id.clone(), node);
+            replicas.push(Replica {
+                node: id,
+                state: *state,
+            });
+        }
+        let chunk = ChunkRow {
+            hash: "h".into(),
+            size: ByteSize::new(1),
+            created_at: Timestamp::EPOCH,
+            home: Some("f".into()),
+            index: 0,
+            sharers: 0,
+            unreferenced_since: None,
+            replicas,
+        };
+        judge(&chunk, &nodes, NOW, &POLICY)
+    }
+
+    fn active(state: ReplicaState) -> (ReplicaState, Wanted, Observed) {
+        (state, Wanted::InService, Observed::Active)
+    }
+
+    fn silent(millis: u64) -> (ReplicaState, Wanted, Observed) {
+        (Stored, Wanted::InService, silent_for(millis))
+    }
+
+    #[test]
+    fn enough_copies_are_enough() {
+        assert!(judged(&[active(Stored), active(Stored), active(Stored)]).is_whole());
+        let more = [active(Stored), active(Stored), active(Stored), active(Stored)];
+        assert!(judged(&more).is_whole());
+    }
+
+    #[test]
+    fn what_was_never_placed_is_missing_at_once() {
+        let judgement = judged(&[active(Assigned)]);
+        assert_eq!(
+            (judgement.missing, judgement.reason),
+            (2, TaskReason::UnderTarget)
+        );
+        let judgement = judged(&[active(Stored)]);
+        assert_eq!((judgement.missing, judgement.reason), (2, TaskReason::LastCopy));
+        assert_eq!(judgement.kept, ["n0".into()]);
+    }
+
+    #[test]
+    fn the_wait_for_a_silent_node_depends_on_what_is_left() {
+        for (copies, after) in [
+            (&[active(Stored), active(Stored)][..], 900),
+            (&[active(Stored)], 60),
+            (&[active(Stored), (Stored, removed(), silent_for(0))], 60),
+        ] {
+            let missing = |millis| {
+                let mut copies = copies.to_vec();
+                copies.push(silent(millis));
+                let without = judged(&copies[..copies.len() - 1]).missing;
+                without - judged(&copies).missing
+            };
+            assert_eq!(missing(after - 1), 1, "it is expected back: {copies:?}");
+            assert_eq!(missing(after), 0, "it is not: {copies:?}");
+        }
+        let few = Policy { wanted: 4, ..POLICY };
+        assert_eq!(few.delay_with(2), Millis::new(180));
+        assert_eq!(few.delay_with(3), Millis::new(900));
+    }
+
+    #[test]
+    fn maintenance_is_waited_for_and_draining_and_removed_nodes_are_not() {
+        let until = Wanted::Maintenance { until: NOW };
+        let resting = [active(Stored), active(Stored), (Stored, until, silent_for(9_000))];
+        assert!(judged(&resting).is_whole());
+        let draining = (Stored, Wanted::Draining, Observed::Active);
+        let judgement = judged(&[active(Stored), active(Stored), draining]);
+        assert_eq!((judgement.missing, judgement.reason), (1, TaskReason::Draining));
+        let gone = (Stored, removed(), silent_for(0));
+        let judgement = judged(&[active(Stored), active(Stored), gone]);
+        assert_eq!(
+            (judgement.missing, judgement.forgettable.len()),
+            (1, 0),
+            "until it is replaced, it keeps its place"
+        );
+    }
+
+    #[test]
+    fn a_removed_nodes_copy_is_forgotten_once_enough_are_stored() {
+        let gone = || (Stored, removed(), silent_for(0));
+        let judgement = judged(&[gone(), active(Stored), active(Stored), active(Stored)]);
+        assert_eq!((judgement.missing, judgement.forgettable), (0, vec!["n0".into()]));
+        let judgement = judged(&[gone(), active(Stored), active(Stored), active(Assigned)]);
+        assert!(judgement.forgettable.is_empty(), "one of them is not there yet");
+    }
+
+    #[test]
+    fn what_no_client_brought_is_fetched_from_what_is_stored() {
+        let judgement = judged(&[active(Stored), active(Assigned), active(Assigned)]);
+        assert_eq!(judgement.never_brought, ["n1".into(), "n2".into()]);
+        assert_eq!(judgement.missing, 0);
+        assert!(judged(&[active(Assigned), active(Assigned), active(Assigned)]).is_whole());
+    }
+
+    #[test]
+    fn nothing_can_be_done_without_a_source_and_deleted_copies_are_none() {
+        assert!(judged(&[silent(9_000), silent(9_000)]).is_whole());
+        let judgement = judged(&[active(Deleting), active(Stored), active(Stored)]);
+        assert_eq!(judgement.missing, 1);
+        assert!(!judgement.kept.contains(&"n0".into()));
+    }
+}
