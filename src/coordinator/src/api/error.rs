@@ -123,6 +123,16 @@ const fn rejected(rejection: &Rejection) -> Verdict {
             "idempotency key reused",
         ),
         Rejection::ReleaseFinished => failure(Code::Aborted, StatusCode::CONFLICT, "already finished"),
+        Rejection::ChunkBeingDeleted { .. } => outcome(
+            Code::ResourceExhausted,
+            StatusCode::INSUFFICIENT_STORAGE,
+            "chunk being deleted",
+        ),
+        Rejection::CopyBeingDeleted { .. } => outcome(
+            Code::FailedPrecondition,
+            StatusCode::CONFLICT,
+            "copy being deleted",
+        ),
     }
 }
 
@@ -219,7 +229,7 @@ mod tests {
                 Kind::Outcome,
             ),
             (
-                Rejection::NodeRemoved { node },
+                Rejection::NodeRemoved { node: node.clone() },
                 Code::NotFound,
                 404,
                 Kind::Outcome,
@@ -267,7 +277,10 @@ mod tests {
                 Kind::Retryable,
             ),
             (
-                Rejection::TooManyReplicas { chunk, limit: 1 },
+                Rejection::TooManyReplicas {
+                    chunk: chunk.clone(),
+                    limit: 1,
+                },
                 Code::FailedPrecondition,
                 409,
                 Kind::Outcome,
@@ -279,6 +292,18 @@ mod tests {
                 Kind::Failure,
             ),
             (Rejection::ReleaseFinished, Code::Aborted, 409, Kind::Failure),
+            (
+                Rejection::ChunkBeingDeleted { chunk: chunk.clone() },
+                Code::ResourceExhausted,
+                507,
+                Kind::Outcome,
+            ),
+            (
+                Rejection::CopyBeingDeleted { chunk, node },
+                Code::FailedPrecondition,
+                409,
+                Kind::Outcome,
+            ),
         ]
         .into_iter()
         .map(|(rejection, grpc, http, kind)| (rejected(rejection), grpc, http, kind))

@@ -16,7 +16,7 @@ use crate::api::rest::Rest;
 use crate::config::Config;
 use crate::health::{self, HealthChecks, Lifecycle, Phase, Pulse};
 use crate::http_server;
-use crate::jobs::{Expiry, Housekeeping, Jobs, Releases};
+use crate::jobs::{Expiry, Housekeeping, Jobs, Releases, Repair};
 use crate::metrics::{GrpcRequestsLayer, MeteredEngine, Metrics};
 use crate::service::{IdSource, Service};
 
@@ -88,6 +88,7 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
         config.coordinator.node_inactive_after,
     ));
     jobs.start(Releases::new(Arc::clone(&service)));
+    jobs.start(Repair::new(Arc::clone(&service)));
     jobs.start(Housekeeping::new(
         Arc::clone(&service),
         config.coordinator.cleanup_interval,

@@ -90,9 +90,14 @@ pub(super) fn policy(config: &Config) -> Policy {
         replication_factor: coordinator.replication_factor,
         max_nodes_per_chunk: coordinator.max_nodes_per_chunk,
         geographic_spread: coordinator.geographic_spread,
+        heartbeat_interval: coordinator.heartbeat_interval,
         heartbeat_flush: coordinator.heartbeat_flush,
         keep_requests: config.limits.idempotency_ttl,
         gc_grace: coordinator.gc_grace,
+        node_timeout: coordinator.node_timeout,
+        repair_delay: coordinator.repair_delay,
+        repair_delay_few: coordinator.repair_delay_few,
+        repair_delay_last: coordinator.repair_delay_last,
     }
 }
 

@@ -4,8 +4,10 @@
 
 mod expiry;
 mod housekeeping;
+mod repair;
 mod runner;
 
 pub use expiry::Expiry;
 pub use housekeeping::{Housekeeping, Releases};
+pub use repair::Repair;
 pub use runner::{Job, JobError, Jobs};

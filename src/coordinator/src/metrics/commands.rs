@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use zephyrfs_core::engine::{At, EngineError, EngineStatus, Freshness, NodeWithBeat, Page, StorageReport};
+use zephyrfs_core::engine::{
+    At, ChunkScan, EngineError, EngineStatus, Freshness, NodeWithBeat, Page, ScanCursor, StorageReport,
+    TaskKey,
+};
 use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId};
-use zephyrfs_core::row::{ChunkRow, FileRow, RequestRow, Row};
+use zephyrfs_core::row::{ChunkRow, FileRow, RequestRow, Row, TaskRow};
 use zephyrfs_core::units::{AppliedIndex, Timestamp};
 use zephyrfs_core::{Engine, Proposal, ReadSet, Response, Totals, View};
 
@@ -69,6 +72,20 @@ impl Engine for MeteredEngine {
         limit: usize,
     ) -> Result<Page<ChunkId, ChunkRow>, EngineError> {
         self.engine.unreferenced_chunks(cursor, limit).await
+    }
+
+    async fn scan_chunks(&self, cursor: Option<ScanCursor>, limit: usize) -> Result<ChunkScan, EngineError> {
+        self.engine.scan_chunks(cursor, limit).await
+    }
+
+    async fn tasks(
+        &self,
+        node: Option<NodeId>,
+        after: Option<TaskKey>,
+        limit: usize,
+        freshness: Freshness,
+    ) -> Result<At<Page<TaskKey, TaskRow>>, EngineError> {
+        self.engine.tasks(node, after, limit, freshness).await
     }
 
     async fn requests(

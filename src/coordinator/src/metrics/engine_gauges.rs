@@ -6,7 +6,7 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntGauge, IntGaugeVec, Opts};
 use zephyrfs_core::Engine;
-use zephyrfs_core::row::NodeStatus;
+use zephyrfs_core::row::{NodeStatus, TaskKind};
 
 /// The gauges of one engine.
 pub(super) struct EngineGauges {
@@ -15,6 +15,7 @@ pub(super) struct EngineGauges {
     files: IntGauge,
     chunks: IntGauge,
     unreferenced_chunks: IntGauge,
+    tasks: IntGaugeVec,
     applied: IntGauge,
     committed: IntGauge,
     term: IntGauge,
@@ -36,6 +37,13 @@ impl EngineGauges {
             unreferenced_chunks: IntGauge::new(
                 "coordinator_unreferenced_chunks",
                 "Chunks that no file holds and that are kept for a grace period.",
+            )?,
+            tasks: IntGaugeVec::new(
+                Opts::new(
+                    "coordinator_tasks",
+                    "Tasks that storage nodes have not finished, by type.",
+                ),
+                &["type"],
             )?,
             applied: IntGauge::new(
                 "coordinator_applied_index",
@@ -61,6 +69,11 @@ impl EngineGauges {
         self.chunks.set(gauge_value(totals.chunks));
         self.unreferenced_chunks
             .set(gauge_value(totals.unreferenced_chunks));
+        for kind in TaskKind::ALL {
+            self.tasks
+                .with_label_values(&[kind.as_str()])
+                .set(gauge_value(totals.tasks_of(kind)));
+        }
         let status = self.engine.status();
         self.applied.set(gauge_value(status.applied.get()));
         self.committed.set(gauge_value(status.committed.get()));
@@ -68,12 +81,13 @@ impl EngineGauges {
         self.is_leader.set(i64::from(status.leads));
     }
 
-    fn parts(&self) -> [&dyn Collector; 8] {
+    fn parts(&self) -> [&dyn Collector; 9] {
         [
             &self.nodes,
             &self.files,
             &self.chunks,
             &self.unreferenced_chunks,
+            &self.tasks,
             &self.applied,
             &self.committed,
             &self.term,

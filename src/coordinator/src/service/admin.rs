@@ -7,7 +7,6 @@ use tokio::runtime::Handle;
 use tracing::{error, info};
 use zephyrfs_core::Totals;
 use zephyrfs_core::engine::{At, StorageReport};
-use zephyrfs_core::units::Millis;
 
 use super::backup::{self, Backup, BackupError};
 use super::deadline::until;
@@ -82,7 +81,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError`].
     pub async fn cleanup(&self, context: RequestContext) -> Result<At<Reclaimed>, ServiceError> {
-        let round = Round::run(&self.engine, &self.ids, Millis::from(self.policy.gc_grace));
+        let round = self.clean_up();
         until(context.deadline, round).await.unwrap_or_else(|| {
             Err(ServiceError::UnknownOutcome {
                 reason: "the deadline passed before the cleanup was done; what was done stays done, and running it \
@@ -90,6 +89,20 @@ impl Service {
                     .to_owned(),
             })
         })
+    }
+}
+
+impl Service {
+    async fn clean_up(&self) -> Result<At<Reclaimed>, ServiceError> {
+        let At { index, value } = Round::run(&self.engine, &self.ids).await?;
+        // After the releases: a finished one may leave chunks behind that nobody holds.
+        let deleted = self.delete_all_unreferenced().await?;
+        let value = Reclaimed {
+            chunks: deleted.forgotten,
+            ..value
+        };
+        let index = index.max(self.engine.totals().index);
+        Ok(At { index, value })
     }
 }
 

@@ -42,6 +42,18 @@ impl Service {
         }
     }
 
+    /// Hands over a command of the coordinator's own. It takes no place from clients, and has no deadline: the caller has
+    /// nothing better to do.
+    pub(super) async fn propose_by_itself(&self, command: Command) -> Result<Response, ServiceError> {
+        let proposal = Proposal {
+            id: self.ids.request(),
+            idempotency: None,
+            command,
+        };
+        let result = self.engine.execute(proposal).await;
+        Ok(result.map_err(|error| translate(error, false))?.value)
+    }
+
     /// Waits for a read, no longer than the deadline. `what` is read, in words.
     pub(super) async fn read<T>(
         &self,

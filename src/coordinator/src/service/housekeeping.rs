@@ -1,4 +1,4 @@
-//! One round of housekeeping: what has expired is forgotten, and what was left unfinished is finished.
+//! One round of housekeeping: answers that have expired are forgotten, and what was left unfinished is finished.
 //!
 //! Everything is proposed with its condition inside the command, so two rounds at once, or one on a replica
 //! that is behind, do no harm. Called on demand here, and at intervals by whoever is given the service.
@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use zephyrfs_core::command::{ForgetExpired, PAGE, ReleaseChunks};
 use zephyrfs_core::engine::{At, EngineError};
-use zephyrfs_core::id::{ChunkId, RequestId};
-use zephyrfs_core::units::{AppliedIndex, Millis, Timestamp};
+use zephyrfs_core::id::RequestId;
+use zephyrfs_core::units::AppliedIndex;
 use zephyrfs_core::{Command, Engine, Proposal, Rejection, Response};
 
 use super::engine_error::{translate, wrong_answer};
@@ -55,17 +55,14 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Runs a round. Chunks that no file holds are kept for `grace`.
+    /// Runs a round.
     pub(super) async fn run(
         engine: &'a Arc<dyn Engine>,
         ids: &'a IdSource,
-        grace: Millis,
     ) -> Result<At<Reclaimed>, ServiceError> {
         let mut round = Self::begin(engine, ids);
         round.forget_requests().await?;
-        // Before the chunks: a finished release may leave some behind that nobody holds.
         round.finish_releases().await?;
-        round.forget_chunks(engine.now().minus(grace)).await?;
         Ok(At {
             index: round.index,
             value: round.reclaimed,
@@ -83,8 +80,6 @@ impl<'a> Round<'a> {
                 .filter(|(_, request)| request.expires_at <= now);
             self.forget(ForgetExpired {
                 requests: expired.map(|(key, _)| key).collect(),
-                chunks: Vec::new(),
-                unreferenced_since: Timestamp::EPOCH,
             })
             .await?;
             match page.next {
@@ -94,46 +89,18 @@ impl<'a> Round<'a> {
         }
     }
 
-    async fn forget_chunks(&mut self, unreferenced_since: Timestamp) -> Result<(), ServiceError> {
-        let mut cursor = None;
-        loop {
-            let page = self
-                .engine
-                .unreferenced_chunks(cursor, PAGE)
-                .await
-                .map_err(unkeyed)?;
-            let expired = page.items.into_iter().filter(|(_, chunk)| {
-                chunk.replicas.is_empty()
-                    && chunk
-                        .unreferenced_since
-                        .is_some_and(|since| since < unreferenced_since)
-            });
-            self.forget(ForgetExpired {
-                requests: Vec::new(),
-                chunks: expired.map(|(id, _)| id).collect::<Vec<ChunkId>>(),
-                unreferenced_since,
-            })
-            .await?;
-            match page.next {
-                Some(last) => cursor = Some(last),
-                None => return Ok(()),
-            }
-        }
-    }
-
     async fn forget(&mut self, expired: ForgetExpired) -> Result<(), ServiceError> {
-        if expired.requests.is_empty() && expired.chunks.is_empty() {
+        if expired.requests.is_empty() {
             return Ok(());
         }
         let answer = self
             .execute(Command::ForgetExpired(expired))
             .await
             .map_err(unkeyed)?;
-        let Response::Forgotten { requests, chunks } = answer else {
+        let Response::Forgotten { requests } = answer else {
             return Err(wrong_answer("forget_expired"));
         };
         self.reclaimed.requests += requests;
-        self.reclaimed.chunks += chunks;
         Ok(())
     }
 

@@ -39,6 +39,7 @@ impl Service {
             received,
             stats: stats.unwrap_or_else(|| self.last_stats(&id, &view)),
         };
+        let node_id = id.clone();
         let index = match node.observed {
             Observed::Active => {
                 self.pending_beats.keep(id, beat);
@@ -46,7 +47,14 @@ impl Service {
             }
             Observed::Inactive { .. } => self.record_now(id, beat, context.deadline).await?,
         };
-        let value = Vec::new();
+        let value = match self.tasks_for(&node_id, context.deadline).await {
+            Ok(tasks) => tasks,
+            // The heartbeat counts all the same, and the next one asks again.
+            Err(error) => {
+                tracing::debug!(node_id = %node_id, %error, "A node's tasks could not be read");
+                Vec::new()
+            }
+        };
         Ok(At { index, value })
     }
 

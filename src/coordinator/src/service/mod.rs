@@ -29,6 +29,7 @@ mod placing;
 mod policy;
 mod promises;
 mod registration;
+mod repair;
 mod request;
 mod state;
 mod tasks;
@@ -48,6 +49,7 @@ pub use nodes::{NodeDetails, RegisteredNode};
 pub use page::ListPage;
 pub use policy::Policy;
 pub use registration::RegisteredFile;
+pub use repair::Repair;
 pub use request::{
     ActiveNodesQuery, ChunkDescription, FileRegistration, HeartbeatReport, LocationUpdate, LocationsQuery,
     NodeListQuery, NodeRegistration, NodeRemoval, NodeStateRequest, PageQuery, ReportedStats, RequestContext,

@@ -33,11 +33,34 @@ pub(super) fn id_of_token<T: From<String>>(limits: &Limits, token: &str) -> Resu
         .and_then(|text| validate::id(limits, "page_token", text).ok());
     match id {
         Some(id) => Ok(Some(id)),
-        None => Err(ServiceError::Invalid(InvalidField::new(
-            "page_token",
-            "must be the next_page_token of the page before, unchanged",
-        ))),
+        None => Err(no_token()),
     }
+}
+
+/// The token for the page after a pair of ids.
+pub(super) fn token_after_pair(first: &str, second: &str) -> String {
+    format!("{}.{}", token_after(first), token_after(second))
+}
+
+/// The pair of ids after which a page begins; `None` for the first page.
+pub(super) fn pair_of_token<A: From<String>, B: From<String>>(
+    limits: &Limits,
+    token: &str,
+) -> Result<Option<(A, B)>, ServiceError> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    // A token without a dot has no second id, which is none at all and refused.
+    let (first, second) = token.split_once('.').unwrap_or((token, "-"));
+    let pair = id_of_token(limits, first)?.zip(id_of_token(limits, second)?);
+    pair.map(Some).ok_or_else(no_token)
+}
+
+fn no_token() -> ServiceError {
+    ServiceError::Invalid(InvalidField::new(
+        "page_token",
+        "must be the next_page_token of the page before, unchanged",
+    ))
 }
 
 fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
@@ -52,9 +75,9 @@ fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use zephyrfs_core::id::FileId;
+    use zephyrfs_core::id::{FileId, NodeId};
 
-    use super::{id_of_token, token_after};
+    use super::{id_of_token, pair_of_token, token_after, token_after_pair};
     use crate::service::limits::Limits;
 
     #[test]
@@ -68,6 +91,18 @@ mod tests {
             );
         }
         assert_eq!(id_of_token::<FileId>(&Limits::default(), ""), Ok(None));
+    }
+
+    #[test]
+    fn a_token_of_two_ids_leads_back_to_both() {
+        let limits = Limits::default();
+        let pair = |token: &str| pair_of_token::<NodeId, FileId>(&limits, token);
+        let token = token_after_pair("node.1", "c");
+        assert_eq!(pair(&token), Ok(Some(("node.1".into(), "c".into()))));
+        assert_eq!(pair(""), Ok(None));
+        for token in ["61", "61.", ".61", "61.61.61", "."] {
+            pair(token).expect_err(token);
+        }
     }
 
     #[test]

@@ -12,6 +12,8 @@ use zephyrfs_core::Engine;
 use zephyrfs_core::engine::{Consistency, EngineError, Freshness, NodeWithBeat};
 use zephyrfs_core::id::NodeId;
 use zephyrfs_core::placement::{Candidate, Topology};
+use zephyrfs_core::repair::Nodes;
+use zephyrfs_core::row::NodeRow;
 use zephyrfs_core::units::Timestamp;
 
 use super::promises::{Ledger, Promises};
@@ -48,9 +50,13 @@ pub(super) struct Pictures {
 impl Picture {
     /// When a node was last heard from.
     pub(super) fn last_beat(&self, id: &NodeId) -> Option<Timestamp> {
-        let at = self.nodes.binary_search_by(|(node, _)| node.cmp(id)).ok()?;
-        let (_, (_, beat)) = self.nodes.get(at)?;
+        let (_, beat) = self.find(id)?;
         beat.map(|beat| beat.at)
+    }
+
+    fn find(&self, id: &NodeId) -> Option<&NodeWithBeat> {
+        let at = self.nodes.binary_search_by(|(node, _)| node.cmp(id)).ok()?;
+        self.nodes.get(at).map(|(_, node)| node)
     }
 
     async fn take(
@@ -108,6 +114,12 @@ impl Picture {
             .map(|(_, (row, _))| row.first_address().to_owned())
             .take(MAX_PEERS)
             .collect()
+    }
+}
+
+impl Nodes for Picture {
+    fn node(&self, id: &NodeId) -> Option<&NodeRow> {
+        self.find(id).map(|(row, _)| row.as_ref())
     }
 }
 

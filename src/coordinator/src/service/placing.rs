@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use zephyrfs_core::id::NodeId;
-use zephyrfs_core::placement::{self, Plan};
+use zephyrfs_core::placement::{self, CopyWanted, Plan};
 use zephyrfs_core::units::ByteSize;
 
 use super::error::ServiceError;
@@ -61,6 +61,23 @@ impl Service {
             ledger.add(node, *bytes, picture.last_beat(node));
         }
         Placing { plan, promised }
+    }
+
+    /// Chooses nodes for further copies of chunks, and promises them the space.
+    pub(super) fn plan_copies(&self, picture: &Picture, wanted: &[CopyWanted]) -> Vec<Vec<NodeId>> {
+        let policy = placement::Policy {
+            geographic_spread: self.policy.geographic_spread,
+        };
+        let mut ledger = self.promises.open();
+        let plans = picture
+            .topology
+            .plan_copies(wanted, policy, self.ids.seed(), ledger.since_picture());
+        for (targets, copy) in plans.iter().zip(wanted) {
+            for node in targets {
+                ledger.add(node, copy.size, picture.last_beat(node));
+            }
+        }
+        plans
     }
 
     /// Takes promises back: nothing came of the plan.

@@ -96,6 +96,7 @@ impl Service {
             nodes: plan.nodes,
             wanted: self.policy.replication_factor,
             max_replicas: self.policy.max_nodes_per_chunk,
+            task_time: self.task_time(),
         });
         let result = self.propose(command, idempotency, deadline).await;
         // Where the outcome is unknown, the space may be taken.
@@ -190,7 +191,7 @@ fn is_worth_another_choice(result: &Result<At<RegisteredFile>, ServiceError>, wa
         return false;
     };
     match rejection {
-        Rejection::PlacementStale { .. } => true,
+        Rejection::PlacementStale { .. } | Rejection::ChunkBeingDeleted { .. } => true,
         // No room among the nodes as they were a moment ago may be some among those of now.
         Rejection::NoRoom { .. } => !was_read_anew,
         Rejection::NodeNotFound { .. }
@@ -201,7 +202,8 @@ fn is_worth_another_choice(result: &Result<At<RegisteredFile>, ServiceError>, wa
         | Rejection::DuplicateChunk { .. }
         | Rejection::TooManyReplicas { .. }
         | Rejection::IdempotencyKeyReused { .. }
-        | Rejection::ReleaseFinished => false,
+        | Rejection::ReleaseFinished
+        | Rejection::CopyBeingDeleted { .. } => false,
     }
 }
 

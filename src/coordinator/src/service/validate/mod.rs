@@ -20,5 +20,5 @@ pub(super) use nodes::{ValidRegistration, node_ids, node_state, registration, st
 pub(super) use number::count_or_all;
 pub(super) use page::page_size;
 pub(super) use stats::stats;
-pub(super) use tasks::task_state;
+pub(super) use tasks::{TaskState, task_state};
 pub(super) use text::{free_text, id, optional_id};

@@ -1,0 +1,154 @@
+//! Tasks whose time is over: given more of it, or taken back.
+
+use zephyrfs_core::command::{AbandonTasks, PAGE, RenewTasks, TaskName};
+use zephyrfs_core::engine::TaskKey;
+use zephyrfs_core::repair::Nodes;
+use zephyrfs_core::row::{NodeRow, TaskKind, TaskRow};
+use zephyrfs_core::units::Timestamp;
+use zephyrfs_core::{Command, Response};
+
+use super::OpenTasks;
+use crate::service::engine_error::wrong_answer;
+use crate::service::error::ServiceError;
+use crate::service::picture::Picture;
+use crate::service::state::Service;
+
+/// A node that was given time for a copy so often, and did not bring it, does not get it any more. The time grows with
+/// each attempt, so with the defaults that is after ten minutes.
+const MAX_ATTEMPTS: u32 = 5;
+
+/// What becomes of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Stays,
+    Renewed,
+    Abandoned,
+}
+
+impl Service {
+    /// Renews tasks whose time is over, and takes back those that their node will not do.
+    pub(super) async fn settle_tasks(
+        &self,
+        picture: &Picture,
+        open: &mut OpenTasks,
+    ) -> Result<(), ServiceError> {
+        let now = self.engine.now();
+        let mut renewed = Vec::new();
+        let mut abandoned = Vec::new();
+        for (key, task) in open.iter() {
+            match fate(task, picture.node(&key.0), now) {
+                Fate::Stays => {}
+                Fate::Renewed => renewed.push(name_of(key, task)),
+                Fate::Abandoned => abandoned.push(name_of(key, task)),
+            }
+        }
+        for tasks in renewed.chunks(PAGE) {
+            let command = Command::RenewTasks(RenewTasks {
+                tasks: tasks.to_vec(),
+                time: self.task_time(),
+            });
+            let Response::TasksRenewed { renewed } = self.propose_by_itself(command).await? else {
+                return Err(wrong_answer("renew_tasks"));
+            };
+            tracing::debug!(renewed, "Nodes have more time for their tasks");
+        }
+        for tasks in abandoned.chunks(PAGE) {
+            let tasks = tasks.to_vec();
+            let command = Command::AbandonTasks(AbandonTasks { tasks });
+            let Response::TasksAbandoned { abandoned } = self.propose_by_itself(command).await? else {
+                return Err(wrong_answer("abandon_tasks"));
+            };
+            tracing::info!(abandoned, "Tasks taken back from nodes that did not do them");
+        }
+        Ok(())
+    }
+}
+
+fn name_of((node, chunk): &TaskKey, task: &TaskRow) -> TaskName {
+    TaskName {
+        node: node.clone(),
+        chunk: chunk.clone(),
+        id: task.id,
+    }
+}
+
+/// What becomes of a task of a node. One that is not known yet registered a moment ago.
+fn fate(task: &TaskRow, node: Option<&NodeRow>, now: Timestamp) -> Fate {
+    let Some(node) = node else { return Fate::Stays };
+    if node.is_removed() {
+        return Fate::Abandoned;
+    }
+    if now < task.deadline {
+        return Fate::Stays;
+    }
+    match task.kind {
+        // As long as the node may come back, so may its copy.
+        TaskKind::Delete => Fate::Renewed,
+        TaskKind::Replicate if task.attempt < MAX_ATTEMPTS && node.takes_replicas() => Fate::Renewed,
+        TaskKind::Replicate => Fate::Abandoned,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use zephyrfs_core::id::TaskId;
+    use zephyrfs_core::row::{NodeRow, Observed, TaskKind, TaskReason, TaskRow, Wanted};
+    use zephyrfs_core::units::{ByteSize, Timestamp};
+
+    use super::{Fate, MAX_ATTEMPTS, fate};
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+    fn task(kind: TaskKind, attempt: u32) -> TaskRow {
+        TaskRow {
+            id: TaskId::from_bytes([1; 16]),
+            kind,
+            reason: TaskReason::LastCopy,
+            created_at: Timestamp::EPOCH,
+            deadline: NOW,
+            attempt,
+        }
+    }
+
+    fn node(wanted: Wanted, observed: Observed) -> NodeRow {
+        NodeRow {
+            addresses: Vec::new(),
+            capacity: ByteSize::ZERO,
+            capabilities: BTreeMap::new(),
+            registered_at: Timestamp::EPOCH,
+            wanted,
+            observed,
+        }
+    }
+
+    #[test]
+    fn a_task_stays_until_its_time_is_over_and_ends_with_its_node() {
+        let active = node(Wanted::InService, Observed::Active);
+        let silent = node(Wanted::InService, Observed::Inactive { since: NOW });
+        let reason = String::new();
+        let gone = node(
+            Wanted::Removed { at: NOW, reason },
+            Observed::Inactive { since: NOW },
+        );
+        let before = Timestamp::from_millis(999);
+        for kind in TaskKind::ALL {
+            assert_eq!(fate(&task(kind, 1), Some(&active), before), Fate::Stays);
+            assert_eq!(fate(&task(kind, 1), Some(&active), NOW), Fate::Renewed);
+            assert_eq!(fate(&task(kind, 1), Some(&gone), before), Fate::Abandoned);
+            assert_eq!(fate(&task(kind, 1), None, NOW), Fate::Stays);
+        }
+        let often = |kind| task(kind, MAX_ATTEMPTS);
+        assert_eq!(
+            fate(&often(TaskKind::Replicate), Some(&active), NOW),
+            Fate::Abandoned
+        );
+        assert_eq!(
+            fate(&task(TaskKind::Replicate, 1), Some(&silent), NOW),
+            Fate::Abandoned
+        );
+        assert_eq!(fate(&often(TaskKind::Delete), Some(&active), NOW), Fate::Renewed);
+        assert_eq!(fate(&often(TaskKind::Delete), Some(&silent), NOW), Fate::Renewed);
+    }
+}

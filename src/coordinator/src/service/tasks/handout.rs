@@ -1,0 +1,125 @@
+//! Handing tasks to their node, as the JSON objects that existing nodes understand.
+
+use std::time::Instant;
+
+use serde::Serialize;
+use zephyrfs_core::engine::{Consistency, Freshness};
+use zephyrfs_core::id::{ChunkId, NodeId};
+use zephyrfs_core::row::{ChunkRow, NodeRow, ReplicaState, TaskKind, TaskRow};
+use zephyrfs_core::{ReadSet, View};
+
+use crate::service::engine_error::broken_state;
+use crate::service::error::ServiceError;
+use crate::service::state::Service;
+
+/// The most tasks in one answer to a heartbeat. A node is never given more than it can be told at once.
+pub(in crate::service) const MAX_TASKS_PER_NODE: usize = 200;
+
+/// A task as nodes read it.
+#[derive(Serialize)]
+struct Handout<'a> {
+    id: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    chunk_id: &'a str,
+    hash: &'a str,
+    size: i64,
+    sources: Vec<Source<'a>>,
+    deadline: i64,
+}
+
+/// A node that a chunk can be fetched from.
+#[derive(Serialize)]
+struct Source<'a> {
+    node_id: &'a str,
+    address: &'a str,
+}
+
+impl Service {
+    /// What a node shall do now.
+    ///
+    /// This replica's own state says whether there is anything; if so, the tasks themselves are read as the leader has
+    /// them: a replica that is behind must not tell a node to drop a copy that counts again.
+    pub(in crate::service) async fn tasks_for(
+        &self,
+        node: &NodeId,
+        deadline: Option<Instant>,
+    ) -> Result<Vec<String>, ServiceError> {
+        let local = Freshness {
+            consistency: Consistency::Local,
+            ..Freshness::default()
+        };
+        let any = ReadSet {
+            node_tasks: vec![(node.clone(), 1)],
+            ..ReadSet::default()
+        };
+        let view = self.engine.view(any, local);
+        if self
+            .read("the node's tasks", deadline, view)
+            .await?
+            .value
+            .tasks
+            .is_empty()
+        {
+            return Ok(Vec::new());
+        }
+        let all = ReadSet {
+            node_tasks: vec![(node.clone(), MAX_TASKS_PER_NODE)],
+            replica_nodes: true,
+            ..ReadSet::default()
+        };
+        let view = self.engine.view(all, Freshness::default());
+        let view = self.read("the node's tasks", deadline, view).await?.value;
+        view.tasks
+            .iter()
+            .filter_map(|((node, chunk), task)| handout(node, chunk, task, &view))
+            .map(|handout| {
+                serde_json::to_string(&handout)
+                    .map_err(|error| broken_state(&format!("a task cannot be written as JSON: {error}")))
+            })
+            .collect()
+    }
+}
+
+/// A task as the node reads it; `None` while there is nothing to fetch the chunk from, or nobody needs it any more.
+fn handout<'a>(node: &NodeId, chunk: &'a ChunkId, task: &TaskRow, view: &'a View) -> Option<Handout<'a>> {
+    let row = view.chunks.get(chunk)?;
+    let sources = match task.kind {
+        TaskKind::Delete => Vec::new(),
+        TaskKind::Replicate => {
+            let sources = sources(node, row, view);
+            if sources.is_empty() || !row.is_referenced() {
+                return None;
+            }
+            sources
+        }
+    };
+    Some(Handout {
+        id: task.id.to_string(),
+        kind: task.kind.as_str(),
+        chunk_id: chunk.as_str(),
+        hash: row.hash.as_str(),
+        size: row.size.to_wire(),
+        sources,
+        deadline: task.deadline.as_unix_seconds(),
+    })
+}
+
+/// The nodes that said they store the chunk; if none did, those that clients were to bring it to.
+fn sources<'a>(to: &NodeId, row: &'a ChunkRow, view: &'a View) -> Vec<Source<'a>> {
+    let others = || view.readable_nodes(row).filter(|(id, _)| *id != to);
+    let source = |(id, node): (&'a NodeId, &'a NodeRow)| Source {
+        node_id: id.as_str(),
+        address: node.first_address(),
+    };
+    let is_stored = |id: &NodeId| {
+        row.replica_on(id)
+            .is_some_and(|replica| replica.state == ReplicaState::Stored)
+    };
+    let stored: Vec<_> = others().filter(|(id, _)| is_stored(id)).map(source).collect();
+    if stored.is_empty() {
+        others().map(source).collect()
+    } else {
+        stored
+    }
+}

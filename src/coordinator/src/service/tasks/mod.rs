@@ -1,0 +1,8 @@
+//! Tasks: what nodes are told to do in answer to their heartbeats, and what operators see of it.
+
+mod handout;
+mod list;
+
+pub use list::TaskDetails;
+
+pub(super) use handout::MAX_TASKS_PER_NODE;
