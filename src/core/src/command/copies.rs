@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::effects::Mutation;
 use crate::id::{ChunkId, NodeId, RequestId, TaskId};
-use crate::row::{ChunkRow, NodeRow, ReplicaState, TaskKind, TaskReason, TaskRow};
+use crate::row::{ChunkRow, NodeRow, Replica, ReplicaState, TaskKind, TaskReason, TaskRow};
 use crate::units::Millis;
 use crate::view::View;
 
@@ -33,7 +33,8 @@ pub(super) fn count(
 }
 
 /// Whether one more copy may be added. At the limit, the place of a node that was unregistered is given away: what is
-/// on it counts for nothing, and must not keep a chunk from being stored. `dropped` is told which node that was.
+/// on it counts for nothing, and must not keep a chunk from being stored. Only what may be the last copy that was ever
+/// stored keeps its place beside the others: the node may come back. `dropped` is told which node it was.
 pub(super) fn make_place(
     row: &mut ChunkRow,
     limit: u32,
@@ -43,17 +44,18 @@ pub(super) fn make_place(
     if row.copies() < limit as usize {
         return true;
     }
-    let gone = row
-        .replicas
-        .iter()
-        .position(|replica| replica.state != ReplicaState::Deleting && is_gone(&replica.node, view));
-    match gone {
-        Some(gone) => {
-            dropped(row.replicas.remove(gone).node);
-            true
-        }
-        None => false,
+    let stored = count(row, &[ReplicaState::Stored], view, |_| true);
+    let is_free = |replica: &Replica| match replica.state {
+        ReplicaState::Assigned => is_gone(&replica.node, view),
+        ReplicaState::Stored => stored > 1 && is_gone(&replica.node, view),
+        ReplicaState::Deleting => false,
+    };
+    if let Some(free) = row.replicas.iter().position(is_free) {
+        dropped(row.replicas.remove(free).node);
+        return true;
     }
+    let kept = [ReplicaState::Assigned, ReplicaState::Stored];
+    count(row, &kept, view, |node| !node.is_removed()) < limit as usize
 }
 
 /// Tells every node that may have a copy to drop it, and forgets the copies on nodes that were unregistered. `only` says

@@ -197,6 +197,25 @@ mod tests {
     }
 
     #[test]
+    fn the_last_stored_copy_keeps_its_place_even_on_an_unregistered_node() {
+        let mut world = World::with_nodes(["n1", "n2", "n3", "n4", "n5"]);
+        world
+            .apply(NewFile::new("f", ["a"]).on(["n1", "n2", "n3"]))
+            .unwrap();
+        world.apply(locations("a", Add, ["n2"])).unwrap();
+        world.apply(unregister("n2")).unwrap();
+        world.apply(locations("a", Add, ["n4"])).unwrap();
+        assert_eq!(world.replicas("a"), ["n1", "n2", "n3", "n4"]);
+        world.apply(unregister("n1")).unwrap();
+        world.apply(locations("a", Add, ["n5"])).unwrap();
+        assert_eq!(
+            world.replicas("a"),
+            ["n2", "n3", "n4", "n5"],
+            "the other one goes first"
+        );
+    }
+
+    #[test]
     fn what_is_over_a_limit_that_was_lowered_may_still_be_confirmed() {
         let mut world = World::with_nodes(["n1", "n2", "n3", "n4"]);
         let file = NewFile::new("f", ["a"]).on(["n1", "n2", "n3", "n4"]);
