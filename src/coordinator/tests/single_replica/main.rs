@@ -13,3 +13,4 @@ mod grpc_contract;
 mod grpc_transport;
 mod nodes;
 mod support;
+mod tasks;

@@ -101,7 +101,7 @@ impl Service {
             let heard = view
                 .beats
                 .get(&node)
-                .is_some_and(|beat| beat.at >= task.created_at);
+                .is_some_and(|beat| beat.at > task.created_at);
             let state = if heard {
                 TaskState::Issued
             } else {
