@@ -11,3 +11,4 @@ mod durability;
 mod fleet;
 mod heartbeats;
 mod start_up;
+mod tasks;

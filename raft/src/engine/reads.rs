@@ -147,10 +147,8 @@ impl<R: AsyncRuntime, D: Disk> Engine for RaftEngine<R, D> {
     }
 
     async fn scan_chunks(&self, cursor: Option<ScanCursor>, limit: usize) -> Result<ChunkScan, EngineError> {
-        let (items, next) = self
-            .read(|state| state.pages().chunks_after(cursor.as_ref(), limit))?
-            .value;
-        Ok(ChunkScan { items, next })
+        let scan = self.read(|state| state.pages().chunks_after(cursor.as_ref(), limit))?;
+        Ok(scan.value)
     }
 
     async fn tasks(

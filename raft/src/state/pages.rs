@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use zephyrfs_core::engine::ScanCursor;
+use zephyrfs_core::engine::{ChunkScan, ScanCursor, TaskKey};
 use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId};
 use zephyrfs_core::row::{ChunkRow, FileRow, RequestRow, TaskRow};
 
@@ -94,9 +94,9 @@ impl Pages<'_> {
     pub(crate) fn tasks_after(
         &self,
         node: Option<&NodeId>,
-        after: Option<&(NodeId, ChunkId)>,
+        after: Option<&TaskKey>,
         limit: usize,
-    ) -> Result<Vec<((NodeId, ChunkId), TaskRow)>, StoreError> {
+    ) -> Result<Vec<(TaskKey, TaskRow)>, StoreError> {
         let keyed = |task: Result<(NodeId, ChunkId, TaskRow), StoreError>| {
             task.map(|(node, chunk, task)| ((node, chunk), task))
         };
@@ -118,17 +118,21 @@ impl Pages<'_> {
         &self,
         cursor: Option<&ScanCursor>,
         limit: usize,
-    ) -> Result<(Vec<(ChunkId, ChunkRow)>, Option<ScanCursor>), StoreError> {
+    ) -> Result<ChunkScan, StoreError> {
         let mut page = Vec::new();
         let start = cursor.map_or(Bound::Unbounded, |cursor| Bound::Excluded(cursor.as_bytes()));
         for pair in self.layered.range(Table::Segments, (start, Bound::Unbounded))? {
             let (key, value) = pair?;
             chunks::read_all(&value, self.registry, &mut page)?;
             if page.len() >= limit {
-                return Ok((page, Some(ScanCursor::new(key.into_vec()))));
+                let next = Some(ScanCursor::new(key.into_vec()));
+                return Ok(ChunkScan { items: page, next });
             }
         }
-        Ok((page, None))
+        Ok(ChunkScan {
+            items: page,
+            next: None,
+        })
     }
 }
 

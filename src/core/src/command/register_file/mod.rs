@@ -9,13 +9,14 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::copies::NewTask;
 use super::{PAGE, release};
 use crate::context::Context;
 use crate::effects::{Effects, Mutation};
 use crate::id::{ChunkId, ContentHash, FileId, NodeId, RequestId};
 use crate::rejection::Rejection;
 use crate::response::Response;
-use crate::row::{ChunkRow, FileChunk, FileRow, ReplicaState};
+use crate::row::{ChunkRow, FileChunk, FileRow, ReplicaState, TaskReason};
 use crate::units::{ByteSize, Millis};
 use crate::view::{ReadSet, View};
 
@@ -84,6 +85,12 @@ impl RegisterFile {
         }
         let mut mutations = Vec::with_capacity(self.chunks.len() + 2);
         let mut placements = Vec::with_capacity(self.chunks.len());
+        let deletion = NewTask {
+            request: id,
+            reason: TaskReason::Replaced,
+            time: self.task_time,
+            context,
+        };
         for plan in &self.chunks {
             let known = view.chunks.get(&plan.id);
             let mut row = match known {
@@ -92,7 +99,7 @@ impl RegisterFile {
             };
             replicas::assign(self, plan, &mut row, view, &mut mutations)?;
             if let Some(old) = known.filter(|old| !old.same_content(&row.hash, row.size)) {
-                replaced::delete_old_copies(self, id, plan, old, &mut row, view, context, &mut mutations);
+                replaced::delete_old_copies(&plan.id, old, &mut row, view, &deletion, &mut mutations);
             }
             placements.push(replicas::placement(plan, &row, view));
             if known != Some(&row) {

@@ -2,8 +2,8 @@ use crate::command::{Command, LocationChange, NodeStateChange};
 use crate::id::{ContentHash, NodeId};
 use crate::rejection::Rejection;
 use crate::response::Response;
-use crate::row::ReplicaState;
-use crate::testing::{NewFile, World, delete, locations, set_state, silence, unregister};
+use crate::row::{ReplicaState, TaskKind, TaskReason};
+use crate::testing::{NewFile, World, assign, delete, locations, set_state, silence, unregister};
 use crate::units::{ByteSize, Millis};
 
 fn placed(response: Response) -> Vec<Vec<String>> {
@@ -204,6 +204,48 @@ fn a_chunk_id_with_other_content_conflicts_while_another_file_needs_the_old() {
         !replaced.replicas.iter().any(|replica| stored(replica.state)),
         "those were of the old content"
     );
+}
+
+#[test]
+fn nodes_with_replaced_content_drop_it_unless_they_get_the_new() {
+    let mut world = World::with_nodes(["n1", "n2", "n3", "n4"]);
+    world.apply(NewFile::new("f", ["a"]).on(["n1", "n2"])).unwrap();
+    world
+        .apply(locations("a", LocationChange::Add, ["n1", "n2"]))
+        .unwrap();
+    world.apply(assign("a", "n4")).unwrap();
+    let new = || {
+        NewFile::new("f", ["a"])
+            .on(["n2", "n3", "n4"])
+            .with(|file| file.chunks[0].hash = ContentHash::from("other"))
+    };
+    assert_eq!(placed(world.apply(new()).unwrap()), [["n2", "n3", "n4"]]);
+    let states: Vec<_> = world
+        .chunk("a")
+        .unwrap()
+        .replicas
+        .into_iter()
+        .map(|replica| (String::from(replica.node), replica.state))
+        .collect();
+    let (assigned, deleting) = (ReplicaState::Assigned, ReplicaState::Deleting);
+    let expected = [
+        ("n2", assigned),
+        ("n3", assigned),
+        ("n4", assigned),
+        ("n1", deleting),
+    ];
+    assert_eq!(states, expected.map(|(node, state)| (node.to_owned(), state)));
+    let task = world.task("n1", "a").unwrap();
+    assert_eq!((task.kind, task.reason), (TaskKind::Delete, TaskReason::Replaced));
+    assert_eq!(
+        world.task("n4", "a"),
+        None,
+        "what it was to fetch is not the content any more"
+    );
+    world
+        .apply(locations("a", LocationChange::Remove, ["n1"]))
+        .unwrap();
+    assert_eq!(world.replicas("a"), ["n2", "n3", "n4"]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use proptest::{prop_oneof, proptest};
 use super::{SPREAD, candidate};
 use crate::id::NodeId;
 use crate::placement::domain::LEVELS;
-use crate::placement::{Candidate, Domain, Exclusion, Policy, Topology, explain};
+use crate::placement::{Candidate, CopyWanted, Domain, Exclusion, Policy, Topology, explain};
 use crate::row::{ChunkRow, Replica, ReplicaState};
 use crate::units::{ByteSize, Timestamp};
 
@@ -122,6 +122,46 @@ proptest! {
             let before = promised.get(id).map_or(0, |bytes| bytes.get());
             prop_assert_eq!(before + bytes.get(), taken[id]);
         }
+    }
+
+    #[test]
+    fn further_copies_are_spread_away_from_those_that_stay(
+        candidates in candidates(),
+        kept in vec(any::<bool>(), 14),
+        barred in vec(any::<bool>(), 14),
+        missing in 0..4_usize,
+        seed in any::<u64>(),
+    ) {
+        let some = |which: &[bool]| -> Vec<&Candidate> {
+            let pairs = candidates.iter().zip(which);
+            let wanted = pairs.filter(|(candidate, wanted)| **wanted && candidate.unfit != Some(Exclusion::Removed));
+            wanted.map(|(candidate, _)| candidate).collect()
+        };
+        let (kept, barred) = (some(&kept), some(&barred));
+        let size = ByteSize::new(10);
+        let ids = |these: &[&Candidate]| these.iter().map(|candidate| candidate.id.clone()).collect::<Vec<_>>();
+        let plan = |barred: Vec<NodeId>| {
+            let copy = CopyWanted { size, kept: ids(&kept), barred, missing };
+            let topology = Topology::new(candidates.clone());
+            topology.plan_copies(&[copy], SPREAD, seed, &BTreeMap::new()).remove(0)
+        };
+        let mut chosen = kept.clone();
+        for id in plan(Vec::new()) {
+            let node = candidates.iter().find(|candidate| candidate.id == id).unwrap();
+            let rank = |candidate: &Candidate| naive_rank(candidate, &chosen, 0, size.get(), SPREAD);
+            let best = candidates.iter().filter_map(rank).min();
+            prop_assert!(best.is_some());
+            prop_assert_eq!(rank(node), best);
+            chosen.push(node);
+        }
+        let targets = chosen.len() - kept.len();
+        let is_there_more = candidates.iter().any(|one| naive_rank(one, &chosen, 0, size.get(), SPREAD).is_some());
+        prop_assert!(targets == missing || !is_there_more, "a node was missed");
+        let taken_and_barred = plan(ids(&barred));
+        prop_assert!(taken_and_barred.iter().all(|id| !ids(&barred).contains(id) && !ids(&kept).contains(id)));
+        let free = candidates.iter().filter(|one| naive_rank(one, &kept, 0, size.get(), SPREAD).is_some());
+        let free = free.filter(|one| !ids(&barred).contains(&one.id)).count();
+        prop_assert_eq!(taken_and_barred.len(), missing.min(free), "what is barred keeps nobody else from being chosen");
     }
 
     #[test]
