@@ -57,7 +57,7 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
         Arc::clone(&raft) as Arc<dyn Engine>,
         metrics.clone(),
     ));
-    metrics.observe(Arc::clone(&engine))?;
+    metrics.observe(&engine)?;
     checks.observe(Arc::clone(&engine));
     tokio::select! {
         recovered = raft.recovered() => recovered?,
