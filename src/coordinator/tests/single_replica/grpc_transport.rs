@@ -22,6 +22,7 @@ struct RawFileRequest {
     file_id: Vec<u8>,
 }
 
+const REGISTER_FILE: &str = "/zephyrfs.coordinator.CoordinatorService/RegisterFile";
 const GET_FILE_INFO: &str = "/zephyrfs.coordinator.CoordinatorService/GetFileInfo";
 
 async fn call<M: Message + 'static>(replica: &GrpcReplica, path: &'static str, message: M) -> Status {
@@ -88,6 +89,30 @@ async fn bodies_take_no_more_memory_than_is_planned_for() {
         };
         assert!(replica.client().get_file_info(info).await.is_ok());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_million_chunks_are_refused_by_name_before_they_are_decoded() {
+    let replica = GrpcReplica::start().await;
+    // Two bytes each on the wire; decoded, thirty times as much.
+    let chunks = vec![wire::ChunkMetadata::default(); 1_000_000];
+    let request = wire::RegisterFileRequest {
+        chunks,
+        ..wire::RegisterFileRequest::default()
+    };
+    let status = call(&replica, REGISTER_FILE, request).await;
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+    assert_eq!(
+        status.message(),
+        "chunks: there are too many; a message of this length may have 65536 fields in all"
+    );
+    let request = wire::GetActiveNodesRequest {
+        exclude_nodes: vec![String::new(); 1_000_000],
+        ..wire::GetActiveNodesRequest::default()
+    };
+    let status = replica.client().get_active_nodes(request).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+    assert!(status.message().starts_with("exclude_nodes: "), "{status}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,7 +23,9 @@ use zephyrfs_proto::coordinator::coordinator_service_server::CoordinatorServiceS
 use super::connections::incoming;
 use super::handlers::Handlers;
 use super::health;
-use super::middleware::{BodyMemory, blame_the_client, bound_memory, honour_deadline, warn_when_slow};
+use super::middleware::{
+    BodyMemory, RequestFields, blame_the_client, bound_fields, bound_memory, honour_deadline, warn_when_slow,
+};
 use crate::service::Service;
 
 /// How the server is set up.
@@ -74,6 +76,9 @@ pub enum ServeError {
     /// The reflection service cannot read the descriptors of the others: a defect of the build.
     #[error("cannot describe the gRPC services: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// The compiled-in description of the gRPC API cannot be read: a defect of the build.
+    #[error("cannot read the description of the gRPC API: {0}")]
+    Descriptors(#[from] prost::DecodeError),
     /// The transport failed.
     #[error("the gRPC server failed: {0}")]
     Transport(#[from] tonic::transport::Error),
@@ -153,6 +158,10 @@ fn routes(
     // The last layer is the first that a request passes.
     Ok(routes
         .into_axum_router()
+        .layer(from_fn_with_state(
+            RequestFields::of_the_public_api()?,
+            bound_fields,
+        ))
         .layer(from_fn_with_state(
             BodyMemory::new(options.max_body_memory),
             bound_memory,
