@@ -3,6 +3,7 @@
 //! The only place, beside the command line, that knows which engine there is.
 
 mod clock;
+mod descriptors;
 mod error;
 mod listeners;
 mod memory;

@@ -10,7 +10,7 @@ use zephyrfs_raft::DurableEngine;
 
 use super::error::AppError;
 use super::listeners::{Listeners, port_of};
-use super::{clock, memory, settings, signals};
+use super::{clock, descriptors, memory, settings, signals};
 use crate::api::grpc;
 use crate::api::rest::Rest;
 use crate::config::Config;
@@ -29,6 +29,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// Runs the server until a signal asks it to stop, or it cannot go on.
 pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     settings::check_supported(config)?;
+    let apis = 1 + usize::from(config.http.enabled);
+    let connections = descriptors::share(config.limits.max_connections, apis);
     let listeners = Listeners::bind(config)?;
     let metrics = Metrics::new()?;
     let lifecycle = Lifecycle::starting(if config.http.enabled {
@@ -46,7 +48,7 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     let shown = config.health.metrics_enabled.then(|| metrics.clone());
     let health_app = health::router(checks.clone(), shown);
     let health_port = port_of(&listeners.health);
-    let options = settings::server_options(config, "health");
+    let options = settings::server_options(config, "health", connections.probes);
     let health_stop = running.health_stop.clone();
     running
         .spawn(async move { http_server::serve(listeners.health, health_app, options, health_stop).await });
@@ -102,7 +104,7 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     let grpc_port = port_of(&listeners.grpc);
     let up = lifecycle.listener_up("grpc");
     let stopping = running.stop.clone().cancelled_owned();
-    let options = settings::grpc_options(config);
+    let options = settings::grpc_options(config, connections.api);
     let counting = GrpcRequestsLayer::new(metrics.clone())?;
     let grpc = grpc::serve(listeners.grpc, Arc::clone(&service), options, counting, stopping);
     let mut grpc = running.servers.spawn(async move {
@@ -115,7 +117,7 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
             Arc::clone(&service),
             checks,
             metrics,
-            settings::rest_options(config),
+            settings::rest_options(config, connections.api),
         )?;
         let up = lifecycle.listener_up("rest");
         let stop = running.stop.clone();

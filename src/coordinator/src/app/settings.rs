@@ -97,20 +97,20 @@ pub(super) fn policy(config: &Config) -> Policy {
 }
 
 /// How the gRPC API is served.
-pub(super) fn grpc_options(config: &Config) -> grpc::Options {
+pub(super) fn grpc_options(config: &Config, max_connections: usize) -> grpc::Options {
     grpc::Options {
         max_message_size: config.grpc.max_message_size,
         reflection: config.grpc.enable_reflection,
         default_deadline: config.limits.request_timeout,
-        max_connections: config.limits.max_connections,
+        max_connections,
         ..grpc::Options::default()
     }
 }
 
 /// How the REST API is served.
-pub(super) fn rest_options(config: &Config) -> rest::RestOptions {
+pub(super) fn rest_options(config: &Config, max_connections: usize) -> rest::RestOptions {
     rest::RestOptions {
-        server: server_options(config, "rest"),
+        server: server_options(config, "rest", max_connections),
         max_body_size: config.limits.max_body_size,
         request_timeout: config.limits.request_timeout,
         cors_origins: config.http.cors_origins.clone(),
@@ -118,9 +118,9 @@ pub(super) fn rest_options(config: &Config) -> rest::RestOptions {
 }
 
 /// How a listener for HTTP is served.
-pub(super) fn server_options(config: &Config, name: &'static str) -> ServerOptions {
+pub(super) fn server_options(config: &Config, name: &'static str, max_connections: usize) -> ServerOptions {
     ServerOptions {
-        max_connections: config.limits.max_connections,
+        max_connections,
         header_timeout: config.limits.header_timeout,
         ..ServerOptions::named(name)
     }
