@@ -10,6 +10,7 @@ use zephyrfs_raft::DurableEngine;
 
 use super::error::AppError;
 use super::listeners::{Listeners, port_of};
+use super::settings::DRAIN;
 use super::{clock, descriptors, memory, settings, signals};
 use crate::api::grpc;
 use crate::api::rest::Rest;
@@ -22,9 +23,6 @@ use crate::service::{IdSource, Service};
 
 /// How often to look whether the engine can still go on.
 const WATCH_ENGINE: Duration = Duration::from_millis(250);
-
-/// How long the servers have to finish their requests after a signal.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// Runs the server until a signal asks it to stop, or it cannot go on.
 pub(super) async fn run(config: &Config) -> Result<(), AppError> {
@@ -48,7 +46,7 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     let shown = config.health.metrics_enabled.then(|| metrics.clone());
     let health_app = health::router(checks.clone(), shown);
     let health_port = port_of(&listeners.health);
-    let options = settings::server_options(config, "health", connections.probes);
+    let options = settings::health_options(config, connections.probes);
     let health_stop = running.health_stop.clone();
     running
         .spawn(async move { http_server::serve(listeners.health, health_app, options, health_stop).await });

@@ -149,7 +149,7 @@ async fn a_connection_that_says_nothing_does_not_keep_others_out_for_ever() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_is_serving_until_the_server_stops() {
-    let replica = GrpcReplica::start().await;
+    let replica = GrpcReplica::start_with(|options| options.drain = Duration::from_secs(3_600)).await;
     let mut health = HealthClient::new(replica.channel.clone());
     for service in ["", "zephyrfs.coordinator.CoordinatorService"] {
         let request = || HealthCheckRequest {
@@ -175,13 +175,14 @@ async fn health_is_serving_until_the_server_stops() {
     };
     let mut watch = health.watch(request).await.unwrap().into_inner();
     let stopping = tokio::spawn(replica.stop());
+    let mut last = None;
     while let Ok(Some(response)) = watch.message().await {
-        if response.status() == ServingStatus::NotServing {
-            break;
-        }
+        last = Some(response.status());
     }
-    // The watch keeps its connection open, and the server ends all the same.
-    stopping.await.unwrap().unwrap();
+    assert_eq!(last, Some(ServingStatus::NotServing));
+    // The watch, which never ends by itself, does not hold the server up.
+    let stopped = tokio::time::timeout(Duration::from_secs(10), stopping).await;
+    stopped.expect("the server ends").unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -133,6 +133,7 @@ where
 /// Tells everybody that this server is going, and lets go of it after a while.
 async fn stop(reporter: &HealthReporter, stopping: &CancellationToken, drain: Duration) {
     health::set(reporter, false).await;
+    health::dismiss(reporter).await;
     stopping.cancel();
     tokio::time::sleep(drain).await;
     warn!(
