@@ -1,12 +1,14 @@
 //! The server from start to stop.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zephyrfs_core::Engine;
-use zephyrfs_raft::DurableEngine;
+use zephyrfs_raft::{Clock, DurableEngine};
 
 use super::error::AppError;
 use super::listeners::{Listeners, port_of};
@@ -52,7 +54,7 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
         .spawn(async move { http_server::serve(listeners.health, health_app, options, health_stop).await });
 
     let clock = clock::steady();
-    let raft = DurableEngine::start(settings::engine(config, clock)?).await?;
+    let raft = open(config, clock).await?;
     let engine: Arc<dyn Engine> = Arc::new(MeteredEngine::new(
         Arc::clone(&raft) as Arc<dyn Engine>,
         metrics.clone(),
@@ -155,6 +157,18 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     closed?;
     tracing::info!("Coordinator stopped");
     Ok(())
+}
+
+/// Opens the data. The storage engine tells damage that its checksums find by an error, and other damage by a panic: here
+/// both are the same.
+async fn open(config: &Config, clock: Clock) -> Result<Arc<DurableEngine>, AppError> {
+    let opening = DurableEngine::start(settings::engine(config, clock)?);
+    match AssertUnwindSafe(opening).catch_unwind().await {
+        Ok(opened) => Ok(opened?),
+        Err(_) => Err(AppError::Damaged {
+            path: config.database_path(),
+        }),
+    }
 }
 
 /// What runs beside the main task, and how it is told to end: first whatever takes requests, then what they need.
