@@ -116,6 +116,36 @@ async fn a_million_chunks_are_refused_by_name_before_they_are_decoded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_too_many_is_refused_until_another_is_done() {
+    let replica = GrpcReplica::start_with(|options| options.max_requests = 1).await;
+    let info = || wire::GetFileInfoRequest {
+        file_id: "f".to_owned(),
+    };
+    let everything = HealthCheckRequest {
+        service: String::new(),
+    };
+    let mut health = HealthClient::new(replica.channel.clone());
+    let mut watch = health.watch(everything).await.unwrap().into_inner();
+    watch.message().await.unwrap().expect("a status");
+    let refused = replica.client().get_file_info(info()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+    assert!(
+        refused.message().starts_with("too many requests are in progress"),
+        "{refused}"
+    );
+    drop(watch);
+    let taken = async {
+        while replica.client().get_file_info(info()).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let taken = tokio::time::timeout(Duration::from_secs(10), taken).await;
+    taken.expect("a watch that is given up leaves its place");
+    // A request that is answered leaves it too.
+    assert!(replica.client().get_file_info(info()).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_rpc_that_nobody_knows_is_unimplemented() {
     let replica = GrpcReplica::start().await;
     for path in [

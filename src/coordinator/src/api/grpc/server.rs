@@ -24,7 +24,8 @@ use super::connections::incoming;
 use super::handlers::Handlers;
 use super::health;
 use super::middleware::{
-    BodyMemory, RequestFields, blame_the_client, bound_fields, bound_memory, honour_deadline, warn_when_slow,
+    BodyMemory, Places, RequestFields, blame_the_client, bound_fields, bound_memory, bound_requests,
+    honour_deadline, warn_when_slow,
 };
 use crate::service::Service;
 
@@ -43,6 +44,8 @@ pub struct Options {
     pub greeting_timeout: Duration,
     /// Requests that one connection may have open at a time.
     pub max_streams_per_connection: u32,
+    /// Requests that may be in progress at a time; further ones are refused.
+    pub max_requests: usize,
     /// Bytes that all requests in progress may take together.
     pub max_body_memory: usize,
     /// How long a connection may be silent before it is asked whether the other end is still there.
@@ -62,6 +65,7 @@ impl Default for Options {
             max_connections: 10_000,
             greeting_timeout: Duration::from_secs(10),
             max_streams_per_connection: 1_024,
+            max_requests: 8_192,
             max_body_memory: 64 << 20,
             keepalive_interval: Duration::from_secs(30),
             keepalive_timeout: Duration::from_secs(20),
@@ -169,7 +173,11 @@ fn routes(
         ))
         .layer(from_fn(blame_the_client))
         .layer(from_fn_with_state(options.default_deadline, honour_deadline))
-        .layer(from_fn(warn_when_slow)))
+        .layer(from_fn(warn_when_slow))
+        .layer(from_fn_with_state(
+            Places::new(options.max_requests),
+            bound_requests,
+        )))
 }
 
 fn descriptors() -> tonic_reflection::server::Builder<'static> {

@@ -5,10 +5,12 @@ mod field_count;
 mod fields;
 mod malformed;
 mod memory;
+mod places;
 mod slow;
 
 pub(super) use deadline::{Deadline, honour_deadline};
 pub(super) use fields::{RequestFields, bound_fields};
 pub(super) use malformed::blame_the_client;
 pub(super) use memory::{BodyMemory, bound_memory};
+pub(super) use places::{Places, bound_requests};
 pub(super) use slow::warn_when_slow;
