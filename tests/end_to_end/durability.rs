@@ -117,6 +117,8 @@ async fn sigterm_finishes_requests_and_ends_with_zero() {
     }
     node.start_again().await;
     assert_all_present(&node, &files).await;
+    let checks = node.events("Checking the database after an unclean stop");
+    assert_eq!(checks, [] as [Value; 0], "an orderly end closes the databases");
     assert_eq!(node.stop().await, Some(0));
 }
 

@@ -48,6 +48,25 @@ async fn a_taken_port_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn damaged_data_is_refused_in_the_words_that_operators_look_for() {
+    for file in ["coordinator.db", "coordinator.log.db"] {
+        let mut node = TestNode::start().await;
+        node.register_nodes(20).await;
+        assert_eq!(node.stop().await, Some(0));
+        let path = node.data().join(file);
+        let mut bytes = std::fs::read(&path).unwrap();
+        // All but the header, which says what kind of file it is.
+        bytes.iter_mut().skip(4_096).for_each(|byte| *byte ^= 0x5a);
+        std::fs::write(&path, bytes).unwrap();
+        let ended = start(node.data(), &[], &[]).await;
+        assert!(ended.code.is_some_and(|code| code != 0), "{ended:?}");
+        let last = ended.stderr.lines().last().unwrap_or_default();
+        assert!(last.contains("\"level\":\"error\""), "{}", ended.stderr);
+        assert!(last.contains("failed to open database: "), "{}", ended.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn data_that_another_process_uses_is_refused() {
     let mut node = TestNode::start().await;
     let ended = start(node.data(), &[], &[]).await;

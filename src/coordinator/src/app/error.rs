@@ -1,6 +1,7 @@
 //! Why the server did not start, or stopped by itself.
 
 use std::io;
+use std::path::PathBuf;
 
 use zephyrfs_raft::{StartError, StoreError};
 
@@ -42,6 +43,16 @@ pub(crate) enum AppError {
     /// The engine.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The data again, so broken that opening it panicked; the log has that in the line before.
+    #[error(
+        "failed to open database: {}, or the log beside it, is damaged; put an intact copy of both back, or move both \
+         away to start empty",
+        path.display()
+    )]
+    Damaged {
+        /// Of the state; the log is in the same directory.
+        path: PathBuf,
+    },
     /// The metrics: a defect of the build.
     #[error("the metrics do not fit together: {0}")]
     Metrics(#[from] MetricsError),

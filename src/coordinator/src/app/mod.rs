@@ -3,6 +3,7 @@
 //! The only place, beside the command line, that knows which engine there is.
 
 mod clock;
+mod descriptors;
 mod error;
 mod listeners;
 mod memory;
@@ -11,10 +12,14 @@ mod settings;
 mod signals;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::config::{self, ConfigArgs, Loaded, Sources};
 use crate::logging;
 use error::AppError;
+
+/// How long what did not end by itself may take to be cut off.
+const CUT_OFF: Duration = Duration::from_secs(1);
 
 /// Starts the server and runs it until it is told to stop.
 pub(crate) fn run(args: &ConfigArgs) -> ExitCode {
@@ -53,8 +58,9 @@ fn run_logged(loaded: &Loaded) -> Result<(), AppError> {
         .build()
         .map_err(AppError::Runtime)?;
     let result = runtime.block_on(server::run(&loaded.config));
-    // Nothing that is still running then has anything to say.
-    runtime.shutdown_background();
+    // What is cut off, such as a connection that its client keeps open, still holds the databases: they are closed only
+    // once it is gone.
+    runtime.shutdown_timeout(CUT_OFF);
     result
 }
 

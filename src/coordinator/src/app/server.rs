@@ -1,16 +1,19 @@
 //! The server from start to stop.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zephyrfs_core::Engine;
-use zephyrfs_raft::DurableEngine;
+use zephyrfs_raft::{Clock, DurableEngine};
 
 use super::error::AppError;
 use super::listeners::{Listeners, port_of};
-use super::{clock, memory, settings, signals};
+use super::settings::DRAIN;
+use super::{clock, descriptors, memory, settings, signals};
 use crate::api::grpc;
 use crate::api::rest::Rest;
 use crate::config::Config;
@@ -23,12 +26,11 @@ use crate::service::{IdSource, Service};
 /// How often to look whether the engine can still go on.
 const WATCH_ENGINE: Duration = Duration::from_millis(250);
 
-/// How long the servers have to finish their requests after a signal.
-const DRAIN: Duration = Duration::from_secs(10);
-
 /// Runs the server until a signal asks it to stop, or it cannot go on.
 pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     settings::check_supported(config)?;
+    let apis = 1 + usize::from(config.http.enabled);
+    let connections = descriptors::share(config.limits.max_connections, apis);
     let listeners = Listeners::bind(config)?;
     let metrics = Metrics::new()?;
     let lifecycle = Lifecycle::starting(if config.http.enabled {
@@ -46,18 +48,18 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     let shown = config.health.metrics_enabled.then(|| metrics.clone());
     let health_app = health::router(checks.clone(), shown);
     let health_port = port_of(&listeners.health);
-    let options = settings::server_options(config, "health");
+    let options = settings::health_options(config, connections.probes);
     let health_stop = running.health_stop.clone();
     running
         .spawn(async move { http_server::serve(listeners.health, health_app, options, health_stop).await });
 
     let clock = clock::steady();
-    let raft = DurableEngine::start(settings::engine(config, clock)?).await?;
+    let raft = open(config, clock).await?;
     let engine: Arc<dyn Engine> = Arc::new(MeteredEngine::new(
         Arc::clone(&raft) as Arc<dyn Engine>,
         metrics.clone(),
     ));
-    metrics.observe(Arc::clone(&engine))?;
+    metrics.observe(&engine)?;
     checks.observe(Arc::clone(&engine));
     tokio::select! {
         recovered = raft.recovered() => recovered?,
@@ -103,7 +105,7 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     let grpc_port = port_of(&listeners.grpc);
     let up = lifecycle.listener_up("grpc");
     let stopping = running.stop.clone().cancelled_owned();
-    let options = settings::grpc_options(config);
+    let options = settings::grpc_options(config, connections.api);
     let counting = GrpcRequestsLayer::new(metrics.clone())?;
     let grpc = grpc::serve(listeners.grpc, Arc::clone(&service), options, counting, stopping);
     let mut grpc = running.servers.spawn(async move {
@@ -116,7 +118,7 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
             Arc::clone(&service),
             checks,
             metrics,
-            settings::rest_options(config),
+            settings::rest_options(config, connections.api),
         )?;
         let up = lifecycle.listener_up("rest");
         let stop = running.stop.clone();
@@ -156,6 +158,18 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     closed?;
     tracing::info!("Coordinator stopped");
     Ok(())
+}
+
+/// Opens the data. The storage engine tells damage that its checksums find by an error, and other damage by a panic: here
+/// both are the same.
+async fn open(config: &Config, clock: Clock) -> Result<Arc<DurableEngine>, AppError> {
+    let opening = DurableEngine::start(settings::engine(config, clock)?);
+    match AssertUnwindSafe(opening).catch_unwind().await {
+        Ok(opened) => Ok(opened?),
+        Err(_) => Err(AppError::Damaged {
+            path: config.database_path(),
+        }),
+    }
 }
 
 /// What runs beside the main task, and how it is told to end: first whatever takes requests, then what they need.

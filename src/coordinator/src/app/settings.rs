@@ -14,6 +14,13 @@ use crate::service::{Limits, Policy};
 /// Applied rows are written to disk so often: what a crash takes is replayed from the log.
 const STATE_FLUSH: Duration = Duration::from_secs(1);
 
+/// How long the servers have to finish their requests after a signal. Well below the ten seconds after which a container
+/// is killed by default: closing the databases takes time too.
+pub(super) const DRAIN: Duration = Duration::from_secs(6);
+
+/// The same for probes, which are answered at once; it comes on top.
+const PROBES_DRAIN: Duration = Duration::from_secs(1);
+
 /// Bytes of commands that may be on their way through the log at once.
 const MAX_PENDING_BYTES: usize = 64 << 20;
 
@@ -102,31 +109,40 @@ pub(super) fn policy(config: &Config) -> Policy {
 }
 
 /// How the gRPC API is served.
-pub(super) fn grpc_options(config: &Config) -> grpc::Options {
+pub(super) fn grpc_options(config: &Config, max_connections: usize) -> grpc::Options {
     grpc::Options {
         max_message_size: config.grpc.max_message_size,
         reflection: config.grpc.enable_reflection,
         default_deadline: config.limits.request_timeout,
-        max_connections: config.limits.max_connections,
+        max_connections,
+        drain: DRAIN,
         ..grpc::Options::default()
     }
 }
 
 /// How the REST API is served.
-pub(super) fn rest_options(config: &Config) -> rest::RestOptions {
+pub(super) fn rest_options(config: &Config, max_connections: usize) -> rest::RestOptions {
     rest::RestOptions {
-        server: server_options(config, "rest"),
+        server: server_options(config, "rest", max_connections),
         max_body_size: config.limits.max_body_size,
         request_timeout: config.limits.request_timeout,
         cors_origins: config.http.cors_origins.clone(),
     }
 }
 
-/// How a listener for HTTP is served.
-pub(super) fn server_options(config: &Config, name: &'static str) -> ServerOptions {
+/// How the health port is served.
+pub(super) fn health_options(config: &Config, max_connections: usize) -> ServerOptions {
     ServerOptions {
-        max_connections: config.limits.max_connections,
+        drain_timeout: PROBES_DRAIN,
+        ..server_options(config, "health", max_connections)
+    }
+}
+
+fn server_options(config: &Config, name: &'static str, max_connections: usize) -> ServerOptions {
+    ServerOptions {
+        max_connections,
         header_timeout: config.limits.header_timeout,
+        drain_timeout: DRAIN,
         ..ServerOptions::named(name)
     }
 }

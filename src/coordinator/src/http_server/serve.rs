@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
@@ -12,10 +12,14 @@ use tokio_util::task::TaskTracker;
 
 use super::ServerOptions;
 use super::connection::{self, Stop};
+use crate::service::throttle::Throttle;
 
 /// How long to wait after the system refused to hand out a connection, most often for want of file
 /// descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often a condition that lasts is logged.
+const REMIND_EVERY: Duration = Duration::from_secs(30);
 
 /// Serves `app` until `shutdown` is cancelled; then takes no further connection, closes the idle ones, lets
 /// requests finish for as long as the options allow, and returns.
@@ -23,6 +27,7 @@ pub async fn serve(listener: TcpListener, app: Router, options: ServerOptions, s
     let options = Arc::new(options);
     let slots = Arc::new(Semaphore::new(options.max_connections));
     let connections = TaskTracker::new();
+    let reminders = Throttle::new(REMIND_EVERY);
     let stop = Stop {
         gently: shutdown.clone(),
         at_once: CancellationToken::new(),
@@ -44,7 +49,9 @@ pub async fn serve(listener: TcpListener, app: Router, options: ServerOptions, s
                 tracing::debug!(listener = options.name, %error, "Connection ended before it began");
             }
             Err(error) => {
-                tracing::warn!(listener = options.name, %error, "Cannot accept connections; trying again");
+                if reminders.lets_pass(Instant::now()) {
+                    tracing::warn!(listener = options.name, %error, "Cannot accept connections; trying again");
+                }
                 tokio::select! {
                     () = tokio::time::sleep(ACCEPT_PAUSE) => {}
                     () = shutdown.cancelled() => break,

@@ -1,6 +1,6 @@
 //! Gauges of what the engine holds and where it stands, read at the moment of a scrape.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
@@ -10,7 +10,9 @@ use zephyrfs_core::row::{NodeStatus, TaskKind};
 
 /// The gauges of one engine.
 pub(super) struct EngineGauges {
-    engine: Arc<dyn Engine>,
+    /// Not kept alive from here: the engine counts its commands in the registry that holds these gauges, and in a circle
+    /// neither would ever be let go, nor its files closed.
+    engine: Weak<dyn Engine>,
     nodes: IntGaugeVec,
     files: IntGauge,
     chunks: IntGauge,
@@ -24,9 +26,9 @@ pub(super) struct EngineGauges {
 
 impl EngineGauges {
     /// Gauges over an engine.
-    pub(super) fn new(engine: Arc<dyn Engine>) -> prometheus::Result<Self> {
+    pub(super) fn new(engine: &Arc<dyn Engine>) -> prometheus::Result<Self> {
         Ok(Self {
-            engine,
+            engine: Arc::downgrade(engine),
             // The names of the first three end in `_total` though they are gauges: dashboards have them so.
             nodes: IntGaugeVec::new(
                 Opts::new("coordinator_nodes_total", "Storage nodes, by status."),
@@ -58,8 +60,8 @@ impl EngineGauges {
         })
     }
 
-    fn refresh(&self) {
-        let totals = self.engine.totals().value;
+    fn refresh(&self, engine: &dyn Engine) {
+        let totals = engine.totals().value;
         for status in NodeStatus::ALL {
             self.nodes
                 .with_label_values(&[status.as_str()])
@@ -74,7 +76,7 @@ impl EngineGauges {
                 .with_label_values(&[kind.as_str()])
                 .set(gauge_value(totals.tasks_of(kind)));
         }
-        let status = self.engine.status();
+        let status = engine.status();
         self.applied.set(gauge_value(status.applied.get()));
         self.committed.set(gauge_value(status.committed.get()));
         self.term.set(gauge_value(status.term));
@@ -101,8 +103,12 @@ impl Collector for EngineGauges {
         self.parts().into_iter().flat_map(Collector::desc).collect()
     }
 
+    /// Nothing once the engine is gone.
     fn collect(&self) -> Vec<MetricFamily> {
-        self.refresh();
+        let Some(engine) = self.engine.upgrade() else {
+            return Vec::new();
+        };
+        self.refresh(&*engine);
         self.parts().into_iter().flat_map(Collector::collect).collect()
     }
 }

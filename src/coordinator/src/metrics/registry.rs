@@ -96,11 +96,12 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// From now on, shows what an engine holds and where it stands. Once for each process.
+    /// From now on, shows what an engine holds and where it stands, for as long as somebody else keeps the engine. Once
+    /// for each process.
     ///
     /// # Errors
     /// [`MetricsError::Setup`], the second time.
-    pub fn observe(&self, engine: Arc<dyn Engine>) -> Result<(), MetricsError> {
+    pub fn observe(&self, engine: &Arc<dyn Engine>) -> Result<(), MetricsError> {
         let gauges = EngineGauges::new(engine).map_err(MetricsError::Setup)?;
         self.registry
             .register(Box::new(gauges))

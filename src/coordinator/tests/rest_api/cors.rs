@@ -9,7 +9,10 @@ async fn preflight(server: &Server, origin: &str) -> Response {
         .request(Method::OPTIONS, "/api/v1/chunks/c1/locations")
         .header("origin", origin)
         .header("access-control-request-method", "PUT")
-        .header("access-control-request-headers", "content-type,idempotency-key");
+        .header(
+            "access-control-request-headers",
+            "content-type,idempotency-key,authorization,x-of-a-proxy",
+        );
     request.send().await.unwrap()
 }
 
@@ -29,10 +32,9 @@ async fn any_page_may_call_by_default() {
             .contains("PUT")
     );
     let allowed = header(&response, "access-control-allow-headers").unwrap();
-    assert!(
-        allowed.contains("content-type") && allowed.contains("idempotency-key"),
-        "{allowed}"
-    );
+    for name in ["content-type", "idempotency-key", "authorization", "x-of-a-proxy"] {
+        assert!(allowed.contains(name), "no {name} in {allowed}");
+    }
 
     for path in ["/api/v1/nodes/active", "/nowhere", "/api/v1/nodes/nobody"] {
         let request = server

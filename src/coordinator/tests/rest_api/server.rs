@@ -79,7 +79,7 @@ impl Server {
             Arc::clone(&raft) as Arc<dyn Engine>,
             metrics.clone(),
         ));
-        metrics.observe(Arc::clone(&engine)).unwrap();
+        metrics.observe(&engine).unwrap();
         let lifecycle = Lifecycle::starting(&["rest"]);
         let checks = HealthChecks::new(lifecycle.clone(), Pulse::begin());
         checks.observe(Arc::clone(&engine));

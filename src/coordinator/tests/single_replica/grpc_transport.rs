@@ -22,6 +22,7 @@ struct RawFileRequest {
     file_id: Vec<u8>,
 }
 
+const REGISTER_FILE: &str = "/zephyrfs.coordinator.CoordinatorService/RegisterFile";
 const GET_FILE_INFO: &str = "/zephyrfs.coordinator.CoordinatorService/GetFileInfo";
 
 async fn call<M: Message + 'static>(replica: &GrpcReplica, path: &'static str, message: M) -> Status {
@@ -91,6 +92,60 @@ async fn bodies_take_no_more_memory_than_is_planned_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_million_chunks_are_refused_by_name_before_they_are_decoded() {
+    let replica = GrpcReplica::start().await;
+    // Two bytes each on the wire; decoded, thirty times as much.
+    let chunks = vec![wire::ChunkMetadata::default(); 1_000_000];
+    let request = wire::RegisterFileRequest {
+        chunks,
+        ..wire::RegisterFileRequest::default()
+    };
+    let status = call(&replica, REGISTER_FILE, request).await;
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+    assert_eq!(
+        status.message(),
+        "chunks: there are too many; a message of this length may have 65536 fields in all"
+    );
+    let request = wire::GetActiveNodesRequest {
+        exclude_nodes: vec![String::new(); 1_000_000],
+        ..wire::GetActiveNodesRequest::default()
+    };
+    let status = replica.client().get_active_nodes(request).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+    assert!(status.message().starts_with("exclude_nodes: "), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_too_many_is_refused_until_another_is_done() {
+    let replica = GrpcReplica::start_with(|options| options.max_requests = 1).await;
+    let info = || wire::GetFileInfoRequest {
+        file_id: "f".to_owned(),
+    };
+    let everything = HealthCheckRequest {
+        service: String::new(),
+    };
+    let mut health = HealthClient::new(replica.channel.clone());
+    let mut watch = health.watch(everything).await.unwrap().into_inner();
+    watch.message().await.unwrap().expect("a status");
+    let refused = replica.client().get_file_info(info()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+    assert!(
+        refused.message().starts_with("too many requests are in progress"),
+        "{refused}"
+    );
+    drop(watch);
+    let taken = async {
+        while replica.client().get_file_info(info()).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let taken = tokio::time::timeout(Duration::from_secs(10), taken).await;
+    taken.expect("a watch that is given up leaves its place");
+    // A request that is answered leaves it too.
+    assert!(replica.client().get_file_info(info()).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_rpc_that_nobody_knows_is_unimplemented() {
     let replica = GrpcReplica::start().await;
     for path in [
@@ -124,7 +179,7 @@ async fn a_connection_that_says_nothing_does_not_keep_others_out_for_ever() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_is_serving_until_the_server_stops() {
-    let replica = GrpcReplica::start().await;
+    let replica = GrpcReplica::start_with(|options| options.drain = Duration::from_secs(3_600)).await;
     let mut health = HealthClient::new(replica.channel.clone());
     for service in ["", "zephyrfs.coordinator.CoordinatorService"] {
         let request = || HealthCheckRequest {
@@ -150,13 +205,14 @@ async fn health_is_serving_until_the_server_stops() {
     };
     let mut watch = health.watch(request).await.unwrap().into_inner();
     let stopping = tokio::spawn(replica.stop());
+    let mut last = None;
     while let Ok(Some(response)) = watch.message().await {
-        if response.status() == ServingStatus::NotServing {
-            break;
-        }
+        last = Some(response.status());
     }
-    // The watch keeps its connection open, and the server ends all the same.
-    stopping.await.unwrap().unwrap();
+    assert_eq!(last, Some(ServingStatus::NotServing));
+    // The watch, which never ends by itself, does not hold the server up.
+    let stopped = tokio::time::timeout(Duration::from_secs(10), stopping).await;
+    stopped.expect("the server ends").unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

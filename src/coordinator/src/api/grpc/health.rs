@@ -11,6 +11,9 @@ use zephyrfs_proto::coordinator::coordinator_service_server::CoordinatorServiceS
 use super::handlers::Handlers;
 use crate::service::Service;
 
+/// What is asked for: the whole server, or the one service that counts.
+const NAMES: [&str; 2] = ["", CoordinatorServiceServer::<Handlers>::NAME];
+
 /// How often the engine is asked whether it is ready.
 const INTERVAL: Duration = Duration::from_millis(500);
 
@@ -24,14 +27,22 @@ pub(super) async fn report(reporter: HealthReporter, service: Arc<Service>) {
     }
 }
 
-/// Tells watchers whether to send requests here; the empty name stands for the whole server.
+/// Lets watchers go: their requests never end by themselves, and would hold up the end of the server. They still hear
+/// what was set last.
+pub(super) async fn dismiss(reporter: &HealthReporter) {
+    for name in NAMES {
+        reporter.clone().clear_service_status(name).await;
+    }
+}
+
+/// Tells watchers whether to send requests here.
 pub(super) async fn set(reporter: &HealthReporter, is_serving: bool) {
     let status = if is_serving {
         ServingStatus::Serving
     } else {
         ServingStatus::NotServing
     };
-    for name in ["", CoordinatorServiceServer::<Handlers>::NAME] {
+    for name in NAMES {
         reporter.set_service_status(name, status).await;
     }
 }

@@ -23,7 +23,10 @@ use zephyrfs_proto::coordinator::coordinator_service_server::CoordinatorServiceS
 use super::connections::incoming;
 use super::handlers::Handlers;
 use super::health;
-use super::middleware::{BodyMemory, blame_the_client, bound_memory, honour_deadline, warn_when_slow};
+use super::middleware::{
+    BodyMemory, Places, RequestFields, blame_the_client, bound_fields, bound_memory, bound_requests,
+    honour_deadline, warn_when_slow,
+};
 use crate::service::Service;
 
 /// How the server is set up.
@@ -41,6 +44,8 @@ pub struct Options {
     pub greeting_timeout: Duration,
     /// Requests that one connection may have open at a time.
     pub max_streams_per_connection: u32,
+    /// Requests that may be in progress at a time; further ones are refused.
+    pub max_requests: usize,
     /// Bytes that all requests in progress may take together.
     pub max_body_memory: usize,
     /// How long a connection may be silent before it is asked whether the other end is still there.
@@ -60,6 +65,7 @@ impl Default for Options {
             max_connections: 10_000,
             greeting_timeout: Duration::from_secs(10),
             max_streams_per_connection: 1_024,
+            max_requests: 8_192,
             max_body_memory: 64 << 20,
             keepalive_interval: Duration::from_secs(30),
             keepalive_timeout: Duration::from_secs(20),
@@ -74,6 +80,9 @@ pub enum ServeError {
     /// The reflection service cannot read the descriptors of the others: a defect of the build.
     #[error("cannot describe the gRPC services: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// The compiled-in description of the gRPC API cannot be read: a defect of the build.
+    #[error("cannot read the description of the gRPC API: {0}")]
+    Descriptors(#[from] prost::DecodeError),
     /// The transport failed.
     #[error("the gRPC server failed: {0}")]
     Transport(#[from] tonic::transport::Error),
@@ -128,6 +137,7 @@ where
 /// Tells everybody that this server is going, and lets go of it after a while.
 async fn stop(reporter: &HealthReporter, stopping: &CancellationToken, drain: Duration) {
     health::set(reporter, false).await;
+    health::dismiss(reporter).await;
     stopping.cancel();
     tokio::time::sleep(drain).await;
     warn!(
@@ -154,12 +164,20 @@ fn routes(
     Ok(routes
         .into_axum_router()
         .layer(from_fn_with_state(
+            RequestFields::of_the_public_api()?,
+            bound_fields,
+        ))
+        .layer(from_fn_with_state(
             BodyMemory::new(options.max_body_memory),
             bound_memory,
         ))
         .layer(from_fn(blame_the_client))
         .layer(from_fn_with_state(options.default_deadline, honour_deadline))
-        .layer(from_fn(warn_when_slow)))
+        .layer(from_fn(warn_when_slow))
+        .layer(from_fn_with_state(
+            Places::new(options.max_requests),
+            bound_requests,
+        )))
 }
 
 fn descriptors() -> tonic_reflection::server::Builder<'static> {

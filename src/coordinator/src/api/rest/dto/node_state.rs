@@ -42,11 +42,11 @@ pub(in crate::api::rest) struct NodeStateResponse {
 }
 
 impl NodeStateResponse {
-    /// It was done.
-    pub(in crate::api::rest) fn done(status: NodeStatus) -> Self {
+    /// It was done: `what` in words, as the status may be another one that counts for more.
+    pub(in crate::api::rest) fn done(what: &str, status: NodeStatus) -> Self {
         Self {
             success: true,
-            message: format!("The node is now {status}"),
+            message: format!("{what}; the node's status is {status}"),
             status: status.as_str(),
         }
     }

@@ -16,7 +16,7 @@ use crate::api::rest::state::RestState;
 use crate::service::{Freshness, RequestContext};
 
 /// The header by which a client may repeat a write without repeating its effect.
-pub(in crate::api::rest) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// How fresh a read must be.
 #[derive(IntoParams)]

@@ -8,7 +8,7 @@ mod path;
 mod query;
 
 pub(super) use body::{JsonBody, OptionalJsonBody};
-pub(super) use context::{FreshnessParams, IDEMPOTENCY_KEY, IdempotencyParams, ReadContext, WriteContext};
+pub(super) use context::{FreshnessParams, IdempotencyParams, ReadContext, WriteContext};
 pub(super) use deadline::{Deadline, set_deadline};
 pub(super) use path::PathId;
 pub(super) use query::{FromQuery, Query, QueryPairs};

@@ -68,11 +68,16 @@ async fn set(
     request: NodeStateRequest,
     context: RequestContext,
 ) -> Answer<NodeStateResponse> {
+    let what = match &request {
+        NodeStateRequest::Drain => "Drain is on",
+        NodeStateRequest::Activate => "Drain and maintenance are off",
+        NodeStateRequest::Maintain { .. } => "Maintenance is on",
+    };
     let status = state.service.set_node_state(node, request, context).await;
     outcome(
         StatusCode::OK,
         status,
-        NodeStateResponse::done,
+        |status| NodeStateResponse::done(what, status),
         NodeStateResponse::refused,
     )
 }
