@@ -33,6 +33,16 @@ pub enum StoreError {
         /// What it looks like, if that is known.
         hint: &'static str,
     },
+    /// A database cannot be read.
+    #[error(
+        "{path} is damaged: {reason}; restore the data directory from a copy, or move it away and let this replica join anew"
+    )]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The database was written by a newer version.
     #[error(
         "{path} has format {found}, and this version reads up to {supported}: it was written by a newer coordinator; \

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use redb::ReadableDatabase as _;
 use tempfile::TempDir;
 use zephyrfs_tests::{Ended, TestNode, run_to_end};
 
@@ -115,6 +116,30 @@ async fn a_foreign_file_is_refused_and_left_alone() {
         ],
     );
     assert_eq!(std::fs::read(&path).unwrap(), bbolt);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_of_another_program_is_refused_and_left_alone() {
+    let data = TempDir::new().unwrap();
+    let path = data.path().join("coordinator.db");
+    let database = redb::Database::create(&path).unwrap();
+    let table = redb::TableDefinition::<u64, u64>::new("theirs");
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(table).unwrap().insert(1, 2).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let ended = start(data.path(), &[], &[]).await;
+    assert_fails(
+        &ended,
+        &[
+            "failed to open database",
+            "coordinator.db is not a coordinator database",
+            "another program",
+        ],
+    );
+    let database = redb::Database::open(&path).unwrap();
+    let tables = database.begin_read().unwrap().list_tables().unwrap().count();
+    assert_eq!(tables, 1, "nothing was written into it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,13 +6,15 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use redb::backends::FileBackend;
-use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError, TableHandle};
 
 use crate::error::{Doing, StoreError};
 
 mod memory;
 
 pub use memory::Memory;
+#[cfg(test)]
+pub(crate) use memory::SharedBackend;
 
 /// One of a replica's two databases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +23,16 @@ pub enum DatabaseKind {
     Log,
     /// The applied rows.
     State,
+}
+
+impl DatabaseKind {
+    /// A table that every database of this kind has from its first commit on.
+    const fn landmark(self) -> &'static str {
+        match self {
+            Self::Log => "values",
+            Self::State => "meta",
+        }
+    }
 }
 
 /// Gives out the storage of databases. A simulation gives one that forgets what was not synced.
@@ -145,25 +157,45 @@ pub(crate) fn open_database<D: Disk>(
             }
         })
         .create_with_backend(backend);
-    opened.map_err(|error| match error {
+    let database = opened.map_err(|error| match error {
         DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
-            StoreError::Locked { path }
+            StoreError::Locked { path: path.clone() }
         }
         DatabaseError::Storage(StorageError::Io(source)) if source.kind() == io::ErrorKind::InvalidData => {
             StoreError::Foreign {
-                path,
+                path: path.clone(),
                 hint: foreign_hint(&head),
             }
         }
         DatabaseError::Storage(StorageError::Io(source)) => StoreError::File {
             doing: "open",
-            path,
+            path: path.clone(),
             source,
+        },
+        DatabaseError::Storage(StorageError::Corrupted(reason)) => StoreError::Damaged {
+            path: path.clone(),
+            reason,
         },
         other => StoreError::Database {
             doing: "open a database",
             source: Box::new(other.into()),
         },
+    })?;
+    refuse_strangers(&database, kind, path)?;
+    Ok(database)
+}
+
+/// Refuses a database of another program, before anything is written into it.
+fn refuse_strangers(database: &Database, kind: DatabaseKind, path: String) -> Result<(), StoreError> {
+    let transaction = database.begin_read().doing("begin reading")?;
+    let mut tables = transaction.list_tables().doing("list the tables")?.peekable();
+    let is_empty = tables.peek().is_none();
+    if is_empty || tables.any(|table| table.name() == kind.landmark()) {
+        return Ok(());
+    }
+    Err(StoreError::Foreign {
+        path,
+        hint: " (it was written by another program that uses redb too)",
     })
 }
 

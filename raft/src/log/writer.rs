@@ -49,6 +49,11 @@ impl<R: AsyncRuntime> Writer<R> {
 
     /// Writes until the queue is closed and empty, or a write fails.
     pub(super) async fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let _told = scopeguard::guard_on_unwind((), |()| {
+            shared.fail("the thread that writes the Raft log ended in a panic".to_owned());
+            shared.queue.close();
+        });
         while let Some(writes) = self.shared.queue.take_all(self.purge_to.is_none()).await {
             let mut changes = Vec::with_capacity(writes.len());
             let mut waiting = Vec::with_capacity(writes.len());

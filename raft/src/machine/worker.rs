@@ -24,6 +24,11 @@ impl Worker {
 
     /// Writes until there is nothing more to do, or a write fails.
     pub(super) async fn run(self) {
+        let store = Arc::clone(&self.store);
+        let _told = scopeguard::guard_on_unwind((), |()| {
+            store.fail("the thread that writes the state ended in a panic".to_owned());
+            store.jobs().close();
+        });
         while let Some(jobs) = self.store.jobs().take_all(true).await {
             let mut flushes = Vec::new();
             let mut installs = Vec::new();

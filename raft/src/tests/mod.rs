@@ -2,6 +2,7 @@
 
 mod conformance;
 mod engine;
+mod panics;
 mod power;
 mod simulation;
 mod suite;
