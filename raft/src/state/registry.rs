@@ -11,9 +11,12 @@ use serde::{Deserialize, Serialize};
 use zephyrfs_core::id::NodeId;
 use zephyrfs_core::row::{BeatRow, NodeRow};
 
-use super::{decode, encode, tasks, text_key};
+use super::{decode, encode, text_key};
 use crate::error::StoreError;
 use crate::kv::{Layered, Table};
+
+/// Bytes of a node's handle in keys.
+pub(super) const HANDLE_LEN: usize = 4;
 
 /// A node in memory.
 #[derive(Debug, Clone)]
@@ -84,7 +87,7 @@ impl Registry {
             version: 1,
         };
         for pair in layered.range(Table::Tasks, EVERYTHING)? {
-            let node = registry.node_of(tasks::handle_in(&pair?.0)?)?.clone();
+            let node = registry.node_in_key(Table::Tasks, &pair?.0)?.clone();
             registry.count_task(&node, 1);
         }
         Ok(registry)
@@ -162,6 +165,14 @@ impl Registry {
         layered.put(Table::Beats, id.as_str().as_bytes(), encode(Table::Beats, &beat)?);
         known.beat = Some(beat);
         Ok(())
+    }
+
+    /// The node whose handle, big-endian, is the beginning of a key.
+    pub(super) fn node_in_key(&self, table: Table, key: &[u8]) -> Result<&NodeId, StoreError> {
+        let handle = key
+            .first_chunk::<HANDLE_LEN>()
+            .ok_or_else(|| StoreError::corrupt(table.name(), "a key that is too short"))?;
+        self.node_of(u32::from_be_bytes(*handle))
     }
 
     /// How many tasks a node has; none if it is not known.

@@ -7,13 +7,10 @@ use zephyrfs_core::Totals;
 use zephyrfs_core::id::{ChunkId, NodeId};
 use zephyrfs_core::row::TaskRow;
 
-use super::registry::Registry;
+use super::registry::{HANDLE_LEN, Registry};
 use super::{decode, encode, text_key};
 use crate::error::StoreError;
 use crate::kv::{Layered, Pair, Table};
-
-/// Bytes of a node's handle in a key.
-const HANDLE: usize = 4;
 
 /// A task.
 pub(super) fn load(
@@ -108,21 +105,13 @@ pub(super) fn delete(
     Ok(())
 }
 
-/// The handle of the node that a task's key names.
-pub(super) fn handle_in(key: &[u8]) -> Result<u32, StoreError> {
-    let handle = key.first_chunk::<HANDLE>();
-    handle
-        .map(|handle| u32::from_be_bytes(*handle))
-        .ok_or_else(|| StoreError::corrupt(Table::Tasks.name(), "a key that is too short"))
-}
-
 fn parse(
     pair: Result<Pair, StoreError>,
     registry: &Registry,
 ) -> Result<(NodeId, ChunkId, TaskRow), StoreError> {
     let (key, value) = pair?;
-    let node = registry.node_of(handle_in(&key)?)?.clone();
-    let chunk = ChunkId::from(text_key(Table::Tasks, &key[HANDLE..])?);
+    let node = registry.node_in_key(Table::Tasks, &key)?.clone();
+    let chunk = ChunkId::from(text_key(Table::Tasks, &key[HANDLE_LEN..])?);
     Ok((node, chunk, decode(Table::Tasks, &value)?))
 }
 
