@@ -9,7 +9,6 @@
 
 mod admin;
 mod files;
-mod grpc_contract;
-mod grpc_transport;
+mod grpc;
 mod nodes;
 mod support;
