@@ -30,6 +30,19 @@ pub fn binary(name: &str) -> PathBuf {
     path
 }
 
+/// A program of this workspace, to be run with no environment, except that it counts into the same profile as the tests
+/// where coverage is measured. It dies with whoever holds it.
+pub(crate) fn command(program: &str) -> Command {
+    const PROFILE: &str = "LLVM_PROFILE_FILE";
+    let mut command = Command::new(binary(program));
+    command
+        .env_clear()
+        .envs(std::env::var_os(PROFILE).map(|file| (PROFILE, file)))
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    command
+}
+
 /// What a program said and how it ended.
 #[derive(Debug)]
 pub struct Ended {
@@ -47,14 +60,11 @@ pub struct Ended {
 /// If it does not end within a minute.
 #[allow(clippy::panic, reason = "a program that does not end is a failed test")]
 pub async fn run_to_end(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
-    let child = Command::new(binary(program))
+    let child = command(program)
         .args(arguments)
-        .env_clear()
         .envs(environment.iter().copied())
-        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
         .spawn()
         .unwrap_or_else(|error| panic!("cannot start {program}: {error}"));
     let output = tokio::time::timeout(LIMIT, child.wait_with_output())

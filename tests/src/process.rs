@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::binary::binary;
+use crate::binary::command;
 use crate::wait::until;
 
 /// The lines of a process's log so far.
@@ -45,9 +45,8 @@ impl Process {
     /// Starts a coordinator on free ports with its data in `data`.
     #[allow(clippy::panic, reason = "a program that does not start is a failed test")]
     pub(crate) fn start(data: &Path, environment: &[(String, String)], arguments: &[String]) -> Self {
-        let mut child = Command::new(binary("coordinator"))
+        let mut child = command("coordinator")
             .args(arguments)
-            .env_clear()
             .env("DATA_PATH", data)
             .envs([
                 ("GRPC_PORT", "0"),
@@ -57,10 +56,8 @@ impl Process {
             ])
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .current_dir(data)
-            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start the coordinator: {error}"));
         let log = Log::default();

@@ -1,6 +1,6 @@
 //! What the coordinator does for its clients, whichever API they come by.
 //!
-//! Inputs are plain structs of values nobody has checked yet; [`validate`] turns them into the rules' own
+//! Inputs are plain structs of values nobody has checked yet; `validate` turns them into the rules' own
 //! types, the engine orders commands and answers reads, and the results are the rules' own types again.
 //! Nothing here knows gRPC, HTTP or JSON. Operations are found by noun: nodes, liveness (heartbeats),
 //! registration (of files), files, chunks, network, tasks, cluster, admin.

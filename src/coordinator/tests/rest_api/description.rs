@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::server::Server;
+use crate::server::{Server, send};
 
 async fn description(server: &Server) -> Value {
     server.get("/api/openapi.json").await.body
@@ -106,6 +106,45 @@ async fn bounds_are_those_in_force() {
             json!(format!("#/components/schemas/{name}")),
             "not filled in"
         );
+    }
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_body_has_an_example_that_can_be_sent() {
+    let server = Server::start().await;
+    let description = description(&server).await;
+    let example = |path: &str, method: &str| {
+        let schema =
+            &description["paths"][path][method]["requestBody"]["content"]["application/json"]["schema"];
+        let reference = schema.get("$ref").unwrap_or(&schema["oneOf"][0]["$ref"]);
+        let pointer = reference.as_str().unwrap().strip_prefix('#').unwrap();
+        let examples = &description.pointer(pointer).unwrap()["examples"];
+        assert!(examples[0].is_object(), "{method} {path} has no example");
+        examples[0].clone()
+    };
+    // In an order in which each finds what it needs.
+    let bodies = [
+        ("/api/v1/nodes/register", "post", "", 200),
+        ("/api/v1/files/register", "post", "", 201),
+        ("/api/v1/chunks/{id}/locations", "put", "report-0", 200),
+        ("/api/v1/nodes/{id}/heartbeat", "post", "node-1", 200),
+        ("/api/v1/nodes/{id}/maintenance", "post", "node-1", 200),
+        ("/api/v1/nodes/{id}/unregister", "post", "node-1", 200),
+        ("/api/v1/cluster/resize", "post", "", 409),
+        ("/api/v1/cluster/transfer-leader", "post", "", 409),
+    ];
+    let paths = description["paths"].as_object().unwrap().values();
+    let operations = paths.flat_map(|item| item.as_object().unwrap().values());
+    let described = operations.filter(|operation| operation.get("requestBody").is_some());
+    assert_eq!(described.count(), bodies.len());
+    for (path, method, id, status) in bodies {
+        let request = server.request(
+            Method::from_bytes(method.to_uppercase().as_bytes()).unwrap(),
+            &path.replace("{id}", id),
+        );
+        let reply = send(request.json(&example(path, method))).await;
+        assert_eq!(reply.status, status, "{method} {path}: {reply:?}");
     }
     server.end().await;
 }

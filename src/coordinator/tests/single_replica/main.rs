@@ -9,8 +9,7 @@
 
 mod admin;
 mod files;
-mod grpc_contract;
-mod grpc_transport;
+mod grpc;
 mod nodes;
 mod support;
 mod tasks;

@@ -1,7 +1,7 @@
 //! The names of things, each a type of its own, so that a chunk's id is never handed to a question about nodes.
 //!
 //! Ids that clients choose are text. In memory they share one allocation between all clones; in the log and in stored
-//! rows they are packed (see [`packed`]). How long an id may be is a limit of the service, not of the rules.
+//! rows they are packed (see `packed`). How long an id may be is a limit of the service, not of the rules.
 
 mod packed;
 

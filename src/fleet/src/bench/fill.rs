@@ -51,7 +51,7 @@ pub(super) async fn run(
             factory: FileFactory::new(args.shape.file_shape(), setting.seed, number as u64),
             owner: stage.fleet.profile(owner).id.clone(),
             remaining: Arc::clone(&remaining),
-            chunks: args.shape.chunks,
+            chunks: args.shape.chunks_per_file,
             confirm: args.confirm,
             stop: stop.clone(),
         };

@@ -44,7 +44,7 @@ pub async fn run(command: &BenchCommand, shutdown: &Shutdown) -> Result<BenchRep
     let setting = Setting {
         bench,
         clients: load.clients,
-        connections: load.connections,
+        connections: load.coordinator.connections,
         nodes,
         seed,
     };

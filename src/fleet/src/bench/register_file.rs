@@ -48,7 +48,7 @@ pub(super) async fn run(
     let clients = (0..setting.clients as u64).zip(owners).map(client).collect();
     stage.enter("registering files");
     let tally = closed_loop(clients, args.window, &shutdown.finish).await?;
-    let chunks = tally.latencies.summary().count * args.shape.chunks as u64;
+    let chunks = tally.latencies.summary().count * args.shape.chunks_per_file as u64;
     Ok(BenchReport::new(
         setting,
         tally.measured,

@@ -85,7 +85,7 @@ impl Stage {
         shutdown: &Shutdown,
     ) -> Result<Self, StageError> {
         let recorder = Arc::new(Recorder::default());
-        let connections = Connections::new(&load.coordinator.endpoints, load.connections)?;
+        let connections = Connections::new(&load.coordinator.endpoints, load.coordinator.connections)?;
         let coordinator = Arc::new(Coordinator::new(
             connections,
             load.coordinator.timeout,

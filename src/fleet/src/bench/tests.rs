@@ -31,7 +31,7 @@ const WINDOW: [&str; 4] = ["--warm-up", "0s", "--duration", "300ms"];
 #[tokio::test]
 async fn register_file_counts_what_was_registered() {
     let coordinator = FakeCoordinator::start().await;
-    let options = [&["register-file", "--chunks", "2"][..], &WINDOW].concat();
+    let options = [&["register-file", "--chunks-per-file", "2"][..], &WINDOW].concat();
     let report = bench(&coordinator, &Shutdown::default(), &options).await.unwrap();
     assert!(report.ok && report.operations > 0, "{report}");
     assert_eq!(report.chunks, Some(2 * report.operations));
@@ -81,7 +81,11 @@ async fn errors_are_counted_and_make_the_bench_fail() {
 #[tokio::test]
 async fn find_chunk_asks_for_chunks_it_registered() {
     let coordinator = FakeCoordinator::start().await;
-    let options = [&["find-chunk", "--prepare", "3", "--chunks", "2"][..], &WINDOW].concat();
+    let options = [
+        &["find-chunk", "--prepare", "3", "--chunks-per-file", "2"][..],
+        &WINDOW,
+    ]
+    .concat();
     let report = bench(&coordinator, &Shutdown::default(), &options).await.unwrap();
     assert!(report.ok && report.operations > 0, "{report}");
     coordinator.with(|state| {
@@ -111,7 +115,14 @@ async fn heartbeat_speaks_for_every_node() {
 #[tokio::test]
 async fn fill_registers_exactly_so_many_chunks() {
     let coordinator = FakeCoordinator::start().await;
-    let options = ["fill", "--chunks-total", "50", "--chunks", "8", "--confirm"];
+    let options = [
+        "fill",
+        "--chunks-total",
+        "50",
+        "--chunks-per-file",
+        "8",
+        "--confirm",
+    ];
     let report = bench(&coordinator, &Shutdown::default(), &options).await.unwrap();
     assert!(report.ok, "{report}");
     assert_eq!((report.operations, report.chunks), (7, Some(50)));

@@ -5,10 +5,10 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::{Args, Subcommand};
 
-use crate::cli::endpoint::EndpointArgs;
+use crate::cli::coordinator::CoordinatorArgs;
 use crate::cli::output::Output;
+use crate::cli::shape::ShapeArgs;
 use crate::cli::values;
-use crate::content::FileShape;
 use crate::layout::Layout;
 
 /// The benches.
@@ -27,12 +27,9 @@ pub enum BenchCommand {
 /// What all benches share.
 #[derive(Clone, Debug, Args)]
 pub struct LoadArgs {
-    /// Where the coordinator is.
+    /// How the coordinator is reached.
     #[command(flatten)]
-    pub coordinator: EndpointArgs,
-    /// Connections, shared by all clients
-    #[arg(long, value_name = "N", default_value = "8", value_parser = values::count)]
-    pub connections: usize,
+    pub coordinator: CoordinatorArgs,
     /// Clients that each send one request after the other
     #[arg(long, value_name = "N", default_value = "64", value_parser = values::count)]
     pub clients: usize,
@@ -66,17 +63,6 @@ pub struct WindowArgs {
     /// How long to run before measuring
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = values::duration_or_none)]
     pub warm_up: Duration,
-}
-
-/// The files that a bench registers.
-#[derive(Clone, Copy, Debug, Args)]
-pub struct ShapeArgs {
-    /// Chunks in each file
-    #[arg(long, value_name = "N", default_value = "8", value_parser = values::count)]
-    pub chunks: usize,
-    /// Bytes in each chunk
-    #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = values::size)]
-    pub chunk_size: ByteSize,
 }
 
 /// The options of `bench register-file`.
@@ -166,17 +152,6 @@ impl LoadArgs {
             capacity: self.capacity,
             capacity_spread: 0.0,
             seed,
-        }
-    }
-}
-
-impl ShapeArgs {
-    /// The files that were asked for.
-    #[must_use]
-    pub fn file_shape(self) -> FileShape {
-        FileShape {
-            chunks: self.chunks,
-            chunk_size: self.chunk_size,
         }
     }
 }

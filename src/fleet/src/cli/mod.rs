@@ -7,9 +7,10 @@ use crate::cli::bench::BenchCommand;
 use crate::cli::run::RunArgs;
 
 pub mod bench;
-pub mod endpoint;
+pub mod coordinator;
 pub mod output;
 pub mod run;
+pub mod shape;
 pub mod values;
 
 /// Simulated storage nodes that speak the public gRPC API of a ZephyrFS coordinator.
@@ -109,7 +110,7 @@ mod tests {
         ];
         let run = Cli::try_parse_from(arguments).unwrap().run;
         assert_eq!(run.capacity, ByteSize::gb(100));
-        assert_eq!(run.chunk_size, ByteSize::b(4096));
+        assert_eq!(run.shape.chunk_size, ByteSize::b(4096));
         assert_eq!(run.copy_rate, CopyRate::PerSecond(ByteSize::kib(1536)));
         let instant = Cli::try_parse_from(["fleet", "--copy-rate", "instant"])
             .unwrap()
@@ -151,7 +152,7 @@ mod tests {
             panic!("{cli:?}")
         };
         assert_eq!(
-            (args.nodes, args.load.clients, args.load.connections),
+            (args.nodes, args.load.clients, args.load.coordinator.connections),
             (1000, 64, 8)
         );
         let cli = Cli::try_parse_from(["fleet", "bench", "fill", "--chunks-total", "1000000"]).unwrap();

@@ -6,10 +6,10 @@ use bytesize::ByteSize;
 use clap::{ArgGroup, Args};
 
 use crate::address::AddressTemplate;
-use crate::cli::endpoint::EndpointArgs;
+use crate::cli::coordinator::CoordinatorArgs;
 use crate::cli::output::Output;
+use crate::cli::shape::ShapeArgs;
 use crate::cli::values;
-use crate::content::FileShape;
 use crate::layout::Layout;
 use crate::node::CopyRate;
 
@@ -17,12 +17,9 @@ use crate::node::CopyRate;
 #[derive(Clone, Debug, Args)]
 #[command(group(ArgGroup::new("failing").multiple(true)))]
 pub struct RunArgs {
-    /// Where the coordinator is.
+    /// How the coordinator is reached.
     #[command(flatten)]
-    pub coordinator: EndpointArgs,
-    /// Connections, shared by all nodes and clients; at least one to each endpoint
-    #[arg(long, value_name = "N", default_value = "4", value_parser = values::count)]
-    pub connections: usize,
+    pub coordinator: CoordinatorArgs,
 
     /// How many storage nodes
     #[arg(long, value_name = "N", default_value = "12", value_parser = values::count, help_heading = "Nodes")]
@@ -91,18 +88,9 @@ pub struct RunArgs {
         help_heading = "Files"
     )]
     pub files_per_second: f64,
-    /// Chunks in each file
-    #[arg(long, value_name = "N", default_value = "8", value_parser = values::count, help_heading = "Files")]
-    pub chunks_per_file: usize,
-    /// Bytes in each chunk
-    #[arg(
-        long,
-        value_name = "SIZE",
-        default_value = "4MiB",
-        value_parser = values::size,
-        help_heading = "Files"
-    )]
-    pub chunk_size: ByteSize,
+    /// What each file looks like.
+    #[command(flatten)]
+    pub shape: ShapeArgs,
     /// End after so many files
     #[arg(long, value_name = "N", help_heading = "Files")]
     pub total_files: Option<u64>,
@@ -184,15 +172,6 @@ impl RunArgs {
             capacity: self.capacity,
             capacity_spread: self.capacity_spread,
             seed,
-        }
-    }
-
-    /// The files that were asked for.
-    #[must_use]
-    pub fn file_shape(&self) -> FileShape {
-        FileShape {
-            chunks: self.chunks_per_file,
-            chunk_size: self.chunk_size,
         }
     }
 }

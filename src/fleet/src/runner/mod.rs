@@ -89,7 +89,7 @@ pub async fn run(args: &RunArgs, shutdown: &Shutdown) -> Result<RunReport, RunEr
     };
     let absences = failures::absences(&order, &profiles, seed)?;
     let recorder = Arc::new(Recorder::default());
-    let connections = Connections::new(&args.coordinator.endpoints, args.connections)?;
+    let connections = Connections::new(&args.coordinator.endpoints, args.coordinator.connections)?;
     let coordinator = Coordinator::new(connections, args.coordinator.timeout, Arc::clone(&recorder));
     let shared = Shared {
         fleet: Arc::new(Fleet::new(profiles, Instant::now())),
@@ -136,12 +136,7 @@ async fn live(
     let settled = scheduler.settled();
     let nodes = tokio::spawn(scheduler.run(stop_nodes.clone()));
     let display = tokio::spawn(progress::show(stop_nodes.clone(), progress_lines(shared)));
-    let files = tokio::spawn(register_files(
-        args.clone(),
-        shared,
-        settled.clone(),
-        stop_files.clone(),
-    ));
+    let files = tokio::spawn(register_files(args, shared, settled.clone(), stop_files.clone()));
 
     tokio::pin!(files);
     let files_done = tokio::select! {
@@ -177,7 +172,7 @@ async fn live(
 }
 
 fn register_files(
-    args: RunArgs,
+    args: &RunArgs,
     shared: &Shared,
     settled: CancellationToken,
     stop: CancellationToken,
@@ -187,8 +182,10 @@ fn register_files(
     let counters = Arc::clone(&shared.counters);
     let sample = Arc::clone(&shared.sample);
     let seed = shared.seed;
+    let (rate, total_files, clients) = (args.files_per_second, args.total_files, args.clients);
+    let (shape, patience) = (args.shape.file_shape(), args.give_up_after);
     async move {
-        if args.files_per_second <= 0.0 {
+        if rate <= 0.0 {
             return;
         }
         tokio::select! {
@@ -200,13 +197,13 @@ fn register_files(
             coordinator,
             counters,
             sample,
-            pacer: Pacer::new(args.files_per_second, args.total_files, Instant::now()),
-            shape: args.file_shape(),
+            pacer: Pacer::new(rate, total_files, Instant::now()),
+            shape,
             seed,
-            patience: args.give_up_after,
+            patience,
             stop,
         };
-        load.run(args.clients).await;
+        load.run(clients).await;
     }
 }
 

@@ -1,8 +1,8 @@
 //! The gRPC API: the service of `coordinator.proto`, with the standard health and reflection services.
 //!
-//! [`handlers`] has one short function for each RPC, [`convert`] the messages, [`context`] the metadata,
-//! [`status`] the replies and errors. [`middleware`] is what every request passes before and after;
-//! [`server`] puts it together.
+//! `handlers` has one short function for each RPC, `convert` the messages, `context` the metadata,
+//! `status` the replies and errors. `middleware` is what every request passes before and after;
+//! `server` puts it together.
 
 mod connections;
 mod context;

@@ -8,6 +8,7 @@ use crate::service::{self, ChunkLocation, ExplainedCandidate, ExplainedReplica, 
 
 /// What nodes say of a chunk.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({"node_ids": ["node-1"], "operation": "add"})))]
 pub(in crate::api::rest) struct UpdateChunkLocationsRequest {
     /// At least one.
     #[schema(value_type = NodeIds)]

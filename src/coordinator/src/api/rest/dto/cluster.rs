@@ -90,6 +90,7 @@ impl From<Member> for ClusterMember {
 
 /// Who is to lead.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(examples(json!({"to": null})))]
 pub(in crate::api::rest) struct TransferLeaderRequest {
     /// A member's name; null or left out: whichever member is fittest.
     pub(in crate::api::rest) to: Option<String>,
@@ -97,6 +98,7 @@ pub(in crate::api::rest) struct TransferLeaderRequest {
 
 /// How many replicas there are to be.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({"replicas": 3})))]
 pub(in crate::api::rest) struct ResizeRequest {
     #[schema(value_type = u32, minimum = 1, maximum = 99)]
     pub(in crate::api::rest) replicas: Whole,

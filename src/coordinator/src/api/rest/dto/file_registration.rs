@@ -11,6 +11,13 @@ use crate::service::{ChunkDescription, FileRegistration, RegisteredFile};
 
 /// A file as a client describes it.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({
+    "file_id": "report",
+    "file_name": "report.pdf",
+    "file_size": 4096,
+    "file_hash": "abc",
+    "chunks": [{"chunk_id": "report-0", "hash": "abc", "size": 4096, "index": 0}],
+})))]
 pub(in crate::api::rest) struct RegisterFileRequest {
     #[schema(value_type = Id)]
     file_id: String,

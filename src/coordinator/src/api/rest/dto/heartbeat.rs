@@ -10,6 +10,18 @@ use crate::service::{HeartbeatReport, ReportedStats};
 
 /// A node's sign of life.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({
+    "stats": {
+        "storage_used": 4096,
+        "storage_available": 999_999_995_904_u64,
+        "chunks_stored": 1,
+        "bandwidth_up": 0,
+        "bandwidth_down": 0,
+        "cpu_usage": 12.5,
+        "memory_usage": 30.0,
+        "uptime_seconds": 3600,
+    },
+})))]
 pub(in crate::api::rest) struct NodeHeartbeatRequest {
     /// What the node says of itself; without, what it said last stands.
     #[schema(value_type = Option<ReportedNodeStats>)]

@@ -11,6 +11,12 @@ use crate::service::{NodeRegistration, NodeRemoval, RegisteredNode};
 
 /// A node that comes or comes back, as it describes itself.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({
+    "node_id": "node-1",
+    "addresses": ["10.0.0.1:7000"],
+    "storage_capacity": 1_000_000_000_000_u64,
+    "capabilities": {"zone": "zone-1"},
+})))]
 pub(in crate::api::rest) struct RegisterNodeRequest {
     /// Left out or empty: an id of 32 hex digits is assigned.
     #[schema(value_type = Option<OptionalId>)]
@@ -72,6 +78,7 @@ impl From<RegisteredNode> for RegisterNodeResponse {
 
 /// Why a node goes.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(examples(json!({"reason": "the disk is worn out"})))]
 pub(in crate::api::rest) struct UnregisterNodeRequest {
     /// In words, for the log and the operator.
     #[schema(value_type = Option<Reason>)]

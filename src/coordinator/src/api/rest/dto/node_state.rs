@@ -10,6 +10,7 @@ use crate::service::{InvalidField, NodeStateRequest};
 
 /// An announced absence.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({"for": "30m"})))]
 pub(in crate::api::rest) struct MaintenanceRequest {
     /// How long, as `90s`, `30m`, `2h` or `7d`.
     #[serde(rename = "for")]

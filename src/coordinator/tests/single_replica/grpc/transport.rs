@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use crate::support::grpc::GrpcReplica;
 use prost::Message;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
@@ -14,6 +13,8 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use tonic_prost::ProstCodec;
 use zephyrfs_proto::coordinator as wire;
+
+use crate::support::grpc::GrpcReplica;
 
 /// A request for a file whose id may be anything at all.
 #[derive(Clone, PartialEq, Message)]

@@ -1,4 +1,4 @@
-//! The options that say where the coordinator is, the same for every command.
+//! The options that say how to reach the coordinator, the same for every command.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use clap::Args;
 use crate::cli::values;
 use crate::client::endpoint::EndpointUri;
 
-/// Where the coordinator is.
+/// How the coordinator is reached.
 #[derive(Clone, Debug, Args)]
-pub struct EndpointArgs {
+pub struct CoordinatorArgs {
     /// A coordinator's gRPC endpoint; repeat it, or give a comma list, for several
     #[arg(
         long = "endpoint",
@@ -19,6 +19,9 @@ pub struct EndpointArgs {
         default_value = "http://127.0.0.1:8080"
     )]
     pub endpoints: Vec<EndpointUri>,
+    /// Connections, shared by all nodes and clients; at least one to each endpoint
+    #[arg(long, value_name = "N", default_value = "8", value_parser = values::count)]
+    pub connections: usize,
     /// How long a call may take before it is tried again
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = values::duration)]
     pub timeout: Duration,

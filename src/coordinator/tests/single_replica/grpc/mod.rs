@@ -1,0 +1,9 @@
+//! The gRPC API as clients see it, over TCP: outcomes, statuses, metadata, connections.
+
+mod chunks;
+mod files;
+mod messages;
+mod metadata;
+mod network;
+mod nodes;
+mod transport;
