@@ -14,6 +14,9 @@ use crate::kv::{Layered, Table};
 /// Chunks that a page of files may have, all of its files together; the last one may exceed it.
 const MAX_CHUNKS_PER_PAGE: usize = 1 << 16;
 
+/// A page ends, however few chunks it has, when it would have been full with so many in each segment.
+const CHUNKS_IN_A_SPARSE_SEGMENT: usize = 4;
+
 /// Reads pages from the tables.
 pub(crate) struct Pages<'a> {
     pub(super) layered: &'a Layered,
@@ -120,11 +123,14 @@ impl Pages<'_> {
         limit: usize,
     ) -> Result<ChunkScan, StoreError> {
         let mut page = Vec::new();
+        let mut segments = 0;
         let start = cursor.map_or(Bound::Unbounded, |cursor| Bound::Excluded(cursor.as_bytes()));
         for pair in self.layered.range(Table::Segments, (start, Bound::Unbounded))? {
             let (key, value) = pair?;
             chunks::read_all(&value, self.registry, &mut page)?;
-            if page.len() >= limit {
+            segments += 1;
+            // A segment may only name chunks that lie elsewhere: such ones cost as much to look at.
+            if page.len() >= limit || segments >= limit.div_ceil(CHUNKS_IN_A_SPARSE_SEGMENT) {
                 let next = Some(ScanCursor::new(key.into_vec()));
                 return Ok(ChunkScan { items: page, next });
             }

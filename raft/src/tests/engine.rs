@@ -4,7 +4,7 @@ use futures::future::join_all;
 use tempfile::TempDir;
 use zephyrfs_core::engine::{Consistency, Engine, EngineError, Freshness};
 use zephyrfs_core::id::FileId;
-use zephyrfs_core::{ReadSet, Rejection, Response};
+use zephyrfs_core::{Command, ReadSet, Rejection, Response};
 
 use super::support::{file, node, start, start_with};
 use crate::disk::{DatabaseKind, Files, Memory, open_database};
@@ -202,5 +202,36 @@ async fn a_database_whose_making_was_cut_short_is_made_anew() {
     }
     let engine = start(Files::new(path).unwrap()).await;
     engine.execute(node("n1")).await.unwrap();
+    engine.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_a_scan_is_bounded_even_where_files_share_their_chunks() {
+    let engine = start(Memory::default()).await;
+    for id in ["n1", "n2", "n3"] {
+        engine.execute(node(id)).await.unwrap();
+    }
+    let mut first = file("f", 16);
+    engine.execute(first.clone()).await.unwrap();
+    for number in 0..100 {
+        let Command::RegisterFile(shared) = &mut first.command else {
+            panic!("{first:?}");
+        };
+        shared.file = FileId::from(format!("g{number}"));
+        first.id = node("unused").id;
+        engine.execute(first.clone()).await.unwrap();
+    }
+    let (mut parts, mut chunks, mut cursor) = (0, 0, None);
+    loop {
+        let part = engine.scan_chunks(cursor, 8).await.unwrap();
+        parts += 1;
+        chunks += part.items.len();
+        cursor = part.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(chunks, 16, "each chunk is seen once");
+    assert!(parts > 40, "a part looked at {} segments", 101 / parts);
     engine.stop().await.unwrap();
 }

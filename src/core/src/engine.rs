@@ -224,8 +224,8 @@ pub trait Engine: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Page<ChunkId, ChunkRow>, EngineError>;
 
-    /// A part of all chunks, from this replica's state, for a patrol; at least `limit` unless there are no more, and never
-    /// very many more. Chunks that come or go meanwhile may be missed or seen.
+    /// A part of all chunks, from this replica's state, for a patrol: about `limit`, or fewer where chunks lie far apart.
+    /// Chunks that come or go meanwhile may be missed or seen.
     ///
     /// # Errors
     /// As [`Engine::view`].

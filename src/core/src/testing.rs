@@ -281,10 +281,13 @@ pub(crate) fn assign(chunk: &str, target: &str) -> Command {
     })
 }
 
-/// Deletes the copies of chunks that no file has held since before a time.
+/// Deletes the copies, on nodes from `n1` to `n4`, of chunks that no file has held since before a time.
 pub(crate) fn delete_copies(chunks: &[&str], unreferenced_since: Timestamp) -> Command {
     Command::DeleteCopies(DeleteCopies {
-        chunks: chunks.iter().map(|&chunk| chunk.into()).collect(),
+        copies: chunks
+            .iter()
+            .flat_map(|&chunk| ["n1", "n2", "n3", "n4"].map(|node| (chunk.into(), node.into())))
+            .collect(),
         unreferenced_since,
         time: TASK_TIME,
     })

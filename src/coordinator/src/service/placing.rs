@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use zephyrfs_core::id::NodeId;
-use zephyrfs_core::placement::{self, CopyWanted, Plan};
+use zephyrfs_core::placement::{self, CopyWanted, Plan, Topology};
 use zephyrfs_core::units::ByteSize;
 
 use super::error::ServiceError;
@@ -42,12 +42,19 @@ impl Service {
     }
 
     /// Chooses nodes for chunks of these sizes; a chunk for which none has room gets none. Of each chunk's
-    /// size so much is promised to its nodes as `new_bytes` says.
-    pub(super) fn plan(&self, picture: &Picture, sizes: &[ByteSize], new_bytes: &[ByteSize]) -> Placing {
+    /// size so much is promised to its nodes as `new_bytes` says. Each gets so many `spare` nodes more than wanted, for those
+    /// that turn out to be of no use.
+    pub(super) fn plan(
+        &self,
+        picture: &Picture,
+        sizes: &[ByteSize],
+        new_bytes: &[ByteSize],
+        spare: usize,
+    ) -> Placing {
         let policy = placement::Policy {
             geographic_spread: self.policy.geographic_spread,
         };
-        let wanted = self.policy.replication_factor as usize;
+        let wanted = (self.policy.replication_factor as usize).saturating_add(spare);
         let mut ledger = self.promises.open();
         let plan = picture
             .topology
@@ -63,15 +70,18 @@ impl Service {
         Placing { plan, promised }
     }
 
-    /// Chooses nodes for further copies of chunks, and promises them the space.
-    pub(super) fn plan_copies(&self, picture: &Picture, wanted: &[CopyWanted]) -> Vec<Vec<NodeId>> {
+    /// Chooses nodes for further copies of chunks, among those of a topology, and promises them the space.
+    pub(super) fn plan_copies(
+        &self,
+        picture: &Picture,
+        topology: &Topology,
+        wanted: &[CopyWanted],
+    ) -> Vec<Vec<NodeId>> {
         let policy = placement::Policy {
             geographic_spread: self.policy.geographic_spread,
         };
         let mut ledger = self.promises.open();
-        let plans = picture
-            .topology
-            .plan_copies(wanted, policy, self.ids.seed(), ledger.since_picture());
+        let plans = topology.plan_copies(wanted, policy, self.ids.seed(), ledger.since_picture());
         for (targets, copy) in plans.iter().zip(wanted) {
             for node in targets {
                 ledger.add(node, copy.size, picture.last_beat(node));

@@ -10,7 +10,7 @@ use tracing::debug;
 use zephyrfs_core::command::{ChunkPlan, RegisterFile};
 use zephyrfs_core::engine::{At, Consistency, Freshness};
 use zephyrfs_core::id::{ChunkId, NodeId};
-use zephyrfs_core::row::Fingerprint;
+use zephyrfs_core::row::{ChunkRow, Fingerprint};
 use zephyrfs_core::units::ByteSize;
 use zephyrfs_core::{Command, Idempotency, Placement, ReadSet, Rejection, Response};
 
@@ -25,6 +25,14 @@ use super::validate::{self, ValidFile};
 
 /// How often nodes are chosen before the network counts as full.
 const MAX_TRIES: u32 = 3;
+
+/// What is known of a file's chunks before it is registered.
+struct Known {
+    /// Those that are known: they need no space that is not taken.
+    chunks: BTreeSet<ChunkId>,
+    /// How many nodes are to drop an old copy of one of them, at most: these cannot take a new one.
+    deleting: usize,
+}
 
 /// Where a registered file's chunks go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +75,7 @@ impl Service {
     async fn try_to_register(
         &self,
         file: &ValidFile,
-        known: &BTreeSet<ChunkId>,
+        known: &Known,
         nodes: &Picture,
         idempotency: Option<Idempotency>,
         deadline: Option<Instant>,
@@ -77,7 +85,7 @@ impl Service {
             .chunks
             .iter()
             .map(|chunk| {
-                if known.contains(&chunk.id) {
+                if known.chunks.contains(&chunk.id) {
                     ByteSize::ZERO
                 } else {
                     chunk.size
@@ -85,7 +93,7 @@ impl Service {
             })
             .collect();
         // Nothing is refused here for want of room: the file may be registered already, and then needs none.
-        let Placing { plan, promised } = self.plan(nodes, &sizes, &new_bytes);
+        let Placing { plan, promised } = self.plan(nodes, &sizes, &new_bytes, known.deleting);
         let command = Command::RegisterFile(RegisterFile {
             file: file.id.clone(),
             name: file.name.clone(),
@@ -111,12 +119,8 @@ impl Service {
         Ok(At { index, value })
     }
 
-    /// Which of the file's chunks are known already: they need no space that is not taken.
-    async fn known_chunks(
-        &self,
-        file: &ValidFile,
-        deadline: Option<Instant>,
-    ) -> Result<BTreeSet<ChunkId>, ServiceError> {
+    /// What is known of the file's chunks already.
+    async fn known_chunks(&self, file: &ValidFile, deadline: Option<Instant>) -> Result<Known, ServiceError> {
         let reads = ReadSet {
             chunks: file.chunks.iter().map(|chunk| chunk.id.clone()).collect(),
             ..ReadSet::default()
@@ -128,7 +132,12 @@ impl Service {
         let view = self
             .read("the file's chunks", deadline, self.engine.view(reads, local))
             .await?;
-        Ok(view.value.chunks.into_keys().collect())
+        let chunks = view.value.chunks;
+        let deleting = |chunk: &ChunkRow| chunk.replicas.len() - chunk.copies();
+        Ok(Known {
+            deleting: chunks.values().map(deleting).max().unwrap_or_default(),
+            chunks: chunks.into_keys().collect(),
+        })
     }
 
     /// A refusal in terms of the client's request.

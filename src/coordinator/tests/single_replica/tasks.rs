@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use zephyrfs_coordinator::service::{
-    ChunkLocation, HeartbeatReport, LocationUpdate, LocationsQuery, NodeRemoval, NodeStateRequest, PageQuery,
-    Policy, Repair, RequestContext, TaskDetails, TaskListQuery,
+    ChunkLocation, FileRegistration, HeartbeatReport, LocationUpdate, LocationsQuery, NodeRemoval,
+    NodeStateRequest, PageQuery, Policy, Repair, RequestContext, TaskDetails, TaskListQuery,
 };
 
 use crate::support::{Replica, file};
@@ -390,4 +390,163 @@ async fn a_draining_nodes_chunks_are_copied_while_it_still_serves_them() {
     let [task] = scene.tasks("", 0).await.try_into().unwrap();
     assert_eq!(task.reason, "a node with a copy is draining");
     assert!(scene.locations("x").await.contains(&placed[0]));
+}
+
+/// A file of so many chunks, each with a name of its own.
+fn large(id: &str, count: usize) -> FileRegistration {
+    let names: Vec<_> = (0..count).map(|number| format!("{id}-{number}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    file(id, &names)
+}
+
+/// How many copies and how many deletions nodes are told.
+async fn told(scene: &Scene) -> (usize, usize) {
+    let tasks = scene.tasks("", 1_000).await;
+    let copies = tasks.iter().filter(|task| task.kind == "replicate").count();
+    (copies, tasks.len() - copies)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_ever_brought_does_not_hold_up_the_last_copies() {
+    let mut scene = Scene::start_with(|policy| policy.replication_factor = 2).await;
+    scene.replica.register_nodes(&["a", "b"]).await;
+    let ghost = scene
+        .replica
+        .service
+        .register_file(large("ghost", 1_500), plain());
+    ghost.await.unwrap();
+    scene
+        .replica
+        .service
+        .register_file(large("live", 50), plain())
+        .await
+        .unwrap();
+    for number in 0..50 {
+        scene.store(&format!("live-{number}"), &["a", "b"]).await;
+    }
+    scene.unregister("b").await;
+    scene.replica.register_nodes(&["c"]).await;
+    scene.repair().await;
+    let tasks = scene.tasks("", 1_000).await;
+    let live = tasks
+        .iter()
+        .filter(|task| task.chunk.as_str().starts_with("live"))
+        .count();
+    assert_eq!(live, 50, "{} tasks in all", tasks.len());
+    assert!(tasks.len() > live, "and what was not confirmed is not forgotten");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletions_leave_room_for_copies_and_a_node_that_does_none_does_not_hold_up_others() {
+    let mut scene = Scene::start_with(|policy| {
+        policy.gc_grace = Duration::ZERO;
+        policy.replication_factor = 2;
+    })
+    .await;
+    scene.replica.register_nodes(&["a", "b"]).await;
+    scene
+        .replica
+        .service
+        .register_file(large("old", 300), plain())
+        .await
+        .unwrap();
+    scene
+        .replica
+        .service
+        .register_file(large("live", 20), plain())
+        .await
+        .unwrap();
+    for number in 0..20 {
+        scene.store(&format!("live-{number}"), &["a", "b"]).await;
+    }
+    scene
+        .replica
+        .service
+        .delete_file("old".to_owned(), plain())
+        .await
+        .unwrap();
+    scene.replica.pass(Duration::from_millis(1));
+    scene.replica.register_nodes(&["c"]).await;
+    scene.repair().await;
+    assert_eq!(told(&scene).await, (0, 200), "a hundred for each");
+    scene.unregister("a").await;
+    scene.repair().await;
+    assert_eq!(told(&scene).await, (20, 200));
+    // "b" does what it is told, and is told more, whatever "a" may be up to.
+    let mut done = 0;
+    while done < 300 {
+        let tasks = scene.beat("b").await;
+        for task in &tasks {
+            scene
+                .report("remove", task["chunk_id"].as_str().unwrap(), "b")
+                .await
+                .unwrap();
+        }
+        assert!(!tasks.is_empty(), "{done} are done");
+        done += tasks.len();
+        scene.replica.register_nodes(&["d"]).await;
+        scene.repair().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repair_promises_only_what_nodes_are_told() {
+    let mut scene = Scene::start_with(|policy| policy.replication_factor = 2).await;
+    scene.replica.register_nodes(&["a", "b"]).await;
+    let mut many = large("f", 900);
+    for chunk in &mut many.chunks {
+        chunk.size = 300_000;
+    }
+    many.file_size = 900 * 300_000;
+    scene.replica.service.register_file(many, plain()).await.unwrap();
+    for number in 0..900 {
+        scene.store(&format!("f-{number}"), &["a", "b"]).await;
+    }
+    scene.unregister("b").await;
+    scene.replica.register_nodes(&["c"]).await;
+    for _ in 0..20 {
+        scene.repair().await;
+    }
+    let small = scene
+        .replica
+        .service
+        .register_file(file("small", &["s"]), plain())
+        .await;
+    let placed = small.unwrap().value.placements;
+    assert_eq!(placed[0].nodes.len(), 2, "the nodes look full: {placed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_are_to_drop_old_copies_are_passed_over_for_new_ones() {
+    let mut scene = Scene::start_with(|policy| policy.gc_grace = Duration::ZERO).await;
+    scene.replica.register_nodes(&["a", "b", "c"]).await;
+    let names: Vec<_> = (0..50).map(|number| format!("x{number}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    scene
+        .replica
+        .service
+        .register_file(file("f", &names), plain())
+        .await
+        .unwrap();
+    scene
+        .replica
+        .service
+        .delete_file("f".to_owned(), plain())
+        .await
+        .unwrap();
+    scene.replica.pass(Duration::from_millis(1));
+    scene.replica.register_nodes(&["d", "e", "f"]).await;
+    scene.repair().await;
+    assert_eq!(told(&scene).await, (0, 150));
+    let again = scene
+        .replica
+        .service
+        .register_file(file("g", &names), plain())
+        .await
+        .unwrap();
+    for placement in again.value.placements {
+        let mut nodes = placement.nodes;
+        nodes.sort();
+        assert_eq!(nodes, ["d".into(), "e".into(), "f".into()]);
+    }
 }

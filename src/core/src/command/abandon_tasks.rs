@@ -5,22 +5,36 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::TaskName;
-use super::copies::{is_gone, put_or_delete};
+use super::copies::put_or_delete;
 use crate::context::Context;
 use crate::effects::{Effects, Mutation};
-use crate::id::ChunkId;
+use crate::id::{ChunkId, NodeId};
 use crate::response::Response;
-use crate::row::{ChunkRow, ReplicaState, TaskKind};
+use crate::row::{ChunkRow, ReplicaState, TaskKind, Wanted};
+use crate::units::Millis;
 use crate::view::{ReadSet, View};
 
 /// Takes tasks back, so that others can be told instead.
 ///
 /// Only a task to fetch a copy is taken back from a registered node, and only after its deadline: the copy is not expected
-/// any more. A task to delete one stays until the node has done it, or is unregistered: until then it may have the copy.
+/// any more. A task to delete one stays until the node has done it, or has been unregistered for long: until then it may
+/// register again, be given a new copy, and only then come to what it was told before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AbandonTasks {
     /// The tasks. One that ended meanwhile, or became another, is left alone.
     pub tasks: Vec<TaskName>,
+}
+
+/// A node that was unregistered for so long does not do any more what it was told before.
+pub const LAST_DELETION: Millis = Millis::from_seconds(600);
+
+/// For how long a node has been unregistered; one that is not known, for ever.
+fn gone_for(node: &NodeId, view: &View, context: &Context) -> Option<Millis> {
+    match view.nodes.get(node).map(|node| &node.wanted) {
+        Some(Wanted::Removed { at, .. }) => Some(context.now.since(*at)),
+        Some(Wanted::InService | Wanted::Maintenance { .. } | Wanted::Draining) => None,
+        None => Some(Millis::new(u64::MAX)),
+    }
 }
 
 impl AbandonTasks {
@@ -41,11 +55,12 @@ impl AbandonTasks {
             let (Some(task), Some(known)) = (name.find(view), view.chunks.get(&name.chunk)) else {
                 continue;
             };
+            let gone_for = gone_for(&name.node, view, context);
             let due = match task.kind {
-                TaskKind::Replicate => task.deadline <= context.now,
-                TaskKind::Delete => false,
+                TaskKind::Replicate => task.deadline <= context.now || gone_for.is_some(),
+                TaskKind::Delete => gone_for.is_some_and(|span| span >= LAST_DELETION),
             };
-            if !due && !is_gone(&name.node, view) {
+            if !due {
                 continue;
             }
             mutations.push(Mutation::DeleteTask(name.node.clone(), name.chunk.clone()));
@@ -64,7 +79,7 @@ impl AbandonTasks {
 
 #[cfg(test)]
 mod tests {
-    use super::AbandonTasks;
+    use super::{AbandonTasks, LAST_DELETION};
     use crate::command::{Command, TaskName};
     use crate::response::Response;
     use crate::testing::{NewFile, TASK_TIME, World, assign, delete, delete_copies, unregister};
@@ -117,6 +132,10 @@ mod tests {
         assert!(!abandon(&mut world, "n1"));
         for node in ["n1", "n2"] {
             world.apply(unregister(node)).unwrap();
+            assert!(!abandon(&mut world, node), "it may come back and do it then");
+        }
+        world.pass(LAST_DELETION);
+        for node in ["n1", "n2"] {
             assert!(abandon(&mut world, node));
         }
         assert_eq!(world.chunk("a"), None);

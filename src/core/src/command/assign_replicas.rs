@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::copies::{NewTask, count, is_there};
+use super::copies::{COPIES, NewTask, count_kept, is_there};
 use crate::context::Context;
 use crate::effects::{Effects, Mutation};
 use crate::id::{ChunkId, NodeId, RequestId};
 use crate::response::Response;
-use crate::row::{ChunkRow, NodeRow, Replica, ReplicaState, TaskKind, TaskReason};
+use crate::row::{ChunkRow, Replica, ReplicaState, TaskKind, TaskReason};
 use crate::units::Millis;
 use crate::view::{ReadSet, View};
 
@@ -106,9 +106,8 @@ impl AssignReplicas {
             }
             Some(ReplicaState::Stored | ReplicaState::Deleting) => None,
             None => {
-                let kept = [ReplicaState::Assigned, ReplicaState::Stored];
-                let enough = count(row, &kept, view, NodeRow::keeps_replicas) >= self.wanted as usize;
-                if enough || !has_source(row, target, &kept, view) {
+                let enough = count_kept(row, view) >= self.wanted as usize;
+                if enough || !has_source(row, target, &COPIES, view) {
                     return None;
                 }
                 let mut row = row.clone();

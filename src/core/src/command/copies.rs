@@ -7,6 +7,9 @@ use crate::row::{ChunkRow, NodeRow, Replica, ReplicaState, TaskKind, TaskReason,
 use crate::units::Millis;
 use crate::view::View;
 
+/// The states of copies that count for something.
+pub(super) const COPIES: [ReplicaState; 2] = [ReplicaState::Assigned, ReplicaState::Stored];
+
 /// Whether clients can be sent to a node.
 pub(super) fn is_there(id: &NodeId, view: &View) -> bool {
     view.nodes.get(id).is_some_and(|node| node.serves_reads())
@@ -32,49 +35,49 @@ pub(super) fn count(
         .count()
 }
 
-/// Whether one more copy may be added. At the limit, the place of a node that was unregistered is given away: what is
-/// on it counts for nothing, and must not keep a chunk from being stored. Only what may be the last copy that was ever
-/// stored keeps its place beside the others: the node may come back. `dropped` is told which node it was.
+/// Whether one more copy may be added: fewer than the limit are on registered nodes. A copy on a node that was unregistered
+/// counts for nothing and is forgotten to make place, except the last that was ever stored: the node may come back.
+/// `dropped` is told which node it was.
 pub(super) fn make_place(
     row: &mut ChunkRow,
     limit: u32,
     view: &View,
     mut dropped: impl FnMut(NodeId),
 ) -> bool {
-    if row.copies() < limit as usize {
-        return true;
+    let limit = limit as usize;
+    if count(row, &COPIES, view, |node| !node.is_removed()) >= limit {
+        return false;
     }
-    let stored = count(row, &[ReplicaState::Stored], view, |_| true);
-    let is_free = |replica: &Replica| match replica.state {
-        ReplicaState::Assigned => is_gone(&replica.node, view),
-        ReplicaState::Stored => stored > 1 && is_gone(&replica.node, view),
-        ReplicaState::Deleting => false,
-    };
-    if let Some(free) = row.replicas.iter().position(is_free) {
+    while row.copies() >= limit {
+        let stored = count(row, &[ReplicaState::Stored], view, |_| true);
+        let is_free = |replica: &Replica| match replica.state {
+            ReplicaState::Assigned => is_gone(&replica.node, view),
+            ReplicaState::Stored => stored > 1 && is_gone(&replica.node, view),
+            ReplicaState::Deleting => false,
+        };
+        let Some(free) = row.replicas.iter().position(is_free) else {
+            break;
+        };
         dropped(row.replicas.remove(free).node);
-        return true;
     }
-    let kept = [ReplicaState::Assigned, ReplicaState::Stored];
-    count(row, &kept, view, |node| !node.is_removed()) < limit as usize
+    true
 }
 
-/// Tells every node that may have a copy to drop it, and forgets the copies on nodes that were unregistered. `only` says
-/// which copies are meant. Tasks that are out already stay as they are.
+/// How many copies count towards those wanted: stored ones on nodes that are there or expected back, and those on their
+/// way to nodes that are there.
+pub(super) fn count_kept(row: &ChunkRow, view: &View) -> usize {
+    count(row, &[ReplicaState::Stored], view, NodeRow::keeps_replicas)
+        + count(row, &[ReplicaState::Assigned], view, NodeRow::takes_replicas)
+}
+
+/// Tells the nodes that `only` names to drop their copies. A copy whose node was told already stays as it is.
 pub(super) fn delete_copies(
     id: &ChunkId,
     row: &mut ChunkRow,
     only: impl Fn(&NodeId) -> bool,
-    view: &View,
     new_task: &NewTask<'_>,
     mutations: &mut Vec<Mutation>,
 ) {
-    row.replicas.retain(|replica| {
-        let gone = only(&replica.node) && is_gone(&replica.node, view);
-        if gone {
-            mutations.push(Mutation::DeleteTask(replica.node.clone(), id.clone()));
-        }
-        !gone
-    });
     for replica in &mut row.replicas {
         if replica.state != ReplicaState::Deleting && only(&replica.node) {
             replica.state = ReplicaState::Deleting;

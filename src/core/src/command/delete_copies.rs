@@ -1,6 +1,6 @@
 //! Chunks that no file has held for long are deleted from their nodes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,19 +10,20 @@ use crate::effects::{Effects, Mutation};
 use crate::id::{ChunkId, NodeId, RequestId};
 use crate::repair::is_due;
 use crate::response::Response;
-use crate::row::{ChunkRow, TaskReason};
+use crate::row::{ChunkRow, ReplicaState, TaskReason};
 use crate::units::{Millis, Timestamp};
 use crate::view::{ReadSet, View};
 
-/// Tells the nodes of chunks that no file holds to drop their copies, and forgets the chunks that no registered node has.
+/// Tells nodes to drop their copies of chunks that no file holds, and forgets copies on unregistered nodes, and with the
+/// last copy the chunk.
 ///
 /// A silent node keeps its copy until it is back: it could not be told, and a file may take the chunk up again meanwhile.
 /// From then on the other copies count for nothing, even if a file takes the chunk up again: a node may drop one at any time.
 /// The conditions are checked again here: naming a chunk that is still needed does no harm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeleteCopies {
-    /// The chunks.
-    pub chunks: Vec<ChunkId>,
+    /// The copies, by chunk and node.
+    pub copies: Vec<(ChunkId, NodeId)>,
     /// Only chunks that no file has held since before this time.
     pub unreferenced_since: Timestamp,
     /// How long the nodes have.
@@ -32,7 +33,7 @@ pub struct DeleteCopies {
 impl DeleteCopies {
     pub(super) fn reads(&self) -> ReadSet {
         ReadSet {
-            chunks: self.chunks.clone(),
+            chunks: self.copies.iter().map(|(chunk, _)| chunk.clone()).collect(),
             replica_nodes: true,
             ..ReadSet::default()
         }
@@ -45,15 +46,28 @@ impl DeleteCopies {
             time: self.time,
             context,
         };
+        let mut named: BTreeMap<&ChunkId, BTreeSet<&NodeId>> = BTreeMap::new();
+        for (chunk, node) in &self.copies {
+            named.entry(chunk).or_default().insert(node);
+        }
         let mut mutations = Vec::new();
-        for id in self.chunks.iter().collect::<BTreeSet<_>>() {
+        for (id, nodes) in named {
             let is_due = |row: &&ChunkRow| is_due(row, self.unreferenced_since);
             let Some(known) = view.chunks.get(id).filter(is_due) else {
                 continue;
             };
             let mut row = known.clone();
-            let not_silent = |node: &NodeId| is_gone(node, view) || is_there(node, view);
-            delete_copies(id, &mut row, not_silent, view, &new_task, &mut mutations);
+            row.replicas.retain(|replica| {
+                let forgotten = replica.state != ReplicaState::Deleting
+                    && nodes.contains(&replica.node)
+                    && is_gone(&replica.node, view);
+                if forgotten {
+                    mutations.push(Mutation::DeleteTask(replica.node.clone(), id.clone()));
+                }
+                !forgotten
+            });
+            let told = |node: &NodeId| nodes.contains(node) && is_there(node, view);
+            delete_copies(id, &mut row, told, &new_task, &mut mutations);
             if row != *known {
                 mutations.push(put_or_delete(id, row));
             }
@@ -74,7 +88,7 @@ mod tests {
     use crate::command::LocationChange::{Add, Remove};
     use crate::rejection::Rejection;
     use crate::response::Response;
-    use crate::row::{ReplicaState, TaskKind};
+    use crate::row::TaskKind;
     use crate::testing::{
         NewFile, World, assign, delete, delete_copies, locations, register, silence, unregister,
     };
@@ -127,11 +141,11 @@ mod tests {
     #[test]
     fn an_unregistered_node_is_not_waited_for() {
         let mut world = world();
-        world.apply(unregister("n1")).unwrap();
-        assert_eq!(world.apply(delete_copies(&["a"], FOREVER)), deleted(1, 0));
-        world.apply(unregister("n2")).unwrap();
+        for node in ["n1", "n2"] {
+            world.apply(unregister(node)).unwrap();
+        }
         assert_eq!(world.apply(delete_copies(&["a"], FOREVER)), deleted(0, 1));
-        assert_eq!((world.chunk("a"), world.task("n2", "a")), (None, None));
+        assert_eq!(world.chunk("a"), None);
     }
 
     #[test]
@@ -190,8 +204,9 @@ mod tests {
         world.apply(unregister("n1")).unwrap();
         world.apply(register("n1")).unwrap();
         assert_eq!(
-            world.chunk("a").unwrap().replicas[0].state,
-            ReplicaState::Deleting
+            world.apply(delete_copies(&["a"], FOREVER)),
+            deleted(0, 0),
+            "what it was told it may still do"
         );
         assert!(world.task("n1", "a").is_some());
     }

@@ -23,7 +23,7 @@ mod update_chunk_locations;
 
 use serde::{Deserialize, Serialize};
 
-pub use abandon_tasks::AbandonTasks;
+pub use abandon_tasks::{AbandonTasks, LAST_DELETION};
 pub use assign_replicas::{AssignReplicas, CopyPlan};
 pub use delete_copies::DeleteCopies;
 pub use delete_file::DeleteFile;

@@ -197,6 +197,19 @@ mod tests {
     }
 
     #[test]
+    fn making_place_is_no_way_past_the_limit() {
+        let mut world = World::with_nodes(["n1", "n2", "n3", "n4", "n5"]);
+        let file = NewFile::new("f", ["a"]).on(["n1", "n2", "n3", "n4"]);
+        world.apply(file.with(|file| file.wanted = 4)).unwrap();
+        world.apply(unregister("n1")).unwrap();
+        let refused = world.apply(locations("a", Add, ["n5"]));
+        assert!(matches!(
+            refused,
+            Err(Rejection::TooManyReplicas { limit: 3, .. })
+        ));
+    }
+
+    #[test]
     fn the_last_stored_copy_keeps_its_place_even_on_an_unregistered_node() {
         let mut world = World::with_nodes(["n1", "n2", "n3", "n4", "n5"]);
         world
@@ -208,11 +221,7 @@ mod tests {
         assert_eq!(world.replicas("a"), ["n1", "n2", "n3", "n4"]);
         world.apply(unregister("n1")).unwrap();
         world.apply(locations("a", Add, ["n5"])).unwrap();
-        assert_eq!(
-            world.replicas("a"),
-            ["n2", "n3", "n4", "n5"],
-            "the other one goes first"
-        );
+        assert_eq!(world.replicas("a"), ["n3", "n4", "n5"], "n4 has stored it too");
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub(super) enum Action {
     /// Delete the copies of chunks that have been out of use for so long.
     DeleteCopies {
         chunks: Vec<usize>,
+        nodes: Vec<NodeId>,
         unreferenced_for: Millis,
         time: Millis,
     },
@@ -43,6 +44,10 @@ pub(super) enum Action {
     Tasks {
         picks: Vec<usize>,
         renew: Option<Millis>,
+    },
+    /// Unregister a node that has a task.
+    Unregister {
+        pick: usize,
     },
     /// The node of one of the tasks says that it did it, or that it did the opposite.
     Report {
@@ -67,6 +72,7 @@ pub(super) fn small() -> impl Strategy<Value = Action> {
         3 => delete_copies(),
         5 => assign_replicas(),
         3 => tasks(),
+        1 => (0..8_usize).prop_map(|pick| Action::Unregister { pick }),
         3 => (0..8_usize, change()).prop_map(|(pick, change)| Action::Report { pick, change }),
         3 => prop_oneof![4 => Just(1), 1 => Just(2)].prop_map(|wanted| Action::ForgetReplicas { wanted }),
     ]
@@ -265,10 +271,14 @@ fn forget() -> impl Strategy<Value = Action> {
 }
 
 fn delete_copies() -> impl Strategy<Value = Action> {
-    (some_chunks(), span(), span()).prop_map(|(chunks, unreferenced_for, time)| Action::DeleteCopies {
-        chunks,
-        unreferenced_for,
-        time,
+    let nodes = prop_oneof![3 => Just(universe::nodes()), 1 => vec(node(), 0..3)];
+    (some_chunks(), nodes, span(), span()).prop_map(|(chunks, nodes, unreferenced_for, time)| {
+        Action::DeleteCopies {
+            chunks,
+            nodes,
+            unreferenced_for,
+            time,
+        }
     })
 }
 

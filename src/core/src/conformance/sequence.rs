@@ -10,7 +10,7 @@ use super::actions::{self, Action};
 use super::universe::chunk;
 use crate::command::{
     AbandonTasks, Command, DeleteCopies, ExpireNodes, ForgetExpired, ForgetReplicas, PAGE, ReleaseChunks,
-    RenewTasks, TaskName, UpdateChunkLocations,
+    RenewTasks, TaskName, UnregisterNode, UpdateChunkLocations,
 };
 use crate::envelope::{Envelope, Idempotency, Proposal};
 use crate::id::{RequestId, TaskId};
@@ -100,10 +100,14 @@ fn command(action: Action, now: Timestamp, model: &Model) -> Command {
         Action::Forget { requests } => Command::ForgetExpired(ForgetExpired { requests }),
         Action::DeleteCopies {
             chunks,
+            nodes,
             unreferenced_for,
             time,
         } => Command::DeleteCopies(DeleteCopies {
-            chunks: chunks.into_iter().map(chunk).collect(),
+            copies: chunks
+                .into_iter()
+                .flat_map(|number| nodes.iter().map(move |node| (chunk(number), node.clone())))
+                .collect(),
             unreferenced_since: ago(unreferenced_for),
             time,
         }),
@@ -114,6 +118,10 @@ fn command(action: Action, now: Timestamp, model: &Model) -> Command {
                 None => Command::AbandonTasks(AbandonTasks { tasks }),
             }
         }
+        Action::Unregister { pick } => Command::UnregisterNode(UnregisterNode {
+            node: task(pick, model).node,
+            reason: "broken".to_owned(),
+        }),
         Action::Report { pick, change } => {
             let TaskName { node, chunk, .. } = task(pick, model);
             Command::UpdateChunkLocations(UpdateChunkLocations {

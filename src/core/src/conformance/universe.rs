@@ -45,6 +45,10 @@ pub(super) fn node() -> impl Strategy<Value = NodeId> + Clone {
     select(&NODES[..]).prop_map(NodeId::from)
 }
 
+pub(super) fn nodes() -> Vec<NodeId> {
+    NODES.into_iter().map(NodeId::from).collect()
+}
+
 pub(super) fn file() -> impl Strategy<Value = FileId> + Clone {
     select(&FILES[..]).prop_map(FileId::from)
 }

@@ -47,6 +47,8 @@ pub enum Exclusion {
     },
     /// It has a copy already, or was told to take one.
     AlreadyHolds,
+    /// It has as many tasks as it can be told at once.
+    Busy,
 }
 
 impl fmt::Display for Exclusion {
@@ -61,6 +63,7 @@ impl fmt::Display for Exclusion {
                 write!(f, "it is too full: {percent}.{tenth} % used, {free} free")
             }
             Self::AlreadyHolds => f.write_str("it already holds the chunk"),
+            Self::Busy => f.write_str("it has as many tasks as it can be told"),
         }
     }
 }

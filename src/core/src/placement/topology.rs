@@ -75,6 +75,11 @@ impl Topology {
         }
     }
 
+    /// Whether anything can be placed at all.
+    pub fn has_room(&self) -> bool {
+        self.all.last().is_some_and(|sum| *sum > 0)
+    }
+
     /// How many nodes there are to choose from, at most.
     pub(super) const fn len(&self) -> usize {
         self.leaves.len()

@@ -72,7 +72,7 @@ pub fn judge(chunk: &ChunkRow, nodes: &impl Nodes, now: Timestamp, policy: &Poli
             continue;
         }
         let node = nodes.node(&replica.node);
-        if node.is_none_or(|node| counts(node, now, delay)) {
+        if node.is_none_or(|node| counts(replica.state, node, now, delay)) {
             judgement.kept.push(replica.node.clone());
         }
         let Some(node) = node else { continue };
@@ -91,8 +91,11 @@ pub fn judge(chunk: &ChunkRow, nodes: &impl Nodes, now: Timestamp, policy: &Poli
     judgement
 }
 
-/// Whether a copy on a node counts: it is there, or expected back.
-fn counts(node: &NodeRow, now: Timestamp, delay: Millis) -> bool {
+/// Whether a copy on a node counts: it is there, or on its way, or expected back.
+fn counts(state: ReplicaState, node: &NodeRow, now: Timestamp, delay: Millis) -> bool {
+    if state == ReplicaState::Assigned {
+        return node.takes_replicas();
+    }
     match (&node.wanted, node.observed) {
         (Wanted::InService, Observed::Inactive { since }) => now < since.plus(delay),
         (
@@ -136,9 +139,11 @@ impl Policy {
 
     const fn reason(&self, reachable: &Reachable) -> TaskReason {
         let stored = reachable.stored;
-        if stored == 1 && self.wanted > 1 {
+        if stored == 0 {
+            TaskReason::Unconfirmed
+        } else if stored == 1 && self.wanted > 1 {
             TaskReason::LastCopy
-        } else if stored > 0 && stored * 2 <= self.wanted {
+        } else if stored * 2 <= self.wanted {
             TaskReason::FewCopies
         } else if stored >= self.wanted && reachable.on_draining > 0 {
             TaskReason::Draining
@@ -233,7 +238,7 @@ mod tests {
         let judgement = judged(&[active(Assigned)]);
         assert_eq!(
             (judgement.missing, judgement.reason),
-            (2, TaskReason::UnderTarget)
+            (2, TaskReason::Unconfirmed)
         );
         let judgement = judged(&[active(Stored)]);
         assert_eq!((judgement.missing, judgement.reason), (2, TaskReason::LastCopy));
@@ -293,6 +298,14 @@ mod tests {
         assert_eq!(judgement.never_brought, ["n1".into(), "n2".into()]);
         assert_eq!(judgement.missing, 0);
         assert!(judged(&[active(Assigned), active(Assigned), active(Assigned)]).is_whole());
+    }
+
+    #[test]
+    fn a_copy_on_its_way_to_a_node_at_rest_does_not_count() {
+        let until = Wanted::Maintenance { until: NOW };
+        let resting = (Assigned, until, Observed::Active);
+        let judgement = judged(&[active(Stored), resting.clone(), resting]);
+        assert_eq!((judgement.missing, judgement.kept), (2, vec!["n0".into()]));
     }
 
     #[test]

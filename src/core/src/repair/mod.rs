@@ -7,7 +7,7 @@ mod judge;
 mod release;
 
 pub use judge::{Judgement, Policy, judge};
-pub use release::{has_copies_to_delete, is_due};
+pub use release::{deletable, is_due};
 
 use crate::id::NodeId;
 use crate::row::NodeRow;

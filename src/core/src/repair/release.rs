@@ -1,6 +1,7 @@
 //! Which chunks that no file holds are to be deleted from their nodes.
 
 use super::Nodes;
+use crate::id::NodeId;
 use crate::row::{ChunkRow, ReplicaState};
 use crate::units::Timestamp;
 
@@ -12,12 +13,15 @@ pub fn is_due(chunk: &ChunkRow, unreferenced_since: Timestamp) -> bool {
             .is_some_and(|since| since < unreferenced_since)
 }
 
-/// Whether deleting the chunk's copies would get anywhere: some node that is there was not told yet, or one that may have
-/// had a copy was unregistered. A silent node is told when it is back.
-pub fn has_copies_to_delete(chunk: &ChunkRow, nodes: &impl Nodes) -> bool {
-    chunk.replicas.iter().any(|replica| {
-        nodes.node(&replica.node).is_some_and(|node| {
-            node.is_removed() || (replica.state != ReplicaState::Deleting && node.serves_reads())
-        })
+/// The nodes whose copies can be deleted now, each with whether it must be told: it is there and was not told yet. An
+/// unregistered one need not be told; a silent one is told when it is back.
+pub fn deletable<'a>(chunk: &'a ChunkRow, nodes: &'a impl Nodes) -> impl Iterator<Item = (&'a NodeId, bool)> {
+    let copies = chunk
+        .replicas
+        .iter()
+        .filter(|replica| replica.state != ReplicaState::Deleting);
+    copies.filter_map(|replica| {
+        let node = nodes.node(&replica.node)?;
+        (node.is_removed() || node.serves_reads()).then_some((&replica.node, !node.is_removed()))
     })
 }

@@ -80,7 +80,7 @@ impl NodeRow {
         matches!(self.status(), NodeStatus::Active)
     }
 
-    /// Whether a copy on the node counts towards those wanted: it is in service and heard from, or expected back.
+    /// Whether a stored copy on the node counts towards those wanted: it is in service and heard from, or expected back.
     pub const fn keeps_replicas(&self) -> bool {
         matches!(
             (&self.wanted, self.observed),

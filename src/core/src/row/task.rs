@@ -47,7 +47,7 @@ impl TaskKind {
     }
 }
 
-/// Why a node is to do something, the most urgent first.
+/// Why a node is to do something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum TaskReason {
     /// One copy is stored.
@@ -62,6 +62,8 @@ pub enum TaskReason {
     Unreferenced,
     /// The chunk's id stands for other content now.
     Replaced,
+    /// There are fewer copies than wanted, and none is known to be stored: clients may not have brought the first one yet.
+    Unconfirmed,
 }
 
 impl TaskReason {
@@ -74,6 +76,7 @@ impl TaskReason {
             Self::Draining => "a node with a copy is draining",
             Self::Unreferenced => "no file holds the chunk",
             Self::Replaced => "the chunk has other content now",
+            Self::Unconfirmed => "no copy is known to be stored",
         }
     }
 }

@@ -88,7 +88,7 @@ golden!(commands, "command", Command {
         time: Millis::new(40_000),
     }),
     Command::DeleteCopies(_) => Command::DeleteCopies(DeleteCopies {
-        chunks: vec![chunk_id()],
+        copies: vec![(chunk_id(), node("node-1"))],
         unreferenced_since: time(0),
         time: Millis::new(40_000),
     }),

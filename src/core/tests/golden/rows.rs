@@ -80,6 +80,7 @@ golden!(task_reasons, "task_reason", TaskReason {
     TaskReason::Draining => TaskReason::Draining,
     TaskReason::Unreferenced => TaskReason::Unreferenced,
     TaskReason::Replaced => TaskReason::Replaced,
+    TaskReason::Unconfirmed => TaskReason::Unconfirmed,
 });
 
 golden!(totals, "totals", Totals {

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use zephyrfs_core::command::{DeleteCopies, PAGE};
 use zephyrfs_core::engine::Page;
-use zephyrfs_core::id::ChunkId;
-use zephyrfs_core::repair::{Nodes, has_copies_to_delete, is_due};
-use zephyrfs_core::row::{ChunkRow, ReplicaState};
+use zephyrfs_core::id::{ChunkId, NodeId};
+use zephyrfs_core::repair::{deletable, is_due};
+use zephyrfs_core::row::{ChunkRow, TaskKind, TaskReason};
 use zephyrfs_core::units::Timestamp;
 use zephyrfs_core::{Command, Response};
 
@@ -16,8 +16,8 @@ use crate::service::error::ServiceError;
 use crate::service::picture::Picture;
 use crate::service::state::Service;
 
-/// Chunks looked at in one round.
-const ROUND: usize = 10 * PAGE;
+/// Pages looked at in one round.
+const ROUND: usize = 10;
 
 /// What deleting came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,16 +40,15 @@ impl Service {
         if !walk.is_due(rest, self.engine.registry_version(), Instant::now()) {
             return Ok(());
         }
-        let mut looked_at = 0;
-        while looked_at < ROUND {
-            let Page { items, next } = self.unreferenced_after(walk.take_cursor()).await?;
-            looked_at += items.len();
+        for _ in 0..ROUND {
+            let Page { items, next } = self.unreferenced_after(walk.cursor()).await?;
             if !self.delete_page(items, picture, open).await? {
                 walk.leave_something();
             }
             if !walk.went_to(next, Instant::now()) {
                 break;
             }
+            tokio::task::yield_now().await;
         }
         Ok(())
     }
@@ -96,52 +95,51 @@ impl Service {
         Ok(is_all)
     }
 
-    /// The chunks of a page whose copies nodes can be told to drop now, and whether these are all that are due.
+    /// The copies of a page's chunks that can be deleted now, and whether these are all that are due.
     fn due_for_deletion(
         &self,
         page: Vec<(ChunkId, ChunkRow)>,
         picture: &Picture,
         open: &mut OpenTasks,
-    ) -> (Vec<ChunkId>, bool) {
+    ) -> (Vec<(ChunkId, NodeId)>, bool) {
         let unreferenced_since = self.unreferenced_since();
         let mut due = Vec::new();
         let mut is_all = true;
         for (id, row) in page {
-            if !is_due(&row, unreferenced_since) || !has_copies_to_delete(&row, picture) {
+            if !is_due(&row, unreferenced_since) {
                 continue;
             }
-            let told: Vec<_> = row
-                .replicas
-                .iter()
-                .filter(|replica| replica.state != ReplicaState::Deleting)
-                .map(|replica| &replica.node)
-                .filter(|node| picture.node(node).is_some_and(|node| node.serves_reads()))
-                .collect();
-            if told.iter().all(|node| open.has_room(node)) {
-                for node in told {
-                    open.tell((node.clone(), id.clone()));
+            for (node, must_be_told) in deletable(&row, picture) {
+                if must_be_told && !open.has_room_for_deletion(node) {
+                    is_all = false;
+                    continue;
                 }
-                due.push(id);
-            } else {
-                is_all = false;
+                if must_be_told {
+                    let key = (node.clone(), id.clone());
+                    open.tell(key, TaskKind::Delete, TaskReason::Unreferenced);
+                }
+                due.push((id.clone(), node.clone()));
             }
         }
         (due, is_all)
     }
 
-    async fn delete_copies(&self, chunks: Vec<ChunkId>) -> Result<Deleted, ServiceError> {
-        if chunks.is_empty() {
-            return Ok(Deleted::default());
+    async fn delete_copies(&self, copies: Vec<(ChunkId, NodeId)>) -> Result<Deleted, ServiceError> {
+        let mut deleted = Deleted::default();
+        for copies in copies.chunks(PAGE) {
+            let command = Command::DeleteCopies(DeleteCopies {
+                copies: copies.to_vec(),
+                unreferenced_since: self.unreferenced_since(),
+                time: self.task_time(),
+            });
+            let Response::CopiesDeleted { started, forgotten } = self.propose_by_itself(command).await?
+            else {
+                return Err(wrong_answer("delete_copies"));
+            };
+            deleted.started += started;
+            deleted.forgotten += forgotten;
         }
-        let command = Command::DeleteCopies(DeleteCopies {
-            chunks,
-            unreferenced_since: self.unreferenced_since(),
-            time: self.task_time(),
-        });
-        match self.propose_by_itself(command).await? {
-            Response::CopiesDeleted { started, forgotten } => Ok(Deleted { started, forgotten }),
-            _ => Err(wrong_answer("delete_copies")),
-        }
+        Ok(deleted)
     }
 
     fn unreferenced_since(&self) -> Timestamp {

@@ -34,10 +34,10 @@ impl Service {
     pub async fn repair(&self, repair: &mut Repair) -> Result<(), ServiceError> {
         let picture = self.nodes_to_place_on(None).await?;
         let mut open = self.open_tasks().await?;
-        self.settle_tasks(&picture, &mut open).await?;
+        self.settle_tasks(&picture, &open).await?;
+        self.patrol(&picture, &mut open, &mut repair.chunks).await?;
         self.delete_unreferenced(&picture, &mut open, &mut repair.unreferenced)
-            .await?;
-        self.patrol(&picture, &mut open, &mut repair.chunks).await
+            .await
     }
 
     /// How long a node has for a task: until it is told, which may take a heartbeat's time, and then to do it.

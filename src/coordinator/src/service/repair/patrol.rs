@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use zephyrfs_core::command::{AssignReplicas, CopyPlan, ForgetReplicas, PAGE};
 use zephyrfs_core::engine::{ChunkScan, ScanCursor};
 use zephyrfs_core::id::{ChunkId, NodeId};
-use zephyrfs_core::placement::CopyWanted;
+use zephyrfs_core::placement::{CopyWanted, Exclusion, Topology};
 use zephyrfs_core::repair::{self, Judgement, judge};
-use zephyrfs_core::row::{ChunkRow, ReplicaState};
+use zephyrfs_core::row::{ChunkRow, ReplicaState, TaskKind, TaskReason};
 use zephyrfs_core::{Command, Response};
 
 use super::{OpenTasks, Walk};
@@ -16,8 +16,8 @@ use crate::service::error::ServiceError;
 use crate::service::picture::Picture;
 use crate::service::state::Service;
 
-/// Chunks looked at in one round: a few hundredths of a second of work.
-const ROUND: usize = 20 * PAGE;
+/// Parts looked at in one round: a few hundredths of a second of work.
+const ROUND: usize = 20;
 
 /// What a part of the patrol found.
 #[derive(Default)]
@@ -42,11 +42,9 @@ impl Service {
         if !walk.is_due(rest, self.engine.registry_version(), Instant::now()) {
             return Ok(());
         }
-        let mut looked_at = 0;
-        while looked_at < ROUND {
-            let scan = self.engine.scan_chunks(walk.take_cursor(), PAGE);
+        for _ in 0..ROUND {
+            let scan = self.engine.scan_chunks(walk.cursor(), PAGE);
             let ChunkScan { items, next } = self.read("a part of all chunks", None, scan).await?;
-            looked_at += items.len();
             let mut findings = self.judge_all(items, picture, open, &policy);
             self.choose_targets(&mut findings, picture, open);
             if findings.left_something {
@@ -56,6 +54,8 @@ impl Service {
             if !walk.went_to(next, Instant::now()) {
                 break;
             }
+            // Others want this thread, too.
+            tokio::task::yield_now().await;
         }
         Ok(())
     }
@@ -95,20 +95,30 @@ impl Service {
         findings
     }
 
-    /// Chooses nodes for the copies that are missing.
+    /// Chooses nodes for the copies that are missing, among those that can be told, the most urgent chunks first.
     fn choose_targets(&self, findings: &mut Findings, picture: &Picture, open: &mut OpenTasks) {
-        let short = std::mem::take(&mut findings.short);
-        if short.is_empty() {
-            return;
-        }
-        let wanted: Vec<_> = short
-            .iter()
-            .map(|(_, row, judgement)| wanted_of(row, judgement))
-            .collect();
-        let plans = self.plan_copies(picture, &wanted);
-        for ((id, _, judgement), targets) in short.iter().zip(plans) {
-            for target in targets {
-                findings.tell(id, &target, judgement, open);
+        let mut short = std::mem::take(&mut findings.short);
+        short.sort_by_key(|(_, _, judgement)| judgement.reason);
+        for of_a_kind in short.chunk_by(|one, other| one.2.reason == other.2.reason) {
+            let reason = of_a_kind
+                .first()
+                .map_or(TaskReason::UnderTarget, |(_, _, judgement)| judgement.reason);
+            let topology = topology_of_idle(picture, open, reason);
+            if !topology.has_room() {
+                findings.left_something = true;
+                continue;
+            }
+            let wanted: Vec<_> = of_a_kind
+                .iter()
+                .map(|(_, row, judgement)| wanted_of(row, judgement))
+                .collect();
+            let plans = self.plan_copies(picture, &topology, &wanted);
+            for ((id, row, judgement), targets) in of_a_kind.iter().zip(plans) {
+                for target in targets {
+                    if !findings.tell(id, &target, judgement, open) {
+                        self.take_back(&[(target, row.size)]);
+                    }
+                }
             }
         }
     }
@@ -146,23 +156,41 @@ impl Service {
 }
 
 impl Findings {
-    /// Plans a copy, unless its node has the task already, or too many.
-    fn tell(&mut self, chunk: &ChunkId, target: &NodeId, judgement: &Judgement, open: &mut OpenTasks) {
+    /// Plans a copy, unless its node has the task already, or too many. Tells whether it did.
+    fn tell(
+        &mut self,
+        chunk: &ChunkId,
+        target: &NodeId,
+        judgement: &Judgement,
+        open: &mut OpenTasks,
+    ) -> bool {
         let key = (target.clone(), chunk.clone());
         if open.has(&key) {
-            return;
+            return false;
         }
-        if !open.has_room(target) {
+        if !open.has_room_for_copy(target, judgement.reason) {
             self.left_something = true;
-            return;
+            return false;
         }
-        open.tell(key);
+        open.tell(key, TaskKind::Replicate, judgement.reason);
         self.copies.push(CopyPlan {
             chunk: chunk.clone(),
             target: target.clone(),
             reason: judgement.reason,
         });
+        true
     }
+}
+
+/// The nodes, those that can be told no more marked as busy.
+fn topology_of_idle(picture: &Picture, open: &OpenTasks, reason: TaskReason) -> Topology {
+    Topology::new(picture.candidates.iter().map(|candidate| {
+        let mut candidate = candidate.clone();
+        if candidate.unfit.is_none() && !open.has_room_for_copy(&candidate.id, reason) {
+            candidate.unfit = Some(Exclusion::Busy);
+        }
+        candidate
+    }))
 }
 
 fn wanted_of(row: &ChunkRow, judgement: &Judgement) -> CopyWanted {

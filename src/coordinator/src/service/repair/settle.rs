@@ -1,9 +1,9 @@
 //! Tasks whose time is over: given more of it, or taken back.
 
-use zephyrfs_core::command::{AbandonTasks, PAGE, RenewTasks, TaskName};
+use zephyrfs_core::command::{AbandonTasks, LAST_DELETION, PAGE, RenewTasks, TaskName};
 use zephyrfs_core::engine::TaskKey;
 use zephyrfs_core::repair::Nodes;
-use zephyrfs_core::row::{NodeRow, TaskKind, TaskRow};
+use zephyrfs_core::row::{NodeRow, TaskKind, TaskRow, Wanted};
 use zephyrfs_core::units::Timestamp;
 use zephyrfs_core::{Command, Response};
 
@@ -27,11 +27,7 @@ enum Fate {
 
 impl Service {
     /// Renews tasks whose time is over, and takes back those that their node will not do.
-    pub(super) async fn settle_tasks(
-        &self,
-        picture: &Picture,
-        open: &mut OpenTasks,
-    ) -> Result<(), ServiceError> {
+    pub(super) async fn settle_tasks(&self, picture: &Picture, open: &OpenTasks) -> Result<(), ServiceError> {
         let now = self.engine.now();
         let mut renewed = Vec::new();
         let mut abandoned = Vec::new();
@@ -75,8 +71,12 @@ fn name_of((node, chunk): &TaskKey, task: &TaskRow) -> TaskName {
 /// What becomes of a task of a node. One that is not known yet registered a moment ago.
 fn fate(task: &TaskRow, node: Option<&NodeRow>, now: Timestamp) -> Fate {
     let Some(node) = node else { return Fate::Stays };
-    if node.is_removed() {
-        return Fate::Abandoned;
+    if let Wanted::Removed { at, .. } = node.wanted {
+        return match task.kind {
+            // It may come back and only then do what it was told.
+            TaskKind::Delete if now.since(at) < LAST_DELETION => Fate::Stays,
+            TaskKind::Delete | TaskKind::Replicate => Fate::Abandoned,
+        };
     }
     if now < task.deadline {
         return Fate::Stays;
@@ -97,7 +97,7 @@ mod tests {
     use zephyrfs_core::row::{NodeRow, Observed, TaskKind, TaskReason, TaskRow, Wanted};
     use zephyrfs_core::units::{ByteSize, Timestamp};
 
-    use super::{Fate, MAX_ATTEMPTS, fate};
+    use super::{Fate, LAST_DELETION, MAX_ATTEMPTS, fate};
 
     const NOW: Timestamp = Timestamp::from_millis(1_000);
 
@@ -136,9 +136,18 @@ mod tests {
         for kind in TaskKind::ALL {
             assert_eq!(fate(&task(kind, 1), Some(&active), before), Fate::Stays);
             assert_eq!(fate(&task(kind, 1), Some(&active), NOW), Fate::Renewed);
-            assert_eq!(fate(&task(kind, 1), Some(&gone), before), Fate::Abandoned);
             assert_eq!(fate(&task(kind, 1), None, NOW), Fate::Stays);
         }
+        assert_eq!(
+            fate(&task(TaskKind::Replicate, 1), Some(&gone), before),
+            Fate::Abandoned
+        );
+        assert_eq!(fate(&task(TaskKind::Delete, 1), Some(&gone), NOW), Fate::Stays);
+        let later = NOW.plus(LAST_DELETION);
+        assert_eq!(
+            fate(&task(TaskKind::Delete, 1), Some(&gone), later),
+            Fate::Abandoned
+        );
         let often = |kind| task(kind, MAX_ATTEMPTS);
         assert_eq!(
             fate(&often(TaskKind::Replicate), Some(&active), NOW),

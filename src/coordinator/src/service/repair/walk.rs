@@ -25,14 +25,16 @@ impl<C> Default for Walk<C> {
     }
 }
 
-impl<C> Walk<C> {
-    /// Whether it is time to go on. At the end of a pass the walk rests for so long, unless nodes have changed.
+impl<C: Clone> Walk<C> {
+    /// Whether it is time to go on. At the end of a pass the walk rests for so long; a tenth of it if something was left, and
+    /// not at all if nodes have changed.
     pub(super) fn is_due(&mut self, rest: Duration, registry_version: u64, now: Instant) -> bool {
         let Some(since) = self.rests_since else {
             return true;
         };
+        let rest = if self.left_something { rest / 10 } else { rest };
         let rested = now.saturating_duration_since(since) >= rest;
-        if rested || self.left_something || self.registry_version != registry_version {
+        if rested || self.registry_version != registry_version {
             self.rests_since = None;
             self.left_something = false;
             self.registry_version = registry_version;
@@ -41,9 +43,9 @@ impl<C> Walk<C> {
         false
     }
 
-    /// Where to go on; `None` is the beginning.
-    pub(super) fn take_cursor(&mut self) -> Option<C> {
-        self.cursor.take()
+    /// Where to go on; `None` is the beginning. It stays so until [`Self::went_to`] says that the part was done.
+    pub(super) fn cursor(&self) -> Option<C> {
+        self.cursor.clone()
     }
 
     /// Something could not be done now and is to be looked at again soon.
@@ -76,7 +78,8 @@ mod tests {
         assert!(walk.is_due(REST, 1, now));
         assert!(walk.went_to(Some(5), now));
         assert!(walk.is_due(REST, 1, now), "it is not at its end");
-        assert_eq!(walk.take_cursor(), Some(5));
+        assert_eq!(walk.cursor(), Some(5));
+        assert_eq!(walk.cursor(), Some(5), "that part was not done");
         assert!(!walk.went_to(None, now));
         // The first pass began before anything was known of the nodes.
         assert!(walk.is_due(REST, 1, now));
@@ -85,9 +88,10 @@ mod tests {
         assert!(walk.is_due(REST, 2, now), "a node came");
         walk.leave_something();
         walk.went_to(None, now);
-        assert!(walk.is_due(REST, 2, now), "something was left");
-        walk.went_to(None, now);
         assert!(!walk.is_due(REST, 2, now));
+        assert!(walk.is_due(REST, 2, now + REST / 10), "something was left");
+        walk.went_to(None, now);
+        assert!(!walk.is_due(REST, 2, now + REST / 10));
         assert!(walk.is_due(REST, 2, now + REST));
     }
 }

@@ -1,6 +1,6 @@
 //! Handing tasks to their node, as the JSON objects that existing nodes understand.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use zephyrfs_core::engine::{Consistency, Freshness};
@@ -12,8 +12,14 @@ use crate::service::engine_error::broken_state;
 use crate::service::error::ServiceError;
 use crate::service::state::Service;
 
-/// The most tasks in one answer to a heartbeat. A node is never given more than it can be told at once.
-pub(in crate::service) const MAX_TASKS_PER_NODE: usize = 200;
+/// The most tasks in one answer to a heartbeat.
+const MAX_TASKS: usize = 300;
+
+/// The most sources that a node is named.
+const MAX_SOURCES: usize = 5;
+
+/// How long the answer to a heartbeat waits for the leader, at most. Without it the tasks come with the next one.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A task as nodes read it.
 #[derive(Serialize)]
@@ -64,10 +70,12 @@ impl Service {
             return Ok(Vec::new());
         }
         let all = ReadSet {
-            node_tasks: vec![(node.clone(), MAX_TASKS_PER_NODE)],
+            node_tasks: vec![(node.clone(), MAX_TASKS)],
             replica_nodes: true,
             ..ReadSet::default()
         };
+        let patience = Instant::now() + PATIENCE;
+        let deadline = Some(deadline.map_or(patience, |deadline| deadline.min(patience)));
         let view = self.engine.view(all, Freshness::default());
         let view = self.read("the node's tasks", deadline, view).await?.value;
         view.tasks
@@ -116,9 +124,13 @@ fn sources<'a>(to: &NodeId, row: &'a ChunkRow, view: &'a View) -> Vec<Source<'a>
         row.replica_on(id)
             .is_some_and(|replica| replica.state == ReplicaState::Stored)
     };
-    let stored: Vec<_> = others().filter(|(id, _)| is_stored(id)).map(source).collect();
+    let stored: Vec<_> = others()
+        .filter(|(id, _)| is_stored(id))
+        .map(source)
+        .take(MAX_SOURCES)
+        .collect();
     if stored.is_empty() {
-        others().map(source).collect()
+        others().map(source).take(MAX_SOURCES).collect()
     } else {
         stored
     }

@@ -4,5 +4,3 @@ mod handout;
 mod list;
 
 pub use list::TaskDetails;
-
-pub(super) use handout::MAX_TASKS_PER_NODE;

@@ -9,16 +9,20 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::copies::NewTask;
+use super::copies::{COPIES, NewTask, count};
 use super::{PAGE, release};
 use crate::context::Context;
 use crate::effects::{Effects, Mutation};
 use crate::id::{ChunkId, ContentHash, FileId, NodeId, RequestId};
 use crate::rejection::Rejection;
 use crate::response::Response;
-use crate::row::{ChunkRow, FileChunk, FileRow, ReplicaState, TaskReason};
+use crate::row::{ChunkRow, FileChunk, FileRow, NodeRow, ReplicaState, TaskReason};
 use crate::units::{ByteSize, Millis};
 use crate::view::{ReadSet, View};
+
+/// A chunk's row has no more replicas than this when its content changes: those of the old content stay until they are
+/// deleted.
+const MAX_REPLICAS_PER_CHUNK: usize = 64;
 
 /// Registers a file and its chunks, each with the nodes that the proposer chose for it.
 ///
@@ -80,7 +84,8 @@ impl RegisterFile {
     pub(super) fn decide(&self, id: RequestId, view: &View, context: &Context) -> Result<Effects, Rejection> {
         self.refuse_duplicates()?;
         let known = view.files.get(&self.file);
-        if let Some(known) = known.filter(|known| self.is_same_content(known, view)) {
+        let same = known.filter(|known| self.is_same_content(known, view));
+        if let Some(known) = same.filter(|_| self.can_be_brought(view)) {
             return Ok(self.again(known, view));
         }
         let mut mutations = Vec::with_capacity(self.chunks.len() + 2);
@@ -99,7 +104,7 @@ impl RegisterFile {
             };
             replicas::assign(self, plan, &mut row, view, &mut mutations)?;
             if let Some(old) = known.filter(|old| !old.same_content(&row.hash, row.size)) {
-                replaced::delete_old_copies(&plan.id, old, &mut row, view, &deletion, &mut mutations);
+                replaced::delete_old_copies(&plan.id, old, &mut row, &deletion, &mut mutations);
             }
             placements.push(replicas::placement(plan, &row, view));
             if known != Some(&row) {
@@ -111,7 +116,7 @@ impl RegisterFile {
             size: self.size,
             hash: self.hash.clone(),
             owner: self.owner.clone(),
-            created_at: context.now,
+            created_at: same.map_or(context.now, |known| known.created_at),
             chunks: self
                 .chunks
                 .iter()
@@ -169,6 +174,16 @@ impl RegisterFile {
                         .get(&plan.id)
                         .is_some_and(|chunk| chunk.same_content(&plan.hash, plan.size))
             })
+    }
+
+    /// Whether each chunk is stored somewhere, or a client can be told where to bring it.
+    fn can_be_brought(&self, view: &View) -> bool {
+        self.chunks.iter().all(|plan| {
+            view.chunks.get(&plan.id).is_some_and(|chunk| {
+                count(chunk, &[ReplicaState::Stored], view, |_| true) > 0
+                    || count(chunk, &COPIES, view, NodeRow::serves_reads) > 0
+            })
+        })
     }
 
     /// Answers for a file that is registered already; its name and owner may have changed.
@@ -229,6 +244,12 @@ impl RegisterFile {
             let only_ours = (is_home && chunk.sharers == 0) || !chunk.is_referenced();
             if !only_ours {
                 return Err(conflict(plan, chunk));
+            }
+            // Every change of content may leave copies to be deleted; there is no use in more of them than this.
+            if chunk.replicas.len() > MAX_REPLICAS_PER_CHUNK {
+                return Err(Rejection::ChunkBeingDeleted {
+                    chunk: plan.id.clone(),
+                });
             }
             held.hash = plan.hash.clone();
             held.size = plan.size;

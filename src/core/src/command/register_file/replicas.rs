@@ -1,7 +1,7 @@
 //! Giving a chunk of a new file its replicas: the planned nodes, as far as they still hold good.
 
 use super::{ChunkPlan, RegisterFile};
-use crate::command::copies::{count, is_there, make_place};
+use crate::command::copies::{COPIES, count, is_there, make_place};
 use crate::effects::Mutation;
 use crate::rejection::Rejection;
 use crate::response::Placement;
@@ -19,8 +19,7 @@ pub(super) fn assign(
     view: &View,
     mutations: &mut Vec<Mutation>,
 ) -> Result<(), Rejection> {
-    let kept = [ReplicaState::Assigned, ReplicaState::Stored];
-    let mut there = count(row, &kept, view, NodeRow::serves_reads);
+    let mut there = count(row, &COPIES, view, NodeRow::serves_reads);
     let mut at_limit = false;
     let mut deleting = false;
     for &target in &plan.targets {

@@ -136,6 +136,22 @@ fn the_same_file_again_answers_with_the_placements_it_has() {
 }
 
 #[test]
+fn the_same_file_again_finds_new_nodes_for_chunks_that_nobody_can_bring_anywhere() {
+    let mut world = World::with_nodes(["n1", "n2", "n3"]);
+    world.apply(NewFile::new("f", ["a"]).on(["n1", "n2"])).unwrap();
+    let first = world.file("f").unwrap().created_at;
+    world.pass(Millis::new(5));
+    for node in ["n1", "n2"] {
+        world.apply(unregister(node)).unwrap();
+    }
+    let refused = world.apply(NewFile::new("f", ["a"]).on(["n1"]));
+    assert_eq!(refused, Err(Rejection::PlacementStale { chunk: "a".into() }));
+    let again = world.apply(NewFile::new("f", ["a"]).on(["n3"])).unwrap();
+    assert_eq!(placed(again), [["n3"]]);
+    assert_eq!(world.file("f").unwrap().created_at, first);
+}
+
+#[test]
 fn replacing_a_file_lets_go_of_what_only_its_old_version_used() {
     let mut world = World::with_nodes(["n1"]);
     world
