@@ -51,8 +51,14 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         let reached = wait
             .applied_index_at_least(Some(index.get()), "a read asks for it")
             .await;
-        reached.map(drop).map_err(|error| EngineError::TimedOut {
-            reason: format!("index {index} is not applied here yet: {error}"),
+        reached.map(drop).map_err(|error| {
+            tracing::debug!(%error, %index, "A read waited in vain for an index");
+            EngineError::TimedOut {
+                reason: format!(
+                    "index {index} is not applied here yet; this replica is at {}",
+                    applied(&self.store.read())
+                ),
+            }
         })
     }
 

@@ -47,7 +47,9 @@ pub enum Rejection {
         chunk: ChunkId,
     },
     /// No active node has room.
-    #[error("no active node has room for chunk {chunk} of {size}")]
+    #[error(
+        "no active node has room for chunk {chunk} of {size}; a node is active while it sends heartbeats"
+    )]
     NoRoom {
         /// The first chunk that found no place.
         chunk: ChunkId,

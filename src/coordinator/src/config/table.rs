@@ -40,7 +40,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     Setting::new("coordinator.max_nodes_per_chunk", "10", count(1, 100))
         .means("upper bound of replicas of a chunk"),
     Setting::new("coordinator.heartbeat_interval", "10s", time(ms(10), DAY))
-        .means("how often nodes are told to send a heartbeat"),
+        .means("how often nodes are expected to send a heartbeat; their own settings say how often they do"),
     Setting::new("coordinator.heartbeat_flush", "1s", time(ms(1), MINUTE))
         .means("how often received heartbeats are written, all as one command"),
     Setting::new("coordinator.node_inactive_after", "60s", time(ms(10), MONTH))
@@ -85,7 +85,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         .means("most silence of the leader after which a replica stands for election"),
 
     Setting::new("health.check_interval", "30s", time(ms(10), DAY))
-        .means("how often health checks run"),
+        .means("how often memory is compared with its limit"),
     Setting::new("health.metrics_enabled", "true", Kind::Switch)
         .means("serve health and metrics"),
     Setting::new("health.metrics_port", "8091", Kind::Port).env("METRICS_PORT").flag("metrics-port")

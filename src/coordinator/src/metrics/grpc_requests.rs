@@ -15,7 +15,7 @@ use pin_project_lite::pin_project;
 use tonic::Code;
 use tower::{Layer, Service};
 
-use super::names::{Api, Rpcs};
+use super::labels::{Api, Rpcs};
 use super::{Metrics, MetricsError};
 
 /// Counts and times the requests of a gRPC server.

@@ -7,7 +7,7 @@
 mod commands;
 mod engine_gauges;
 mod grpc_requests;
-mod names;
+mod labels;
 mod registry;
 mod rest_requests;
 

@@ -10,7 +10,7 @@ use prometheus::{
 use zephyrfs_core::Engine;
 
 use super::engine_gauges::EngineGauges;
-use super::names::{self, Api};
+use super::labels::{self, Api};
 
 /// Seconds: from a read in memory to the longest that a request may take.
 const DURATION_BUCKETS: [f64; 13] = [
@@ -131,7 +131,7 @@ impl Metrics {
         self.durations
             .with_label_values(&[api.as_str(), method])
             .observe(took.as_secs_f64());
-        if names::is_heartbeat(api, method) {
+        if labels::is_heartbeat(api, method) {
             self.heartbeats.inc();
         }
     }
