@@ -5,7 +5,7 @@ mod malformed;
 mod memory;
 mod slow;
 
-pub(super) use deadline::{Deadline, honour_deadline};
+pub(super) use deadline::{Deadline, TimeLimit};
 pub(super) use malformed::blame_the_client;
-pub(super) use memory::{BodyMemory, bound_memory};
-pub(super) use slow::warn_when_slow;
+pub(super) use memory::{BodyMemory, CountedBody};
+pub(super) use slow::Stopwatch;
