@@ -8,6 +8,7 @@ mod log;
 mod machine;
 mod network;
 mod queue;
+mod responder;
 mod state;
 mod types;
 mod workers;
@@ -20,6 +21,7 @@ pub use engine::{Clock, Options, RaftEngine, StartError, Timing};
 pub use error::StoreError;
 pub use machine::SnapshotView;
 pub use network::{Alone, NoPeer};
+pub use responder::Answering;
 pub use types::{LogCommand, Outcome, Peer, Types};
 pub use workers::{Tasks, Threads, Work, Workers};
 

@@ -5,12 +5,14 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use openraft::impls::leader_id_adv::LeaderId;
-use openraft::impls::{BoxedErrorSource, Entry, EntryPayload, InlineBatch, ProgressResponder, Vote};
+use openraft::impls::{BoxedErrorSource, Entry, EntryPayload, InlineBatch, Vote};
 use openraft::type_config::AsyncRuntime;
 use openraft::vote::RaftLeaderId;
 use openraft::{OptionalSend, RaftTypeConfig};
 use zephyrfs_core::units::AppliedIndex;
 use zephyrfs_core::{Envelope, Rejection, Response};
+
+use crate::responder::Answering;
 
 /// openraft's type configuration. The runtime is a parameter, so that a deterministic simulator runs the same code.
 pub struct Types<R>(PhantomData<fn() -> R>);
@@ -27,7 +29,7 @@ impl<R: AsyncRuntime> RaftTypeConfig for Types<R> {
     type Entry = Entry<<Self::LeaderId as RaftLeaderId>::Committed, Self::Payload>;
     type AsyncRuntime = R;
     type Responder<T>
-        = ProgressResponder<Self, T>
+        = Answering<R, T>
     where
         T: OptionalSend + 'static;
     type Batch<T>

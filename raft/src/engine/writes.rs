@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use openraft::error::{ClientWriteError, Fatal, RaftError};
+use openraft::error::ClientWriteError;
 use openraft::type_config::AsyncRuntime;
 use tokio::sync::OwnedSemaphorePermit;
 use zephyrfs_core::engine::{At, EngineError};
@@ -10,6 +10,7 @@ use zephyrfs_core::{Envelope, Proposal, Response};
 
 use super::RaftEngine;
 use crate::disk::Disk;
+use crate::responder::Answering;
 use crate::types::{LogCommand, Outcome, Types};
 
 /// The unit in which commands on their way are counted: a small command takes one.
@@ -26,16 +27,11 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             reason: format!("a command cannot be encoded: {error}"),
         })?;
         let admitted = self.admit(command.bytes().len())?;
-        let raft = self.raft.clone();
-        // Whoever waits may give up; the command still takes memory until it is through.
-        let written = R::spawn(async move {
-            let written = raft.client_write(command).await;
-            drop(admitted);
-            written
-        });
-        let written = written.await.map_err(|error| EngineError::UnknownOutcome {
-            reason: format!("the write was cut off on its way: {error}"),
-        })?;
+        let (answering, answered) = Answering::new(admitted);
+        let handed_over = self.raft.client_write_ff(command, Some(answering)).await;
+        handed_over.map_err(|fatal| self.stopped(&fatal.to_string()))?;
+        // Without an answer the Raft task ended, and whether the command is in the log is open.
+        let written = answered.await.map_err(|_| self.stopped("no answer came"))?;
         let written = written.map_err(write_error::<R>)?;
         match written.data {
             Outcome::Decided(index, Ok(value)) => Ok(At { index, value }),
@@ -43,6 +39,14 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             Outcome::Nothing => Err(EngineError::Failed {
                 reason: "a command was applied as nothing".to_owned(),
             }),
+        }
+    }
+
+    /// The Raft task ended while a command was with it.
+    fn stopped(&self, what_came: &str) -> EngineError {
+        let reason = self.failure().unwrap_or_else(|| what_came.to_owned());
+        EngineError::UnknownOutcome {
+            reason: format!("this replica stopped while the write was on its way: {reason}"),
         }
     }
 
@@ -62,26 +66,18 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
     }
 }
 
-fn write_error<R: AsyncRuntime>(error: RaftError<Types<R>, ClientWriteError<Types<R>>>) -> EngineError {
+fn write_error<R: AsyncRuntime>(error: ClientWriteError<Types<R>>) -> EngineError {
     match error {
-        RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => EngineError::Unavailable {
+        ClientWriteError::ForwardToLeader(_) => EngineError::Unavailable {
             reason: "there is no leader at the moment; try again".to_owned(),
         },
-        RaftError::APIError(ClientWriteError::LogEntryDiscarded(_)) => EngineError::UnknownOutcome {
+        ClientWriteError::LogEntryDiscarded(_) => EngineError::UnknownOutcome {
             reason: "the leader changed while the write was on its way".to_owned(),
         },
-        RaftError::APIError(
-            error @ (ClientWriteError::ChangeMembershipError(_) | ClientWriteError::PreconditionFailed(_)),
-        ) => EngineError::Failed {
-            reason: format!("a command was taken for a change of members: {error}"),
-        },
-        RaftError::Fatal(fatal) => fatal_write_error(&fatal),
-    }
-}
-
-/// The Raft task ended while the command was with it: whether it is in the log is open.
-fn fatal_write_error<R: AsyncRuntime>(fatal: &Fatal<Types<R>>) -> EngineError {
-    EngineError::UnknownOutcome {
-        reason: format!("this replica stopped while the write was on its way: {fatal}"),
+        error @ (ClientWriteError::ChangeMembershipError(_) | ClientWriteError::PreconditionFailed(_)) => {
+            EngineError::Failed {
+                reason: format!("a command was taken for a change of members: {error}"),
+            }
+        }
     }
 }

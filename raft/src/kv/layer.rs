@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use redb::TableDefinition;
+use smallvec::SmallVec;
 
 /// A table of the state database. Stored data depends on the names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +71,10 @@ impl Table {
 }
 
 /// The values of a layer's keys; `None` hides what a deeper layer holds.
-pub(crate) type Entries = BTreeMap<Box<[u8]>, Option<Arc<[u8]>>>;
+pub(crate) type Entries = BTreeMap<Key, Option<Arc<[u8]>>>;
+
+/// A key. Those of segments and of the chunk index, which are most, lie in the tree itself: a search compares some twenty.
+pub(crate) type Key = SmallVec<[u8; 16]>;
 
 /// Writes that are not on disk yet.
 #[derive(Debug, Default)]

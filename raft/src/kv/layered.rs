@@ -66,7 +66,7 @@ impl Layered {
             pairs
                 .into_iter()
                 .flatten()
-                .map(|(key, value)| Ok((key.clone(), value.clone())))
+                .map(|(key, value)| Ok((key.as_slice().into(), value.clone())))
         };
         let deep = Merged::new(in_layer(self.frozen.as_deref()), base);
         let all = Merged::new(in_layer(Some(&self.active)), deep);

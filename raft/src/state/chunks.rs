@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as MapEntry;
+use std::sync::Arc;
 
 use zephyrfs_core::Totals;
 use zephyrfs_core::id::ChunkId;
@@ -13,36 +14,79 @@ use super::{decode, encode};
 use crate::error::StoreError;
 use crate::kv::{Layered, Table};
 
-/// The key of the index: short and of one length, whatever the id looks like.
-fn index_key(id: &ChunkId) -> [u8; 16] {
-    let mut key = [0; 16];
-    key.copy_from_slice(&blake3::hash(id.as_str().as_bytes()).as_bytes()[..16]);
-    key
+/// What the index says of a chunk's id.
+pub(super) struct Indexed {
+    /// Short and of one length, whatever the id looks like.
+    key: [u8; 16],
+    places: Option<Arc<[u8]>>,
+}
+
+impl Indexed {
+    /// Looks an id up.
+    pub(super) fn look_up(layered: &Layered, id: &ChunkId) -> Result<Self, StoreError> {
+        let mut key = [0; 16];
+        key.copy_from_slice(&blake3::hash(id.as_str().as_bytes()).as_bytes()[..16]);
+        let places = layered.get(Table::ChunkIndex, &key)?;
+        Ok(Self { key, places })
+    }
+
+    /// Where the chunk's record lies.
+    ///
+    /// Two ids with the same digest are not to be expected before the end of the world; their places would stand one
+    /// behind the other, so even then neither is mistaken for the other.
+    pub(super) fn find(
+        &self,
+        layered: &Layered,
+        id: &ChunkId,
+    ) -> Result<Option<(Place, Segment)>, StoreError> {
+        for place in self.places().chunks(Place::LEN) {
+            let place = Place::from_bytes(place).ok_or_else(|| {
+                StoreError::corrupt(Table::ChunkIndex.name(), format!("the place of chunk {id}"))
+            })?;
+            let segment = read_segment(layered, place)?.ok_or_else(|| {
+                StoreError::corrupt(
+                    Table::ChunkIndex.name(),
+                    format!("chunk {id} is not at its place"),
+                )
+            })?;
+            if segment.record(id).is_some() {
+                return Ok(Some((place, segment)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Notes where the record of the chunk, which is new, lies.
+    pub(super) fn add(self, layered: &mut Layered, place: Place) {
+        let places = [self.places(), &place.to_bytes()].concat();
+        layered.put(Table::ChunkIndex, &self.key, places);
+    }
+
+    /// Notes that the chunk's record is no longer at a place.
+    fn remove(self, layered: &mut Layered, place: Place) {
+        let gone = place.to_bytes();
+        let left: Vec<u8> = self
+            .places()
+            .chunks(Place::LEN)
+            .filter(|place| *place != gone)
+            .flatten()
+            .copied()
+            .collect();
+        if left.is_empty() {
+            layered.delete(Table::ChunkIndex, &self.key);
+        } else {
+            layered.put(Table::ChunkIndex, &self.key, left);
+        }
+    }
+
+    fn places(&self) -> &[u8] {
+        self.places.as_deref().unwrap_or_default()
+    }
 }
 
 /// Where a chunk's record lies.
-///
-/// Two ids with the same digest are not to be expected before the end of the world; their places would stand one behind
-/// the other, so even then neither is mistaken for the other.
 pub(super) fn find(layered: &Layered, id: &ChunkId) -> Result<Option<(Place, Segment)>, StoreError> {
-    let Some(places) = layered.get(Table::ChunkIndex, &index_key(id))? else {
-        return Ok(None);
-    };
-    for place in places.chunks(Place::LEN) {
-        let place = Place::from_bytes(place).ok_or_else(|| {
-            StoreError::corrupt(Table::ChunkIndex.name(), format!("the place of chunk {id}"))
-        })?;
-        let segment = read_segment(layered, place)?.ok_or_else(|| {
-            StoreError::corrupt(
-                Table::ChunkIndex.name(),
-                format!("chunk {id} is not at its place"),
-            )
-        })?;
-        if segment.record(id).is_some() {
-            return Ok(Some((place, segment)));
-        }
-    }
-    Ok(None)
+    Indexed::look_up(layered, id)?.find(layered, id)
 }
 
 /// A chunk's row.
@@ -141,7 +185,8 @@ impl Changes {
         totals: &mut Totals,
         id: &ChunkId,
     ) -> Result<(), StoreError> {
-        let Some((place, found)) = find(layered, id)? else {
+        let indexed = Indexed::look_up(layered, id)?;
+        let Some((place, found)) = indexed.find(layered, id)? else {
             return Ok(());
         };
         let segment = self.segments.entry(place).or_insert(found);
@@ -155,7 +200,8 @@ impl Changes {
         segment
             .entries
             .retain(|entry| !matches!(entry, Entry::Here(record) if record.id == *id));
-        remove_from_index(layered, id, place)
+        indexed.remove(layered, place);
+        Ok(())
     }
 
     /// Writes every changed segment; one that is left empty goes.
@@ -173,35 +219,6 @@ impl Changes {
         }
         Ok(())
     }
-}
-
-/// Notes where a new chunk's record lies.
-pub(super) fn add_to_index(layered: &mut Layered, id: &ChunkId, place: Place) -> Result<(), StoreError> {
-    let key = index_key(id);
-    let mut places = layered
-        .get(Table::ChunkIndex, &key)?
-        .map_or_else(Vec::new, |places| places.to_vec());
-    places.extend_from_slice(&place.to_bytes());
-    layered.put(Table::ChunkIndex, &key, places);
-    Ok(())
-}
-
-fn remove_from_index(layered: &mut Layered, id: &ChunkId, place: Place) -> Result<(), StoreError> {
-    let key = index_key(id);
-    let gone = place.to_bytes();
-    let places = layered.get(Table::ChunkIndex, &key)?.unwrap_or_default();
-    let left: Vec<u8> = places
-        .chunks(Place::LEN)
-        .filter(|place| *place != gone)
-        .flatten()
-        .copied()
-        .collect();
-    if left.is_empty() {
-        layered.delete(Table::ChunkIndex, &key);
-    } else {
-        layered.put(Table::ChunkIndex, &key, left);
-    }
-    Ok(())
 }
 
 /// Keeps the list of chunks that no file holds.

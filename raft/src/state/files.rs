@@ -9,7 +9,7 @@ use zephyrfs_core::id::{ChunkId, ContentHash, FileId, NodeId};
 use zephyrfs_core::row::{ChunkRow, FileChunk, FileRow};
 use zephyrfs_core::units::{ByteSize, Timestamp};
 
-use super::chunks::{self, Changes};
+use super::chunks::{self, Changes, Indexed};
 use super::registry::Registry;
 use super::segment::{Entry, Place, SEGMENT, Segment};
 use super::{decode, encode};
@@ -223,24 +223,36 @@ fn lay_out(
             entries: Vec::with_capacity(held.len()),
         };
         for FileChunk { id, index } in held {
-            let is_new = unplaced.contains_key(id) && chunks::find(layered, id)?.is_none();
-            let entry = match unplaced.get(id).filter(|_| is_new) {
-                Some(chunk) => {
-                    chunks::add_to_index(layered, id, place)?;
+            let entry = match take_new(layered, id, unplaced)? {
+                Some((chunk, indexed)) => {
+                    indexed.add(layered, place);
                     chunks::note_orphan(layered, id, None, chunk);
                     totals.chunk_changed(None, Some(chunk));
                     Entry::Here(segment.to_record(id, chunk, registry)?)
                 }
                 None => Entry::Elsewhere(id.clone(), *index),
             };
-            if is_new {
-                unplaced.remove(id);
-            }
             segment.entries.push(entry);
         }
         changes.insert(place, segment);
     }
     Ok(())
+}
+
+/// Takes a chunk out of `unplaced` that has no record yet, with what the index says of it.
+fn take_new<'a>(
+    layered: &Layered,
+    id: &ChunkId,
+    unplaced: &mut Unplaced<'a>,
+) -> Result<Option<(&'a ChunkRow, Indexed)>, StoreError> {
+    if !unplaced.contains_key(id) {
+        return Ok(None);
+    }
+    let indexed = Indexed::look_up(layered, id)?;
+    if indexed.find(layered, id)?.is_some() {
+        return Ok(None);
+    }
+    Ok(unplaced.remove(id).map(|chunk| (chunk, indexed)))
 }
 
 /// Forgets the names of chunks that lie elsewhere; what is left are records that others may need.
@@ -281,7 +293,7 @@ pub(super) fn lay_out_alone(
     segment
         .entries
         .push(Entry::Here(segment.to_record(id, row, registry)?));
-    chunks::add_to_index(layered, id, place)?;
+    Indexed::look_up(layered, id)?.add(layered, place);
     chunks::note_orphan(layered, id, None, row);
     totals.chunk_changed(None, Some(row));
     changes.insert(place, segment);

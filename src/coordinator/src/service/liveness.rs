@@ -10,7 +10,7 @@ use zephyrfs_core::engine::{At, Consistency, Freshness};
 use zephyrfs_core::id::NodeId;
 use zephyrfs_core::row::{NodeRow, NodeStats, Observed};
 use zephyrfs_core::units::AppliedIndex;
-use zephyrfs_core::{Rejection, View};
+use zephyrfs_core::{ReadSet, Rejection, View};
 
 use super::deadline::until;
 use super::error::ServiceError;
@@ -39,6 +39,7 @@ impl Service {
             received,
             stats: stats.unwrap_or_else(|| self.last_stats(&id, &view)),
         };
+        let has_tasks = !view.tasks.is_empty();
         let node_id = id.clone();
         let index = match node.observed {
             Observed::Active => {
@@ -47,6 +48,10 @@ impl Service {
             }
             Observed::Inactive { .. } => self.record_now(id, beat, context.deadline).await?,
         };
+        if !has_tasks {
+            let value = Vec::new();
+            return Ok(At { index, value });
+        }
         let value = match self.tasks_for(&node_id, context.deadline).await {
             Ok(tasks) => tasks,
             // The heartbeat counts all the same, and the next one asks again.
@@ -58,8 +63,8 @@ impl Service {
         Ok(At { index, value })
     }
 
-    /// The node's rows as this replica has them, or as the leader has them if this one does not know it as
-    /// registered: it may have registered through another replica a moment ago.
+    /// The node's rows and the first of its tasks as this replica has them, or as the leader has them if this one does
+    /// not know it as registered: it may have registered through another replica a moment ago.
     async fn view_of_beating_node(
         &self,
         id: &NodeId,
@@ -69,11 +74,18 @@ impl Service {
             consistency: Consistency::Local,
             ..Freshness::default()
         };
-        let here = self.view_of_node(id, local, deadline).await?;
+        let reads = ReadSet {
+            nodes: vec![id.clone()],
+            node_tasks: vec![(id.clone(), 1)],
+            ..ReadSet::default()
+        };
+        let view = self.engine.view(reads.clone(), local);
+        let here = self.read("the node", deadline, view).await?;
         if registered(&here.value, id).is_ok() {
             return Ok(here);
         }
-        self.view_of_node(id, Freshness::default(), deadline).await
+        let view = self.engine.view(reads, Freshness::default());
+        self.read("the node", deadline, view).await
     }
 
     /// What the node said last; nothing much if it never did.

@@ -1,16 +1,18 @@
 //! The gRPC API: the service of `coordinator.proto`, with the standard health and reflection services.
 //!
 //! `handlers` has one short function for each RPC, `convert` the messages, `context` the metadata,
-//! `status` the replies and errors. `middleware` is what every request passes before and after;
-//! `server` puts it together.
+//! `status` the replies and errors. `middleware` is what every request passes before and after,
+//! `front` leads it through; `server` puts it together.
 
 mod connections;
 mod context;
 mod convert;
+mod front;
 mod handlers;
 mod health;
 mod middleware;
 mod server;
 mod status;
 
+pub use front::Front;
 pub use server::{Options, ServeError, serve};

@@ -5,13 +5,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::Request;
-use axum::middleware::{from_fn, from_fn_with_state};
-use axum::response::IntoResponse;
-use axum::routing::Route;
+use axum::body::Bytes;
+use axum::http::{Request, Response};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic_health::pb::health_server::{Health, HealthServer};
@@ -21,12 +19,10 @@ use tracing::warn;
 use zephyrfs_proto::coordinator::coordinator_service_server::CoordinatorServiceServer;
 
 use super::connections::incoming;
+use super::front::{Bounds, Front};
 use super::handlers::Handlers;
 use super::health;
-use super::middleware::{
-    BodyMemory, Places, RequestFields, blame_the_client, bound_fields, bound_memory, bound_requests,
-    honour_deadline, warn_when_slow,
-};
+use super::middleware::RequestFields;
 use crate::service::Service;
 
 /// How the server is set up.
@@ -94,7 +90,7 @@ pub enum ServeError {
 ///
 /// # Errors
 /// [`ServeError`].
-pub async fn serve<L>(
+pub async fn serve<L, B>(
     listener: TcpListener,
     service: Arc<Service>,
     options: Options,
@@ -102,21 +98,22 @@ pub async fn serve<L>(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError>
 where
-    L: Layer<Route> + Clone + Send + Sync + 'static,
-    L::Service: tower::Service<Request> + Clone + Send + Sync + 'static,
-    <L::Service as tower::Service<Request>>::Response: IntoResponse + 'static,
-    <L::Service as tower::Service<Request>>::Error: Into<Infallible> + 'static,
-    <L::Service as tower::Service<Request>>::Future: Send + 'static,
+    L: Layer<Front>,
+    L::Service:
+        tower::Service<Request<Body>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    <L::Service as tower::Service<Request<Body>>>::Future: Send,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<tonic::codegen::StdError>,
 {
     let (reporter, health_server) = tonic_health::server::health_reporter();
-    let routes = Routes::from(routes(&service, health_server, &options)?.layer(around));
+    let front = front(&service, health_server, &options)?;
     let stopping = CancellationToken::new();
     let server = Server::builder()
         .max_concurrent_streams(options.max_streams_per_connection)
         .http2_keepalive_interval(Some(options.keepalive_interval))
         .http2_keepalive_timeout(Some(options.keepalive_timeout))
-        .add_routes(routes)
         .serve_with_incoming_shutdown(
+            around.layer(front),
             incoming(listener, options.max_connections, options.greeting_timeout),
             stopping.clone().cancelled_owned(),
         );
@@ -146,38 +143,27 @@ async fn stop(reporter: &HealthReporter, stopping: &CancellationToken, drain: Du
     );
 }
 
-fn routes(
+fn front(
     service: &Arc<Service>,
     health: HealthServer<impl Health>,
     options: &Options,
-) -> Result<Router, ServeError> {
+) -> Result<Front, ServeError> {
     let handlers = Handlers::new(Arc::clone(service));
     let coordinator =
         CoordinatorServiceServer::new(handlers).max_decoding_message_size(options.max_message_size);
-    let mut routes = Routes::new(coordinator).add_service(health);
+    let mut others = Routes::new(health);
     if options.reflection {
-        routes = routes
+        others = others
             .add_service(descriptors().build_v1()?)
             .add_service(descriptors().build_v1alpha()?);
     }
-    // The last layer is the first that a request passes.
-    Ok(routes
-        .into_axum_router()
-        .layer(from_fn_with_state(
-            RequestFields::of_the_public_api()?,
-            bound_fields,
-        ))
-        .layer(from_fn_with_state(
-            BodyMemory::new(options.max_body_memory),
-            bound_memory,
-        ))
-        .layer(from_fn(blame_the_client))
-        .layer(from_fn_with_state(options.default_deadline, honour_deadline))
-        .layer(from_fn(warn_when_slow))
-        .layer(from_fn_with_state(
-            Places::new(options.max_requests),
-            bound_requests,
-        )))
+    let bounds = Bounds {
+        fields: RequestFields::of_the_public_api()?,
+        max_requests: options.max_requests,
+        max_body_memory: options.max_body_memory,
+        default_deadline: options.default_deadline,
+    };
+    Ok(Front::new(coordinator, others, bounds))
 }
 
 fn descriptors() -> tonic_reflection::server::Builder<'static> {

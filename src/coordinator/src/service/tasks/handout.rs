@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use zephyrfs_core::engine::{Consistency, Freshness};
+use zephyrfs_core::engine::Freshness;
 use zephyrfs_core::id::{ChunkId, NodeId};
 use zephyrfs_core::row::{ChunkRow, NodeRow, ReplicaState, TaskKind, TaskRow};
 use zephyrfs_core::{ReadSet, View};
@@ -42,33 +42,15 @@ struct Source<'a> {
 }
 
 impl Service {
-    /// What a node shall do now.
+    /// What a node shall do now, for a node of which this replica's own state says that there is something.
     ///
-    /// This replica's own state says whether there is anything; if so, the tasks themselves are read as the leader has
-    /// them: a replica that is behind must not tell a node to drop a copy that counts again.
+    /// The tasks are read as the leader has them: a replica that is behind must not tell a node to drop a copy that counts
+    /// again.
     pub(in crate::service) async fn tasks_for(
         &self,
         node: &NodeId,
         deadline: Option<Instant>,
     ) -> Result<Vec<String>, ServiceError> {
-        let local = Freshness {
-            consistency: Consistency::Local,
-            ..Freshness::default()
-        };
-        let any = ReadSet {
-            node_tasks: vec![(node.clone(), 1)],
-            ..ReadSet::default()
-        };
-        let view = self.engine.view(any, local);
-        if self
-            .read("the node's tasks", deadline, view)
-            .await?
-            .value
-            .tasks
-            .is_empty()
-        {
-            return Ok(Vec::new());
-        }
         let all = ReadSet {
             node_tasks: vec![(node.clone(), MAX_TASKS)],
             replica_nodes: true,

@@ -6,14 +6,11 @@
 
 use std::time::{Duration, Instant};
 
-use axum::extract::{Request, State};
-use axum::http::HeaderMap;
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::http::{HeaderMap, Response};
 use tonic::Status;
+use tonic::body::Body;
 
-use super::super::status::status;
-use crate::service::{InvalidField, ServiceError};
+use crate::service::InvalidField;
 
 const HEADER: &str = "grpc-timeout";
 
@@ -27,26 +24,43 @@ const LONGEST: Duration = Duration::from_secs(60 * 60);
 #[derive(Debug, Clone, Copy)]
 pub(in crate::api::grpc) struct Deadline(pub(in crate::api::grpc) Instant);
 
-/// Gives a request its deadline, and cuts it off if it misses it.
-pub(in crate::api::grpc) async fn honour_deadline(
-    State(default): State<Duration>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let arrived = Instant::now();
-    let timeout = match timeout_of(request.headers()) {
-        Ok(timeout) => timeout.unwrap_or(default).min(LONGEST),
-        Err(field) => return status(ServiceError::Invalid(field)).into_http(),
-    };
-    let margin = (timeout / 10).min(MAX_MARGIN);
-    let end = arrived + timeout;
-    request.extensions_mut().insert(Deadline(end - margin));
-    match tokio::time::timeout_at((end - margin / 2).into(), next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Status::deadline_exceeded(
-            "the deadline passed before the request was answered; a write may or may not have taken effect",
-        )
-        .into_http(),
+/// How long a request may take.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::api::grpc) struct TimeLimit {
+    /// When the service gives up.
+    pub(in crate::api::grpc) deadline: Deadline,
+    /// When the request is cut off.
+    end: Instant,
+}
+
+impl TimeLimit {
+    /// Of a request with these headers that arrived just now; `default` where the client names no time.
+    ///
+    /// # Errors
+    /// [`InvalidField`] if the client's time cannot be read.
+    pub(in crate::api::grpc) fn of(headers: &HeaderMap, default: Duration) -> Result<Self, InvalidField> {
+        let arrived = Instant::now();
+        let timeout = timeout_of(headers)?.unwrap_or(default).min(LONGEST);
+        let margin = (timeout / 10).min(MAX_MARGIN);
+        let end = arrived + timeout;
+        Ok(Self {
+            deadline: Deadline(end - margin),
+            end: end - margin / 2,
+        })
+    }
+
+    /// Waits for an answer, and cuts the request off if there is none in time.
+    pub(in crate::api::grpc) async fn cut_off(
+        self,
+        answer: impl Future<Output = Response<Body>>,
+    ) -> Response<Body> {
+        match tokio::time::timeout_at(self.end.into(), answer).await {
+            Ok(response) => response,
+            Err(_) => Status::deadline_exceeded(
+                "the deadline passed before the request was answered; a write may or may not have taken effect",
+            )
+            .into_http(),
+        }
     }
 }
 

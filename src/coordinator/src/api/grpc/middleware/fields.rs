@@ -3,18 +3,20 @@
 //! texts is looked at.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
-use futures::StreamExt as _;
+use axum::body::Bytes;
+use axum::http::Uri;
+use http_body::{Frame, SizeHint};
+use pin_project_lite::pin_project;
 use prost::{DecodeError, Message as _};
 use prost_types::{FileDescriptorProto, FileDescriptorSet};
 use tonic::Status;
 
 use super::field_count::{FieldCount, TooManyFields};
+use super::memory::CountedBody;
 
 /// The names of the fields of every RPC's request, by the RPC's path and the field's number.
 #[derive(Debug, Clone)]
@@ -61,26 +63,56 @@ fn fields_by_path(file: &FileDescriptorProto) -> Vec<(String, HashMap<u64, Strin
     .collect()
 }
 
-/// Passes a request on, and refuses it once its message turns out to have too many fields.
-pub(in crate::api::grpc) async fn bound_fields(
-    State(names): State<RequestFields>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let path = request.uri().path().to_owned();
-    next.run(request.map(|body| counted(body, names, path))).await
+pin_project! {
+    /// A body whose fields are counted as they arrive: it breaks off once its message turns out to have too many.
+    pub(in crate::api::grpc) struct CheckedBody {
+        #[pin]
+        body: CountedBody,
+        count: FieldCount,
+        fields: RequestFields,
+        uri: Uri,
+    }
 }
 
-fn counted(body: Body, names: RequestFields, path: String) -> Body {
-    let mut count = FieldCount::default();
-    Body::from_stream(body.into_data_stream().map(move |data| {
-        let data: Bytes = data.map_err(|error| Status::from_error(Box::new(error)))?;
-        count.take(&data).map_err(|TooManyFields { field, allowed }| {
-            let name = names.name(&path, field);
-            Status::resource_exhausted(format!(
+impl RequestFields {
+    /// Counts the fields of the body of a request to this address.
+    pub(in crate::api::grpc) fn check(self, uri: Uri, body: CountedBody) -> CheckedBody {
+        CheckedBody {
+            body,
+            count: FieldCount::default(),
+            fields: self,
+            uri,
+        }
+    }
+}
+
+impl http_body::Body for CheckedBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = self.project();
+        let frame = ready!(this.body.poll_frame(context));
+        if let Some(Ok(frame)) = &frame
+            && let Some(data) = frame.data_ref()
+            && let Err(TooManyFields { field, allowed }) = this.count.take(data)
+        {
+            let name = this.fields.name(this.uri.path(), field);
+            return Poll::Ready(Some(Err(Status::resource_exhausted(format!(
                 "{name}: there are too many; a message of this length may have {allowed} fields in all"
-            ))
-        })?;
-        Ok::<_, Status>(data)
-    }))
+            )))));
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }

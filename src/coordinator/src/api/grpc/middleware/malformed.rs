@@ -7,14 +7,12 @@
 
 use std::error::Error as _;
 
-use axum::extract::Request;
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::http::Response;
+use tonic::body::Body;
 use tonic::{Code, Status};
 
-/// Passes a request on, and makes a message that cannot be read the client's error.
-pub(in crate::api::grpc) async fn blame_the_client(request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
+/// Passes a response on, and makes a message that could not be read the client's error.
+pub(in crate::api::grpc) fn blame_the_client(response: Response<Body>) -> Response<Body> {
     let Some(status) = response.extensions().get::<Status>() else {
         return response;
     };

@@ -1,15 +1,16 @@
 //! How much memory the bodies of all requests may take together, while they arrive and while they are worked
 //! on.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
 
-use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
-use futures::StreamExt as _;
+use axum::body::Bytes;
+use http_body::{Frame, SizeHint};
+use pin_project_lite::pin_project;
 use tonic::Status;
+use tonic::body::Body;
 
 /// What is left for bodies.
 #[derive(Clone)]
@@ -20,78 +21,102 @@ impl BodyMemory {
     pub(in crate::api::grpc) fn new(bytes: usize) -> Self {
         Self(Arc::new(AtomicUsize::new(bytes)))
     }
+
+    /// The share of one request, with nothing taken yet.
+    pub(in crate::api::grpc) fn share(&self) -> Share {
+        Share(Arc::new(Taken {
+            left: self.clone(),
+            bytes: AtomicUsize::new(0),
+        }))
+    }
 }
 
-/// What one request has taken; given back when dropped.
-struct Share {
-    left: BodyMemory,
-    taken: AtomicUsize,
-}
+/// What one request may take. To be held until the request is answered: the message is in memory for as long as a handler
+/// has it.
+#[derive(Clone)]
+pub(in crate::api::grpc) struct Share(Arc<Taken>);
 
 impl Share {
+    /// Counts a body as it arrives, and breaks it off where there is no room for it.
+    pub(in crate::api::grpc) const fn count(self, body: Body) -> CountedBody {
+        CountedBody { body, share: self }
+    }
+
     fn take(&self, bytes: usize) -> Result<(), Status> {
-        self.left
-            .0
+        let Taken { left, bytes: taken } = &*self.0;
+        left.0
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
                 left.checked_sub(bytes)
             })
             .map_err(|_| {
                 Status::unavailable("too many large requests are being received; try again in a moment")
             })?;
-        self.taken.fetch_add(bytes, Ordering::Relaxed);
+        taken.fetch_add(bytes, Ordering::Relaxed);
         Ok(())
     }
 }
 
-impl Drop for Share {
+/// What one request has taken; given back when dropped.
+struct Taken {
+    left: BodyMemory,
+    bytes: AtomicUsize,
+}
+
+impl Drop for Taken {
     fn drop(&mut self) {
-        self.left.0.fetch_add(*self.taken.get_mut(), Ordering::Relaxed);
+        self.left.0.fetch_add(*self.bytes.get_mut(), Ordering::Relaxed);
     }
 }
 
-/// Passes a request on, and refuses it if there is no room for its body.
-pub(in crate::api::grpc) async fn bound_memory(
-    State(left): State<BodyMemory>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let share = Arc::new(Share {
-        left,
-        taken: AtomicUsize::new(0),
-    });
-    let request = request.map(|body| counted(body, Arc::clone(&share)));
-    let response = next.run(request).await;
-    // Held until here: the message is in memory for as long as a handler has it.
-    drop(share);
-    response
+pin_project! {
+    /// A body whose bytes are counted as they arrive.
+    pub(in crate::api::grpc) struct CountedBody {
+        #[pin]
+        body: Body,
+        share: Share,
+    }
 }
 
-fn counted(body: Body, share: Arc<Share>) -> Body {
-    Body::from_stream(body.into_data_stream().map(move |data| {
-        let data: Bytes = data.map_err(|error| Status::from_error(Box::new(error)))?;
-        share.take(data.len())?;
-        Ok::<_, Status>(data)
-    }))
+impl http_body::Body for CountedBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = self.project();
+        let frame = ready!(this.body.poll_frame(context));
+        if let Some(Ok(frame)) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            this.share.take(data.len())?;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::Ordering;
 
-    use super::{BodyMemory, Share};
+    use super::BodyMemory;
 
     #[test]
     fn what_a_request_takes_is_given_back() {
         let memory = BodyMemory::new(10);
-        let share = || Share {
-            left: memory.clone(),
-            taken: AtomicUsize::new(0),
-        };
-        let first = Arc::new(share());
+        let first = memory.share();
         first.take(4).unwrap();
         first.take(4).unwrap();
-        let second = share();
+        let second = memory.share();
         assert_eq!(second.take(3).unwrap_err().code(), tonic::Code::Unavailable);
         second.take(2).unwrap();
         drop(first);

@@ -8,9 +8,9 @@ mod memory;
 mod places;
 mod slow;
 
-pub(super) use deadline::{Deadline, honour_deadline};
-pub(super) use fields::{RequestFields, bound_fields};
+pub(super) use deadline::{Deadline, TimeLimit};
+pub(super) use fields::{CheckedBody, RequestFields};
 pub(super) use malformed::blame_the_client;
-pub(super) use memory::{BodyMemory, bound_memory};
-pub(super) use places::{Places, bound_requests};
-pub(super) use slow::warn_when_slow;
+pub(super) use memory::BodyMemory;
+pub(super) use places::Places;
+pub(super) use slow::Stopwatch;

@@ -5,14 +5,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::body::Bytes;
 use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
+use tonic::body::Body;
 
 /// Places for requests.
 #[derive(Clone)]
@@ -25,20 +23,28 @@ impl Places {
     }
 }
 
-/// Passes a request on if there is a place for it, which it has until its answer has been sent.
-pub(in crate::api::grpc) async fn bound_requests(
-    State(Places(places)): State<Places>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let Ok(place) = places.try_acquire_owned() else {
-        return Status::unavailable(
-            "too many requests are in progress; nothing was changed: try again in a moment",
-        )
-        .into_http();
-    };
-    let response = next.run(request).await;
-    response.map(|body| Body::new(Placed { body, _place: place }))
+/// One request's place.
+pub(in crate::api::grpc) struct Place(OwnedSemaphorePermit);
+
+impl Places {
+    /// A place for a request.
+    ///
+    /// # Errors
+    /// What to answer if there is none.
+    pub(in crate::api::grpc) fn take(&self) -> Result<Place, Status> {
+        Arc::clone(&self.0).try_acquire_owned().map(Place).map_err(|_| {
+            Status::unavailable(
+                "too many requests are in progress; nothing was changed: try again in a moment",
+            )
+        })
+    }
+}
+
+impl Place {
+    /// Keeps the place until an answer has been sent, or given up.
+    pub(in crate::api::grpc) fn hold_for(self, body: Body) -> Body {
+        Body::new(Placed { body, _place: self.0 })
+    }
 }
 
 pin_project! {
@@ -52,12 +58,12 @@ pin_project! {
 
 impl http_body::Body for Placed {
     type Data = Bytes;
-    type Error = axum::Error;
+    type Error = Status;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         self.project().body.poll_frame(context)
     }
 

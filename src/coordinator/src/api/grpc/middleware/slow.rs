@@ -2,26 +2,36 @@
 
 use std::time::{Duration, Instant};
 
-use axum::extract::Request;
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::http::Uri;
 use tracing::warn;
 
 /// What counts as long.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// Passes a request on, and warns when its answer took long.
-pub(in crate::api::grpc) async fn warn_when_slow(request: Request, next: Next) -> Response {
-    let start = Instant::now();
-    let path = request.uri().path().to_owned();
-    let response = next.run(request).await;
-    let elapsed = start.elapsed();
-    if elapsed >= SLOW {
-        warn!(
-            path,
-            duration_ms = elapsed.as_millis() as u64,
-            "Slow API response"
-        );
+/// Measures one request.
+pub(in crate::api::grpc) struct Stopwatch {
+    uri: Uri,
+    start: Instant,
+}
+
+impl Stopwatch {
+    /// A request for this begins.
+    pub(in crate::api::grpc) fn start(uri: &Uri) -> Self {
+        Self {
+            uri: uri.clone(),
+            start: Instant::now(),
+        }
     }
-    response
+
+    /// The request is answered: warns if that took long.
+    pub(in crate::api::grpc) fn stop(&self) {
+        let elapsed = self.start.elapsed();
+        if elapsed >= SLOW {
+            warn!(
+                path = self.uri.path(),
+                duration_ms = elapsed.as_millis() as u64,
+                "Slow API response"
+            );
+        }
+    }
 }

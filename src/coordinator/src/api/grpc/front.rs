@@ -1,0 +1,147 @@
+//! What stands between the transport and the RPCs: passes every request through the middleware and on to its service.
+//!
+//! It is one service with one future: as layers of a router each middleware would box and clone all that lie below it for
+//! every request, which costs more than what they do.
+
+use std::convert::Infallible;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::http::{Request, Response};
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Either, ready};
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tonic::service::Routes;
+use tower::Service;
+use zephyrfs_proto::coordinator::coordinator_service_server::CoordinatorServiceServer;
+
+use super::handlers::Handlers;
+use super::middleware::{
+    BodyMemory, CheckedBody, Places, RequestFields, Stopwatch, TimeLimit, blame_the_client,
+};
+use super::status::status;
+use crate::service::ServiceError;
+
+/// An answer on its way.
+type Answer = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+/// All services, behind what every request passes.
+#[derive(Clone)]
+pub struct Front {
+    coordinator: CoordinatorServiceServer<Handlers>,
+    others: Routes,
+    places: Places,
+    fields: RequestFields,
+    body_memory: BodyMemory,
+    default_deadline: Duration,
+}
+
+/// What requests are held to.
+pub(super) struct Bounds {
+    /// The fields that requests may have.
+    pub(super) fields: RequestFields,
+    /// How many requests may be in progress at a time.
+    pub(super) max_requests: usize,
+    /// Bytes that all their bodies may take together.
+    pub(super) max_body_memory: usize,
+    /// How long a request may take whose client names no deadline.
+    pub(super) default_deadline: Duration,
+}
+
+impl Front {
+    /// Before the coordinator's service and others.
+    pub(super) fn new(
+        coordinator: CoordinatorServiceServer<Handlers>,
+        others: Routes,
+        bounds: Bounds,
+    ) -> Self {
+        let Bounds {
+            fields,
+            max_requests,
+            max_body_memory,
+            default_deadline,
+        } = bounds;
+        Self {
+            coordinator,
+            others: others.prepare(),
+            places: Places::new(max_requests),
+            fields,
+            body_memory: BodyMemory::new(max_body_memory),
+            default_deadline,
+        }
+    }
+
+    fn pass_on(
+        &mut self,
+        request: Request<CheckedBody>,
+    ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
+        if is_for_the_coordinator(request.uri().path()) {
+            Either::Left(self.coordinator.call(request))
+        } else {
+            Either::Right(self.others.call(request))
+        }
+    }
+}
+
+fn is_for_the_coordinator(path: &str) -> bool {
+    path.strip_prefix('/')
+        .and_then(|path| path.strip_prefix(CoordinatorServiceServer::<Handlers>::NAME))
+        .is_some_and(|rest| rest.starts_with('/'))
+}
+
+impl Service<Request<Body>> for Front {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Answer {
+        let place = match self.places.take() {
+            Ok(place) => place,
+            Err(refused) => return ready(Ok(refused.into_http())).boxed(),
+        };
+        let stopwatch = Stopwatch::start(request.uri());
+        let limit = match TimeLimit::of(request.headers(), self.default_deadline) {
+            Ok(limit) => limit,
+            Err(field) => return ready(Ok(status(ServiceError::Invalid(field)).into_http())).boxed(),
+        };
+        request.extensions_mut().insert(limit.deadline);
+        let share = self.body_memory.share();
+        let (counted, fields, uri) = (share.clone(), self.fields.clone(), request.uri().clone());
+        let answer = self.pass_on(request.map(|body| fields.check(uri, counted.count(body))));
+        async move {
+            let answer = answer.map(|Ok(response)| blame_the_client(response));
+            let response = limit.cut_off(answer).await;
+            drop(share);
+            stopwatch.stop();
+            Ok(response.map(|body| place.hold_for(body)))
+        }
+        .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_for_the_coordinator;
+
+    #[test]
+    fn only_paths_of_the_very_service_are_the_coordinator_s() {
+        assert!(is_for_the_coordinator(
+            "/zephyrfs.coordinator.CoordinatorService/GetNode"
+        ));
+        for path in [
+            "",
+            "/",
+            "/zephyrfs.coordinator.CoordinatorService",
+            "/zephyrfs.coordinator.CoordinatorServices/GetNode",
+            "zephyrfs.coordinator.CoordinatorService/GetNode",
+            "/grpc.health.v1.Health/Check",
+        ] {
+            assert!(!is_for_the_coordinator(path), "{path}");
+        }
+    }
+}
