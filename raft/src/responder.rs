@@ -3,31 +3,34 @@
 //! It holds what the command was admitted with, so that a command counts for as long as it takes memory, even if nobody waits
 //! for its answer any more. openraft calls it; the engine makes one for each command.
 
-use openraft::OptionalSend;
-use openraft::async_runtime::OneshotSender;
+use openraft::async_runtime::{Oneshot, OneshotSender};
 use openraft::raft::responder::Responder;
 use openraft::type_config::AsyncRuntime;
-use openraft::type_config::TypeConfigExt;
-use openraft::type_config::alias::{OneshotReceiverOf, OneshotSenderOf};
+use openraft::{OptionalSend, RaftTypeConfig};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::types::Types;
+type Sender<R, T> = <<R as AsyncRuntime>::Oneshot as Oneshot>::Sender<T>;
+type Receiver<R, T> = <<R as AsyncRuntime>::Oneshot as Oneshot>::Receiver<T>;
 
 /// Tells what came of a command, and gives its place back.
 pub struct Answering<R: AsyncRuntime, T: OptionalSend> {
-    tell: OneshotSenderOf<Types<R>, T>,
+    tell: Sender<R, T>,
     admitted: OwnedSemaphorePermit,
 }
 
 impl<R: AsyncRuntime, T: OptionalSend> Answering<R, T> {
     /// For a command with this place, and what its answer comes from.
-    pub(crate) fn new(admitted: OwnedSemaphorePermit) -> (Self, OneshotReceiverOf<Types<R>, T>) {
-        let (tell, told) = Types::<R>::oneshot();
+    pub(crate) fn new(admitted: OwnedSemaphorePermit) -> (Self, Receiver<R, T>) {
+        let (tell, told) = R::Oneshot::channel();
         (Self { tell, admitted }, told)
     }
 }
 
-impl<R: AsyncRuntime, T: OptionalSend + 'static> Responder<Types<R>, T> for Answering<R, T> {
+impl<C, T> Responder<C, T> for Answering<C::AsyncRuntime, T>
+where
+    C: RaftTypeConfig,
+    T: OptionalSend + 'static,
+{
     fn on_complete(self, result: T) {
         let Self { tell, admitted } = self;
         drop(admitted);
