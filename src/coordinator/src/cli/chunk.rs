@@ -1,5 +1,7 @@
 //! `coordinator chunk`: where a chunk's copies are, and why there.
 
+use std::collections::BTreeSet;
+
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 
@@ -111,13 +113,23 @@ fn render_chunk(chunk: &Chunk) -> String {
 }
 
 fn render_explanation(explanation: Explanation) -> String {
+    let in_state = |state: &str| {
+        let replicas = explanation.replicas.iter();
+        replicas.filter(|replica| replica.state == state).count()
+    };
+    let holders: BTreeSet<_> = explanation
+        .replicas
+        .iter()
+        .map(|replica| replica.node_id.clone())
+        .collect();
     let mut text = table::facts([
         ("Chunk", display::text(&explanation.chunk_id)),
         (
             "Copies",
             format!(
-                "{} of {} wanted",
-                explanation.replicas.len(),
+                "{} stored, {} of {} wanted",
+                in_state("stored"),
+                in_state("stored") + in_state("assigned"),
                 explanation.wanted_replicas
             ),
         ),
@@ -138,7 +150,9 @@ fn render_explanation(explanation: Explanation) -> String {
         text.push('\n');
         text.push_str(&table::rows(&header, explanation.replicas.into_iter().map(row)));
     }
-    if !explanation.candidates.is_empty() {
+    // The holders have been shown; that they hold it already says nothing new.
+    let is_other = |candidate: &Candidate| !holders.contains(&candidate.node_id);
+    if explanation.candidates.iter().any(is_other) {
         let header = [
             ("OTHER NODE", Align::Left),
             ("COULD TAKE IT", Align::Left),
@@ -152,7 +166,8 @@ fn render_explanation(explanation: Explanation) -> String {
             ]
         };
         text.push('\n');
-        text.push_str(&table::rows(&header, explanation.candidates.into_iter().map(row)));
+        let others = explanation.candidates.into_iter().filter(is_other);
+        text.push_str(&table::rows(&header, others.map(row)));
     }
     text
 }

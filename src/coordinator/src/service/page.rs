@@ -50,8 +50,15 @@ pub(super) fn pair_of_token<A: From<String>, B: From<String>>(
     if token.is_empty() {
         return Ok(None);
     }
-    // A token without a dot has no second id, which is none at all and refused.
-    let (first, second) = token.split_once('.').unwrap_or((token, "-"));
+    let limits = &Limits {
+        // Both together have a limit, so that it can be said of the token as a whole.
+        max_id_length: limits.max_id_length.saturating_mul(2),
+        ..limits.clone()
+    };
+    let ids = token
+        .split_once('.')
+        .filter(|_| token.len() <= limits.max_id_length.saturating_mul(2).saturating_add(1));
+    let (first, second) = ids.ok_or_else(no_token)?;
     let pair = id_of_token(limits, first)?.zip(id_of_token(limits, second)?);
     pair.map(Some).ok_or_else(no_token)
 }
@@ -100,7 +107,8 @@ mod tests {
         let token = token_after_pair("node.1", "c");
         assert_eq!(pair(&token), Ok(Some(("node.1".into(), "c".into()))));
         assert_eq!(pair(""), Ok(None));
-        for token in ["61", "61.", ".61", "61.61.61", "."] {
+        let long = token_after_pair(&"x".repeat(512), "y");
+        for token in ["61", "61.", ".61", "61.61.61", ".", &long] {
             pair(token).expect_err(token);
         }
     }

@@ -2,10 +2,9 @@
 
 use super::candidate::{Candidate, Exclusion};
 use crate::id::NodeId;
-use crate::row::{ChunkRow, ReplicaState};
+use crate::row::ChunkRow;
 
-/// For each candidate that has no copy, whether the chunk could be placed on it now, or what excludes it, by the same
-/// filters as plans. One that is to drop its copy cannot take another.
+/// For each candidate, whether the chunk could be placed on it now, or what excludes it. By the same filters as plans.
 pub fn explain<'a>(
     chunk: &'a ChunkRow,
     candidates: impl IntoIterator<Item = &'a Candidate>,
@@ -16,13 +15,8 @@ pub fn explain<'a>(
         }
         candidate.exclusion(chunk.size).map_or(Ok(()), Err)
     };
-    let is_other = |candidate: &&Candidate| {
-        let replica = chunk.replica_on(&candidate.id);
-        replica.is_none_or(|replica| replica.state == ReplicaState::Deleting)
-    };
     candidates
         .into_iter()
-        .filter(is_other)
         .map(|candidate| (candidate.id.clone(), judge(candidate)))
         .collect()
 }

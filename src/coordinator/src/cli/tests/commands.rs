@@ -125,14 +125,15 @@ fn a_chunk_is_explained() {
         "success": true, "chunk_id": "c1", "wanted_replicas": 3,
         "replicas": [{ "node_id": "n1", "state": "stored", "node_status": "active" },
             { "node_id": "n0", "state": "assigned", "node_status": null }],
-        "candidates": [{ "node_id": "n2", "eligible": true, "reason": null },
+        "candidates": [{ "node_id": "n1", "eligible": false, "reason": "it already holds the chunk" },
+            { "node_id": "n2", "eligible": true, "reason": null },
             { "node_id": "n3", "eligible": false, "reason": "too full" }],
     });
     assert_eq!(
         ask(&server(&explanation), "table", "chunk explain c1").table(),
         concat!(
             " Chunk   c1\n",
-            " Copies  2 of 3 wanted\n",
+            " Copies  1 stored, 2 of 3 wanted\n",
             "\n",
             " COPY ON  STATE     NODE IS\n",
             " n1       stored    active\n",

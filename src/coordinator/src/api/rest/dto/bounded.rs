@@ -121,6 +121,11 @@ components! {
         text(&page_token_pattern()).max_length(Some(limits.max_id_length.saturating_mul(2))),
         "The `next_page_token` of the page before; empty for the first page.",
     );
+    /// Where a page of the list of tasks begins.
+    TaskPageToken: |limits| described(
+        text(&pair_token_pattern()).max_length(Some(limits.max_id_length.saturating_mul(4).saturating_add(1))),
+        "The `next_page_token` of the page before; empty for the first page.",
+    );
     /// How many items a page has.
     PageLimit: |limits| whole(1, limits.max_page_size as u64);
     /// The key of a request that may be repeated.
@@ -173,8 +178,19 @@ fn array(items: impl Into<RefOr<Schema>>, min_items: usize, max_items: usize) ->
     Schema::Array(array)
 }
 
-/// The form of a page token, which is the hex of an id: valid UTF-8 without control characters, byte by byte.
+/// The form of a page token, which is the hex of an id.
 fn page_token_pattern() -> String {
+    format!("^({})*$", hex_of_characters())
+}
+
+/// The form of a page token of two ids.
+fn pair_token_pattern() -> String {
+    let characters = hex_of_characters();
+    format!("^(({characters})+\\.({characters})+)?$")
+}
+
+/// The hex of valid UTF-8 without control characters, byte by byte, as alternatives.
+fn hex_of_characters() -> String {
     let tail = "[89ab][0-9a-f]";
     let characters = [
         "[2-6][0-9a-f]".to_owned(),
@@ -188,5 +204,5 @@ fn page_token_pattern() -> String {
         format!("f[1-3]({tail}){{3}}"),
         format!("f48[0-9a-f]({tail}){{2}}"),
     ];
-    format!("^({})*$", characters.join("|"))
+    characters.join("|")
 }

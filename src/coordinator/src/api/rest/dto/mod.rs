@@ -23,7 +23,8 @@ mod welcome;
 
 pub(super) use admin::{BackupResponse, CleanupResponse, DatabaseStatsResponse};
 pub(super) use bounded::{
-    Id, IdempotencyKey, NodeIds, NodeStatusWord, PageLimit, PageToken, Span, TaskStateWord, fill_in,
+    Id, IdempotencyKey, NodeIds, NodeStatusWord, PageLimit, PageToken, Span, TaskPageToken, TaskStateWord,
+    fill_in,
 };
 pub(super) use chunk::{
     ChunkDetails, ChunkExplanation, FindChunkLocationsResponse, UpdateChunkLocationsRequest,

@@ -2,7 +2,7 @@
 
 use utoipa::IntoParams;
 
-use crate::api::rest::dto::{PageLimit, PageToken};
+use crate::api::rest::dto::{PageLimit, PageToken, TaskPageToken};
 use crate::api::rest::failure::Failure;
 use crate::api::rest::request::{FromQuery, QueryPairs};
 use crate::service::{Limits, PageQuery};
@@ -17,6 +17,19 @@ pub(super) struct PageParams {
     limit: Option<u32>,
     /// The `next_page_token` of the page before; left out or empty for the first page.
     #[param(value_type = Option<PageToken>)]
+    page_token: Option<String>,
+}
+
+/// Which page of the list of tasks.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "describes what `PageQuery` reads")]
+pub(super) struct TaskPageParams {
+    /// Items on the page; 100 if left out.
+    #[param(value_type = Option<PageLimit>)]
+    limit: Option<u32>,
+    /// The `next_page_token` of the page before; left out or empty for the first page.
+    #[param(value_type = Option<TaskPageToken>)]
     page_token: Option<String>,
 }
 

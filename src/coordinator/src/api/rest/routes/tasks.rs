@@ -3,7 +3,7 @@
 use axum::extract::State;
 use utoipa::IntoParams;
 
-use super::lists::PageParams;
+use super::lists::TaskPageParams;
 use crate::api::rest::dto::{Id, List, TaskRecord, TaskStateWord};
 use crate::api::rest::failure::Failure;
 use crate::api::rest::reply::{Answer, answer};
@@ -36,7 +36,7 @@ impl FromQuery for TaskListQuery {
 
 /// Tasks that are not finished
 #[utoipa::path(
-    get, path = "/api/v1/tasks", operation_id = "list_tasks", tag = "tasks", params(TaskListParams, PageParams, FreshnessParams),
+    get, path = "/api/v1/tasks", operation_id = "list_tasks", tag = "tasks", params(TaskListParams, TaskPageParams, FreshnessParams),
     responses((status = 200, description = "A page of tasks", body = List<TaskRecord>)),
 )]
 pub(in crate::api::rest) async fn list(
