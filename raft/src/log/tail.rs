@@ -8,7 +8,7 @@ use openraft::type_config::AsyncRuntime;
 use super::{Entry, LogId, Vote};
 
 /// Durable entries are kept in memory up to about so many bytes: applying and sending them needs no disk then.
-const KEEP_BYTES: usize = 8 << 20;
+const KEEP_BYTES: usize = 4 << 20;
 
 /// What an entry costs in memory beside its command, roughly.
 const ENTRY_OVERHEAD: usize = 256;
