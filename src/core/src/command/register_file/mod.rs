@@ -85,9 +85,26 @@ impl RegisterFile {
         self.refuse_duplicates()?;
         let known = view.files.get(&self.file);
         let same = known.filter(|known| self.is_same_content(known, view));
-        if let Some(known) = same.filter(|_| self.can_be_brought(view)) {
-            return Ok(self.again(known, view));
+        match same {
+            None => self.register(id, known, None, view, context),
+            Some(same) if self.can_be_brought(view) => Ok(self.again(same, view)),
+            // Its nodes are gone before a client brought it anywhere: others may take their place, if there are any.
+            Some(same) => {
+                let placed = self.register(id, known, Some(same), view, context);
+                placed.or_else(|_| Ok(self.again(same, view)))
+            }
         }
+    }
+
+    /// Registers the file with the planned nodes. `same` is the file as it is known, if its content stays the same.
+    fn register(
+        &self,
+        id: RequestId,
+        known: Option<&FileRow>,
+        same: Option<&FileRow>,
+        view: &View,
+        context: &Context,
+    ) -> Result<Effects, Rejection> {
         let mut mutations = Vec::with_capacity(self.chunks.len() + 2);
         let mut placements = Vec::with_capacity(self.chunks.len());
         let deletion = NewTask {
