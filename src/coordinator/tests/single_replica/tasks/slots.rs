@@ -1,0 +1,116 @@
+//! How much nodes are told at a time, and who comes first.
+
+use std::time::Duration;
+
+use super::{Scene, large, plain, told};
+use crate::support::file;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_ever_brought_does_not_hold_up_the_last_copies() {
+    let mut scene = Scene::start_with(|policy| policy.replication_factor = 2).await;
+    scene.replica.register_nodes(&["a", "b"]).await;
+    let ghost = scene
+        .replica
+        .service
+        .register_file(large("ghost", 1_500), plain());
+    ghost.await.unwrap();
+    scene
+        .replica
+        .service
+        .register_file(large("live", 50), plain())
+        .await
+        .unwrap();
+    for number in 0..50 {
+        scene.store(&format!("live-{number}"), &["a", "b"]).await;
+    }
+    scene.unregister("b").await;
+    scene.replica.register_nodes(&["c"]).await;
+    scene.repair().await;
+    let tasks = scene.tasks("", 1_000).await;
+    let live = tasks
+        .iter()
+        .filter(|task| task.chunk.as_str().starts_with("live"))
+        .count();
+    assert_eq!(live, 50, "{} tasks in all", tasks.len());
+    assert!(tasks.len() > live, "and what was not confirmed is not forgotten");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletions_leave_room_for_copies_and_a_node_that_does_none_does_not_hold_up_others() {
+    let mut scene = Scene::start_with(|policy| {
+        policy.gc_grace = Duration::ZERO;
+        policy.replication_factor = 2;
+    })
+    .await;
+    scene.replica.register_nodes(&["a", "b"]).await;
+    scene
+        .replica
+        .service
+        .register_file(large("old", 300), plain())
+        .await
+        .unwrap();
+    scene
+        .replica
+        .service
+        .register_file(large("live", 20), plain())
+        .await
+        .unwrap();
+    for number in 0..20 {
+        scene.store(&format!("live-{number}"), &["a", "b"]).await;
+    }
+    scene
+        .replica
+        .service
+        .delete_file("old".to_owned(), plain())
+        .await
+        .unwrap();
+    scene.replica.pass(Duration::from_millis(1));
+    scene.replica.register_nodes(&["c"]).await;
+    scene.repair().await;
+    assert_eq!(told(&scene).await, (0, 200), "a hundred for each");
+    scene.unregister("a").await;
+    scene.repair().await;
+    assert_eq!(told(&scene).await, (20, 200));
+    // "b" does what it is told, and is told more, whatever "a" may be up to.
+    let mut done = 0;
+    while done < 300 {
+        let tasks = scene.beat("b").await;
+        for task in &tasks {
+            scene
+                .report("remove", task["chunk_id"].as_str().unwrap(), "b")
+                .await
+                .unwrap();
+        }
+        assert!(!tasks.is_empty(), "{done} are done");
+        done += tasks.len();
+        scene.replica.register_nodes(&["d"]).await;
+        scene.repair().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repair_promises_only_what_nodes_are_told() {
+    let mut scene = Scene::start_with(|policy| policy.replication_factor = 2).await;
+    scene.replica.register_nodes(&["a", "b"]).await;
+    let mut many = large("f", 900);
+    for chunk in &mut many.chunks {
+        chunk.size = 300_000;
+    }
+    many.file_size = 900 * 300_000;
+    scene.replica.service.register_file(many, plain()).await.unwrap();
+    for number in 0..900 {
+        scene.store(&format!("f-{number}"), &["a", "b"]).await;
+    }
+    scene.unregister("b").await;
+    scene.replica.register_nodes(&["c"]).await;
+    for _ in 0..20 {
+        scene.repair().await;
+    }
+    let small = scene
+        .replica
+        .service
+        .register_file(file("small", &["s"]), plain())
+        .await;
+    let placed = small.unwrap().value.placements;
+    assert_eq!(placed[0].nodes.len(), 2, "the nodes look full: {placed:?}");
+}
