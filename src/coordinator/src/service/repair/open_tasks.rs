@@ -16,12 +16,8 @@ use crate::service::state::Service;
 /// The most copies that a node is told to fetch at a time.
 const MAX_COPIES_PER_NODE: usize = 200;
 
-/// The most copies that a node is told to drop at a time, counting only those that it may be expected to drop: a node that
-/// was given time for one again and again, and does nothing, is still told to drop others.
+/// The most copies that a node is told to drop at a time. One that does not drop them holds up its own garbage only.
 const MAX_DELETIONS_PER_NODE: usize = 100;
-
-/// Deletions of an attempt beyond this are not expected any more.
-const HOPEFUL_ATTEMPTS: u32 = 3;
 
 /// The most copies on their way at a time, of all nodes together: more wait in the chunks' own rows, where every pass
 /// finds them. The same for deletions.
@@ -71,10 +67,7 @@ pub(super) struct OpenTasks {
 
 impl OpenTasks {
     fn add(&mut self, key: TaskKey, task: TaskRow) {
-        let hopeful = task.kind == TaskKind::Replicate || task.attempt <= HOPEFUL_ATTEMPTS;
-        if hopeful {
-            self.count(&key.0, task.kind, task.reason);
-        }
+        self.count(&key.0, task.kind, task.reason);
         self.by_key.insert(key, task);
     }
 
@@ -142,7 +135,7 @@ mod tests {
     use zephyrfs_core::row::{TaskKind, TaskReason, TaskRow};
     use zephyrfs_core::units::Timestamp;
 
-    use super::{HOPEFUL_ATTEMPTS, MAX_COPIES_PER_NODE, MAX_DELETIONS_PER_NODE, OpenTasks};
+    use super::{MAX_COPIES_PER_NODE, MAX_DELETIONS_PER_NODE, OpenTasks};
 
     fn key(number: usize) -> (NodeId, ChunkId) {
         ("n".into(), format!("c{number}").into())
@@ -179,22 +172,19 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_never_deletes_is_told_to_delete_others_all_the_same() {
-        let deletion = |attempt| TaskRow {
+    fn deletions_leave_room_for_copies() {
+        let deletion = TaskRow {
             id: TaskId::from_bytes([1; 16]),
             kind: TaskKind::Delete,
             reason: TaskReason::Unreferenced,
             created_at: Timestamp::EPOCH,
             deadline: Timestamp::EPOCH,
-            attempt,
+            attempt: 1,
         };
         let mut open = OpenTasks::default();
         for number in 0..MAX_DELETIONS_PER_NODE {
-            open.add(key(number), deletion(HOPEFUL_ATTEMPTS + 1));
-        }
-        assert!(open.has_room_for_deletion(&"n".into()));
-        for number in 0..MAX_DELETIONS_PER_NODE {
-            open.add(key(number), deletion(1));
+            assert!(open.has_room_for_deletion(&"n".into()));
+            open.add(key(number), deletion);
         }
         assert!(!open.has_room_for_deletion(&"n".into()));
         assert!(open.has_room_for_copy(&"n".into(), TaskReason::LastCopy));

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use zephyrfs_core::engine::Freshness;
+use zephyrfs_core::engine::{Freshness, TaskKey};
 use zephyrfs_core::id::{ChunkId, NodeId};
 use zephyrfs_core::row::{ChunkRow, NodeRow, ReplicaState, TaskKind, TaskRow};
 use zephyrfs_core::{ReadSet, View};
@@ -14,6 +14,9 @@ use crate::service::state::Service;
 
 /// The most tasks in one answer to a heartbeat.
 const MAX_TASKS: usize = 300;
+
+/// The most tasks among which these are chosen. Only a node with very much content that was replaced has more.
+const MAX_LOOKED_AT: usize = 5_000;
 
 /// The most sources that a node is named.
 const MAX_SOURCES: usize = 5;
@@ -52,7 +55,7 @@ impl Service {
         deadline: Option<Instant>,
     ) -> Result<Vec<String>, ServiceError> {
         let all = ReadSet {
-            node_tasks: vec![(node.clone(), MAX_TASKS)],
+            node_tasks: vec![(node.clone(), MAX_LOOKED_AT)],
             replica_nodes: true,
             ..ReadSet::default()
         };
@@ -60,15 +63,23 @@ impl Service {
         let deadline = Some(deadline.map_or(patience, |deadline| deadline.min(patience)));
         let view = self.engine.view(all, Freshness::default());
         let view = self.read("the node's tasks", deadline, view).await?.value;
-        view.tasks
-            .iter()
+        most_urgent(&view)
+            .into_iter()
             .filter_map(|((node, chunk), task)| handout(node, chunk, task, &view))
+            .take(MAX_TASKS)
             .map(|handout| {
                 serde_json::to_string(&handout)
                     .map_err(|error| broken_state(&format!("a task cannot be written as JSON: {error}")))
             })
             .collect()
     }
+}
+
+/// The tasks in the order in which they are named: copies before deletions, and within each what was tried least.
+fn most_urgent(view: &View) -> Vec<(&TaskKey, &TaskRow)> {
+    let mut tasks: Vec<_> = view.tasks.iter().collect();
+    tasks.sort_by_key(|(_, task)| (task.kind, task.attempt, task.reason));
+    tasks
 }
 
 /// A task as the node reads it; `None` while there is nothing to fetch the chunk from, or nobody needs it any more.

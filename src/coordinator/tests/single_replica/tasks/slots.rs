@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use zephyrfs_coordinator::service::NodeStateRequest;
+
 use super::{Scene, large, plain, told};
 use crate::support::file;
 
@@ -113,4 +115,48 @@ async fn repair_promises_only_what_nodes_are_told() {
         .await;
     let placed = small.unwrap().value.placements;
     assert_eq!(placed[0].nodes.len(), 2, "the nodes look full: {placed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_is_named_before_any_number_of_deletions() {
+    let mut scene = Scene::start_with(|policy| policy.replication_factor = 1).await;
+    scene.replica.register_nodes(&["a"]).await;
+    let first = scene.replica.service.register_file(large("big", 400), plain());
+    first.await.unwrap();
+    // Other content under the same ids, where the old cannot be overwritten.
+    let service = &scene.replica.service;
+    let drain = NodeStateRequest::Drain;
+    service
+        .set_node_state("a".to_owned(), drain, plain())
+        .await
+        .unwrap();
+    scene.replica.register_nodes(&["b"]).await;
+    let mut other = large("big", 400);
+    for chunk in &mut other.chunks {
+        chunk.hash = "other".to_owned();
+    }
+    other.file_hash = "other".to_owned();
+    let service = &scene.replica.service;
+    service.register_file(other, plain()).await.unwrap();
+    assert_eq!(told(&scene).await, (0, 400));
+    // Sorts behind them all.
+    service.register_file(file("z", &["zz"]), plain()).await.unwrap();
+    scene.store("zz", &["b"]).await;
+    let active = NodeStateRequest::Activate;
+    service
+        .set_node_state("a".to_owned(), active, plain())
+        .await
+        .unwrap();
+    let drain = NodeStateRequest::Drain;
+    service
+        .set_node_state("b".to_owned(), drain, plain())
+        .await
+        .unwrap();
+    scene.repair().await;
+    let tasks = scene.beat("a").await;
+    assert_eq!(tasks.len(), 300);
+    assert_eq!(
+        (&tasks[0]["type"], &tasks[0]["chunk_id"]),
+        (&"replicate".into(), &"zz".into())
+    );
 }
