@@ -9,8 +9,8 @@ use openraft::ReadPolicy;
 use openraft::error::{LinearizableReadError, RaftError};
 use openraft::type_config::AsyncRuntime;
 use zephyrfs_core::engine::{
-    At, ChunkScan, Consistency, Engine, EngineError, EngineStatus, Freshness, NodeWithBeat, Page, ScanCursor,
-    StorageReport, TaskKey,
+    At, ChunkScan, ClusterChange, ClusterError, Consistency, Engine, EngineError, EngineStatus, Freshness,
+    NodeWithBeat, Page, ScanCursor, StorageReport, TaskKey,
 };
 use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId};
 use zephyrfs_core::row::{ChunkRow, FileRow, RequestRow, Row, TaskRow};
@@ -106,8 +106,8 @@ fn cut<K: Clone, V>(mut items: Vec<(K, V)>, limit: usize) -> Page<K, V> {
 
 #[async_trait]
 impl<R: AsyncRuntime, D: Disk> Engine for RaftEngine<R, D> {
-    async fn execute(&self, proposal: Proposal) -> Result<At<Response>, EngineError> {
-        self.propose(proposal).await
+    async fn execute(&self, proposal: Proposal, within: Duration) -> Result<At<Response>, EngineError> {
+        self.propose(proposal, within).await
     }
 
     async fn view(&self, reads: ReadSet, freshness: Freshness) -> Result<At<View>, EngineError> {
@@ -204,6 +204,16 @@ impl<R: AsyncRuntime, D: Disk> Engine for RaftEngine<R, D> {
 
     fn status(&self) -> EngineStatus {
         self.engine_status()
+    }
+
+    async fn change_cluster(
+        &self,
+        _change: ClusterChange,
+        _within: Duration,
+    ) -> Result<String, ClusterError> {
+        Err(ClusterError::Refused {
+            reason: "this replica was started as the only one".to_owned(),
+        })
     }
 
     async fn storage(&self) -> Result<StorageReport, EngineError> {

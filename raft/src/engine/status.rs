@@ -62,6 +62,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             engine: "raft",
             cluster_id: self.log.identity().cluster_id.clone(),
             leader,
+            leader_address: None,
             leads: metrics.state == ServerState::Leader,
             term: metrics.current_term,
             committed: index(committed),

@@ -1,6 +1,7 @@
 //! Commands on their way through the log.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use openraft::error::ClientWriteError;
 use openraft::type_config::AsyncRuntime;
@@ -18,7 +19,11 @@ pub(super) const ADMISSION_UNIT: usize = 1 << 10;
 
 impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
     /// Proposes a command and waits until it is applied.
-    pub(super) async fn propose(&self, proposal: Proposal) -> Result<At<Response>, EngineError> {
+    pub(super) async fn propose(
+        &self,
+        proposal: Proposal,
+        _within: Duration,
+    ) -> Result<At<Response>, EngineError> {
         let envelope = Envelope {
             proposed_at: (self.clock)(),
             proposal,

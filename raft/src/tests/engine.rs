@@ -6,7 +6,7 @@ use zephyrfs_core::engine::{Consistency, Engine, EngineError, Freshness};
 use zephyrfs_core::id::FileId;
 use zephyrfs_core::{Command, ReadSet, Rejection, Response};
 
-use super::support::{file, node, start, start_with};
+use super::support::{PATIENCE, file, node, start, start_with};
 use crate::disk::{DatabaseKind, Files, Memory, open_database};
 use crate::kv::{Base, Layer, Table};
 
@@ -22,9 +22,9 @@ async fn what_was_acknowledged_is_there_after_an_orderly_restart() {
     let disk = || Files::new(directory.path().join("coordinator.db")).unwrap();
     let engine = start(disk()).await;
     for id in ["n1", "n2", "n3"] {
-        engine.execute(node(id)).await.unwrap();
+        engine.execute(node(id), PATIENCE).await.unwrap();
     }
-    let registered = engine.execute(file("f1", 40)).await.unwrap();
+    let registered = engine.execute(file("f1", 40), PATIENCE).await.unwrap();
     assert!(
         matches!(&registered.value, Response::FileRegistered { placements, .. } if placements.len() == 40)
     );
@@ -47,9 +47,9 @@ async fn what_was_acknowledged_is_there_after_an_orderly_restart() {
 async fn many_concurrent_writes_all_take_effect_once() {
     let engine = start(Memory::default()).await;
     for id in ["n1", "n2", "n3"] {
-        engine.execute(node(id)).await.unwrap();
+        engine.execute(node(id), PATIENCE).await.unwrap();
     }
-    let writes = (0..500).map(|number| engine.execute(file(&format!("f{number}"), 8)));
+    let writes = (0..500).map(|number| engine.execute(file(&format!("f{number}"), 8), PATIENCE));
     let mut indexes: Vec<_> = join_all(writes)
         .await
         .into_iter()
@@ -68,7 +68,7 @@ async fn many_concurrent_writes_all_take_effect_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rejected_command_says_why_and_where() {
     let engine = start(Memory::default()).await;
-    let refused = engine.execute(file("f1", 1)).await.unwrap_err();
+    let refused = engine.execute(file("f1", 1), PATIENCE).await.unwrap_err();
     let EngineError::Rejected { rejection, index } = refused else {
         panic!("not a rejection: {refused}")
     };
@@ -83,7 +83,10 @@ async fn the_log_is_purged_behind_what_is_durable() {
     let disk = || Files::new(directory.path().join("coordinator.db")).unwrap();
     let engine = start_with(disk(), |timing| timing.snapshot_every = 50).await;
     for number in 0..400 {
-        engine.execute(node(&format!("n{number}"))).await.unwrap();
+        engine
+            .execute(node(&format!("n{number}")), PATIENCE)
+            .await
+            .unwrap();
     }
     engine.stop().await.unwrap();
     drop(engine);
@@ -100,7 +103,7 @@ async fn the_log_is_purged_behind_what_is_durable() {
 async fn a_database_of_a_newer_version_is_refused() {
     let disk = Memory::default();
     let engine = start(disk.clone()).await;
-    engine.execute(node("n1")).await.unwrap();
+    engine.execute(node("n1"), PATIENCE).await.unwrap();
     engine.stop().await.unwrap();
     drop(engine);
     let database = open_database(&disk, DatabaseKind::State, 1 << 20).unwrap();
@@ -121,7 +124,7 @@ async fn a_state_without_its_log_does_not_start() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("coordinator.db");
     let engine = start(Files::new(path.clone()).unwrap()).await;
-    engine.execute(node("n1")).await.unwrap();
+    engine.execute(node("n1"), PATIENCE).await.unwrap();
     engine.stop().await.unwrap();
     drop(engine);
     std::fs::remove_file(directory.path().join("coordinator.log.db")).unwrap();
@@ -138,10 +141,13 @@ async fn a_state_without_its_log_does_not_start() {
 async fn a_dump_of_many_batches_is_whole() {
     let engine = start(Memory::default()).await;
     for id in ["n1", "n2", "n3"] {
-        engine.execute(node(id)).await.unwrap();
+        engine.execute(node(id), PATIENCE).await.unwrap();
     }
     for number in 0..20 {
-        engine.execute(file(&format!("f{number}"), 100)).await.unwrap();
+        engine
+            .execute(file(&format!("f{number}"), 100), PATIENCE)
+            .await
+            .unwrap();
     }
     let mut rows = 0;
     let index = engine
@@ -169,10 +175,13 @@ async fn a_dump_of_many_batches_is_whole() {
 async fn a_page_of_files_with_very_many_chunks_is_short_and_says_that_there_is_more() {
     let engine = start(Memory::default()).await;
     for id in ["n1", "n2", "n3"] {
-        engine.execute(node(id)).await.unwrap();
+        engine.execute(node(id), PATIENCE).await.unwrap();
     }
     for number in 0..4 {
-        engine.execute(file(&format!("f{number}"), 30_000)).await.unwrap();
+        engine
+            .execute(file(&format!("f{number}"), 30_000), PATIENCE)
+            .await
+            .unwrap();
     }
     let mut seen = Vec::new();
     let mut after = None;
@@ -201,7 +210,7 @@ async fn a_database_whose_making_was_cut_short_is_made_anew() {
         std::fs::write(directory.path().join(file), vec![0; 8_192]).unwrap();
     }
     let engine = start(Files::new(path).unwrap()).await;
-    engine.execute(node("n1")).await.unwrap();
+    engine.execute(node("n1"), PATIENCE).await.unwrap();
     engine.stop().await.unwrap();
 }
 
@@ -209,17 +218,17 @@ async fn a_database_whose_making_was_cut_short_is_made_anew() {
 async fn a_part_of_a_scan_is_bounded_even_where_files_share_their_chunks() {
     let engine = start(Memory::default()).await;
     for id in ["n1", "n2", "n3"] {
-        engine.execute(node(id)).await.unwrap();
+        engine.execute(node(id), PATIENCE).await.unwrap();
     }
     let mut first = file("f", 16);
-    engine.execute(first.clone()).await.unwrap();
+    engine.execute(first.clone(), PATIENCE).await.unwrap();
     for number in 0..100 {
         let Command::RegisterFile(shared) = &mut first.command else {
             panic!("{first:?}");
         };
         shared.file = FileId::from(format!("g{number}"));
         first.id = node("unused").id;
-        engine.execute(first.clone()).await.unwrap();
+        engine.execute(first.clone(), PATIENCE).await.unwrap();
     }
     let (mut parts, mut chunks, mut cursor) = (0, 0, None);
     loop {

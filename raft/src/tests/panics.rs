@@ -8,7 +8,7 @@ use std::time::Duration;
 use redb::StorageBackend;
 use zephyrfs_core::engine::Engine;
 
-use super::support::{node, start};
+use super::support::{PATIENCE, node, start};
 use crate::disk::{DatabaseKind, Disk, Memory, SharedBackend};
 use crate::error::StoreError;
 
@@ -82,9 +82,9 @@ async fn a_panic_of_a_writer_is_noticed_and_nothing_is_acknowledged_after_it() {
     for which in [1, 2] {
         let disk = Defective::default();
         let engine = start(disk.clone()).await;
-        engine.execute(node("n1")).await.unwrap();
+        engine.execute(node("n1"), PATIENCE).await.unwrap();
         disk.which.store(which, Ordering::Relaxed);
-        let write = engine.execute(node("n2"));
+        let write = engine.execute(node("n2"), PATIENCE);
         let answer = tokio::time::timeout(Duration::from_secs(2), write).await;
         if which == 1 {
             assert!(

@@ -11,7 +11,7 @@ use zephyrfs_core::units::Timestamp;
 use zephyrfs_core::{Dumper, ReadSet};
 
 use super::power::PowerDisk;
-use super::support::{file, node, options, timing};
+use super::support::{PATIENCE, file, node, options, timing};
 use crate::disk::Disk;
 use crate::engine::{Options, RaftEngine};
 use crate::network::Alone;
@@ -35,7 +35,7 @@ async fn start<D: Disk>(disk: D) -> SimEngine<D> {
 
 async fn register_nodes<D: Disk>(engine: &SimEngine<D>) {
     for id in ["n1", "n2", "n3"] {
-        engine.execute(node(id)).await.unwrap();
+        engine.execute(node(id), PATIENCE).await.unwrap();
     }
 }
 
@@ -46,7 +46,10 @@ fn history(seed: u64) -> String {
         let engine = start(PowerDisk::default()).await;
         register_nodes(&engine).await;
         for number in 0..60 {
-            engine.execute(file(&format!("f{number}"), 3)).await.unwrap();
+            engine
+                .execute(file(&format!("f{number}"), 3), PATIENCE)
+                .await
+                .unwrap();
         }
         let mut dumper = Dumper::default();
         let index = engine.dump(&mut |row| dumper.add(&row).is_ok()).await.unwrap();
@@ -123,7 +126,7 @@ async fn write_until_refused(
 ) {
     for number in 0..400 {
         let id = format!("f-{life}-{writer}-{number}");
-        if engine.execute(file(&id, 2)).await.is_err() {
+        if engine.execute(file(&id, 2), PATIENCE).await.is_err() {
             return;
         }
         done.lock().unwrap().push(id);

@@ -17,6 +17,9 @@ use crate::network::Alone;
 use crate::types::Peer;
 use crate::workers::Threads;
 
+/// No test waits longer for a write.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+
 pub(super) type TestEngine<D> = Arc<RaftEngine<TokioRuntime, D>>;
 
 /// Starts an engine whose clock stands still, and waits until it is ready.

@@ -97,6 +97,8 @@ pub struct EngineStatus {
     pub cluster_id: String,
     /// The leader's name, while there is one.
     pub leader: Option<String>,
+    /// Where clients reach the leader's gRPC API, if it says so.
+    pub leader_address: Option<String>,
     /// Whether this replica believes that it leads. Only a hint: a command it proposes proves it.
     pub leads: bool,
     /// The term.
@@ -130,6 +132,57 @@ pub struct Member {
     pub healthy: bool,
     /// Entries behind the leader.
     pub lag: u64,
+}
+
+/// A change to who makes up the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClusterChange {
+    /// Another replica is to lead: the named one, or whichever is furthest along.
+    TransferLeader {
+        /// Its name.
+        to: Option<String>,
+    },
+    /// A replica is no member any more.
+    RemoveMember {
+        /// Its name.
+        name: String,
+    },
+    /// There are to be so many voters.
+    Resize {
+        /// How many.
+        replicas: u32,
+    },
+}
+
+/// Why a change to the service's own replicas was not made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClusterError {
+    /// No replica has this name. Nothing changed.
+    #[error("no member is called {name:?}; there are: {}", known.join(", "))]
+    NoSuchMember {
+        /// The name.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// It would not be safe, or cannot be done at all. Nothing changed.
+    #[error("{reason}")]
+    Refused {
+        /// Why, with the safe next command.
+        reason: String,
+    },
+    /// Nothing changed, and trying again is safe: there is no leader or no quorum.
+    #[error("{reason}")]
+    Unavailable {
+        /// What is missing.
+        reason: String,
+    },
+    /// The change was begun and did not end in time: it may or may not be made.
+    #[error("{reason}")]
+    UnknownOutcome {
+        /// What went wrong.
+        reason: String,
+    },
 }
 
 /// How the state is kept, for operators.
@@ -184,11 +237,12 @@ pub type NodeWithBeat = (std::sync::Arc<NodeRow>, Option<BeatRow>);
 /// Orders commands, applies them, and answers from the state they make.
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {
-    /// Puts a command into the one order and applies it.
+    /// Puts a command into the one order and applies it, on whichever replica that is done. It waits at most `within`, also
+    /// through an election.
     ///
     /// # Errors
     /// [`EngineError`]: only [`EngineError::UnknownOutcome`] leaves open whether the command takes effect.
-    async fn execute(&self, proposal: Proposal) -> Result<At<Response>, EngineError>;
+    async fn execute(&self, proposal: Proposal, within: Duration) -> Result<At<Response>, EngineError>;
 
     /// Loads rows by key, all from one state.
     ///
@@ -268,6 +322,12 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Who makes up the service, as this replica sees it.
     fn status(&self) -> EngineStatus;
+
+    /// Changes who makes up the service, and answers in words what was done.
+    ///
+    /// # Errors
+    /// [`ClusterError`]: only [`ClusterError::UnknownOutcome`] leaves open whether the change is made.
+    async fn change_cluster(&self, change: ClusterChange, within: Duration) -> Result<String, ClusterError>;
 
     /// How the state is kept, for operators.
     ///

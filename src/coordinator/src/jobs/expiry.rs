@@ -12,7 +12,7 @@ use zephyrfs_core::units::Timestamp;
 use zephyrfs_core::{Command, Engine, Proposal, Response};
 
 use super::runner::{Job, JobError};
-use crate::service::IdSource;
+use crate::service::{IdSource, PATIENCE};
 
 /// Nodes are looked at so often for each `node_inactive_after`, and at least once a second.
 const LOOKS: u32 = 10;
@@ -76,7 +76,7 @@ impl Job for Expiry {
             if let Response::NodesExpired {
                 inactive,
                 back_in_service,
-            } = self.engine.execute(proposal).await?.value
+            } = self.engine.execute(proposal, PATIENCE).await?.value
             {
                 tell(&inactive, &back_in_service, self.inactive_after);
             }

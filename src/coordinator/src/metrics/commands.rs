@@ -1,11 +1,12 @@
 //! Counts what becomes of commands, whoever proposes them: a decorator around the engine.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use zephyrfs_core::engine::{
-    At, ChunkScan, EngineError, EngineStatus, Freshness, NodeWithBeat, Page, ScanCursor, StorageReport,
-    TaskKey,
+    At, ChunkScan, ClusterChange, ClusterError, EngineError, EngineStatus, Freshness, NodeWithBeat, Page,
+    ScanCursor, StorageReport, TaskKey,
 };
 use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId};
 use zephyrfs_core::row::{ChunkRow, FileRow, RequestRow, Row, TaskRow};
@@ -42,9 +43,9 @@ const fn outcome(result: &Result<At<Response>, EngineError>) -> &'static str {
 
 #[async_trait]
 impl Engine for MeteredEngine {
-    async fn execute(&self, proposal: Proposal) -> Result<At<Response>, EngineError> {
+    async fn execute(&self, proposal: Proposal, within: Duration) -> Result<At<Response>, EngineError> {
         let command = proposal.command.name();
-        let result = self.engine.execute(proposal).await;
+        let result = self.engine.execute(proposal, within).await;
         self.metrics.command(command, outcome(&result));
         result
     }
@@ -98,6 +99,10 @@ impl Engine for MeteredEngine {
 
     async fn releases(&self, limit: usize) -> Result<Vec<RequestId>, EngineError> {
         self.engine.releases(limit).await
+    }
+
+    async fn change_cluster(&self, change: ClusterChange, within: Duration) -> Result<String, ClusterError> {
+        self.engine.change_cluster(change, within).await
     }
 
     fn totals(&self) -> At<Totals> {

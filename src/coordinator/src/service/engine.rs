@@ -8,8 +8,8 @@ use zephyrfs_core::row::Fingerprint;
 use zephyrfs_core::units::Millis;
 use zephyrfs_core::{Command, Idempotency, Proposal, Response};
 
-use super::deadline::{is_over, until};
-use super::engine_error::{translate, unknown_outcome};
+use super::deadline::{PATIENCE, is_over, left, until};
+use super::engine_error::translate;
 use super::error::ServiceError;
 use super::request::RequestContext;
 use super::state::Service;
@@ -36,21 +36,20 @@ impl Service {
             idempotency,
             command,
         };
-        match until(deadline, self.engine.execute(proposal)).await {
-            Some(result) => result.map_err(|error| translate(error, is_keyed)),
-            None => Err(unknown_outcome("no answer came before the deadline", is_keyed)),
-        }
+        // The engine itself keeps the time: only it knows whether the command was handed over when it ran out.
+        let result = self.engine.execute(proposal, left(deadline)).await;
+        result.map_err(|error| translate(error, is_keyed))
     }
 
-    /// Hands over a command of the coordinator's own. It takes no place from clients, and has no deadline: the caller has
-    /// nothing better to do.
+    /// Hands over a command of the coordinator's own. It takes no place from clients, and waits longer than they do: the
+    /// caller has nothing better to do.
     pub(super) async fn propose_by_itself(&self, command: Command) -> Result<Response, ServiceError> {
         let proposal = Proposal {
             id: self.ids.request(),
             idempotency: None,
             command,
         };
-        let result = self.engine.execute(proposal).await;
+        let result = self.engine.execute(proposal, PATIENCE).await;
         Ok(result.map_err(|error| translate(error, false))?.value)
     }
 

@@ -11,6 +11,7 @@ use zephyrfs_core::id::RequestId;
 use zephyrfs_core::units::AppliedIndex;
 use zephyrfs_core::{Command, Engine, Proposal, Rejection, Response};
 
+use super::deadline::PATIENCE;
 use super::engine_error::{translate, wrong_answer};
 use super::error::ServiceError;
 use super::ids::IdSource;
@@ -140,7 +141,7 @@ impl<'a> Round<'a> {
             idempotency: None,
             command,
         };
-        let answer = self.engine.execute(proposal).await?;
+        let answer = self.engine.execute(proposal, PATIENCE).await?;
         self.index = self.index.max(answer.index);
         Ok(answer.value)
     }

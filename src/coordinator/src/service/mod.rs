@@ -39,6 +39,7 @@ mod validate;
 pub use admin::DatabaseStats;
 pub use backup::Backup;
 pub use chunks::{ChunkDetails, ChunkExplanation, ChunkLocation, ExplainedCandidate, ExplainedReplica};
+pub(crate) use deadline::PATIENCE;
 pub use error::{InvalidField, ServiceError};
 pub use files::{FileChunkDetails, FileDetails, FileSummary};
 pub use housekeeping::Reclaimed;

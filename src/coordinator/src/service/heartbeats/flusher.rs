@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use zephyrfs_core::command::{Heartbeat, PAGE, RecordHeartbeats};
-use zephyrfs_core::engine::{Consistency, EngineError, Freshness};
+use zephyrfs_core::engine::{Consistency, Freshness};
 use zephyrfs_core::id::NodeId;
 use zephyrfs_core::units::AppliedIndex;
 use zephyrfs_core::{Command, Engine, Proposal, ReadSet, Rejection, Response};
@@ -136,13 +136,7 @@ impl Flusher<'_> {
             idempotency: None,
             command: Command::RecordHeartbeats(RecordHeartbeats { beats }),
         };
-        let result = until(in_a_while(), self.engine.execute(proposal))
-            .await
-            .unwrap_or_else(|| {
-                Err(EngineError::UnknownOutcome {
-                    reason: format!("recording heartbeats took longer than {PATIENCE:?}"),
-                })
-            });
+        let result = self.engine.execute(proposal, PATIENCE).await;
         let answer = result.map_err(|error| translate(error, false))?;
         let Response::HeartbeatsRecorded { refused } = answer.value else {
             return Err(wrong_answer("record_heartbeats"));

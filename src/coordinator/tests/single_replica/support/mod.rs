@@ -107,7 +107,10 @@ impl Replica {
             idempotency: None,
             command,
         };
-        self.engine.execute(proposal).await.unwrap();
+        self.engine
+            .execute(proposal, Duration::from_secs(60))
+            .await
+            .unwrap();
     }
 }
 

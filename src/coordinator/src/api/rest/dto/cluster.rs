@@ -45,6 +45,7 @@ impl From<EngineStatus> for ClusterStatus {
             engine,
             cluster_id,
             leader,
+            leader_address: _,
             term,
             committed,
             applied,
