@@ -8,5 +8,11 @@ pub mod coordinator {
     tonic::include_proto!("zephyrfs.coordinator");
 }
 
-/// The encoded descriptors of every `.proto` file, for the gRPC reflection service.
+/// What replicas say to each other, package `zephyrfs.peer`.
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
+pub mod peer {
+    tonic::include_proto!("zephyrfs.peer");
+}
+
+/// The encoded descriptors of the public API, for the gRPC reflection service.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

@@ -3,6 +3,8 @@
 //! It holds what the command was admitted with, so that a command counts for as long as it takes memory, even if nobody waits
 //! for its answer any more. openraft calls it; the engine makes one for each command.
 
+use std::sync::Arc;
+
 use openraft::async_runtime::{Oneshot, OneshotSender};
 use openraft::raft::responder::Responder;
 use openraft::type_config::AsyncRuntime;
@@ -15,12 +17,12 @@ type Receiver<R, T> = <<R as AsyncRuntime>::Oneshot as Oneshot>::Receiver<T>;
 /// Tells what came of a command, and gives its place back.
 pub struct Answering<R: AsyncRuntime, T: OptionalSend> {
     tell: Sender<R, T>,
-    admitted: OwnedSemaphorePermit,
+    admitted: Arc<OwnedSemaphorePermit>,
 }
 
 impl<R: AsyncRuntime, T: OptionalSend> Answering<R, T> {
     /// For a command with this place, and what its answer comes from.
-    pub(crate) fn new(admitted: OwnedSemaphorePermit) -> (Self, Receiver<R, T>) {
+    pub(crate) fn new(admitted: Arc<OwnedSemaphorePermit>) -> (Self, Receiver<R, T>) {
         let (tell, told) = R::Oneshot::channel();
         (Self { tell, admitted }, told)
     }

@@ -9,9 +9,10 @@ use openraft::impls::{BoxedErrorSource, Entry, EntryPayload, InlineBatch, Vote};
 use openraft::type_config::AsyncRuntime;
 use openraft::vote::RaftLeaderId;
 use openraft::{OptionalSend, RaftTypeConfig};
-use zephyrfs_core::units::AppliedIndex;
-use zephyrfs_core::{Envelope, Rejection, Response};
+use zephyrfs_core::units::Timestamp;
+use zephyrfs_core::{Envelope, Proposal};
 
+use crate::recent::Decision;
 use crate::responder::Answering;
 
 /// openraft's type configuration. The runtime is a parameter, so that a deterministic simulator runs the same code.
@@ -80,6 +81,8 @@ pub struct Peer {
     pub name: String,
     /// Where its peers reach it, `host:port`.
     pub address: String,
+    /// Where clients reach its gRPC API, `host:port`.
+    pub client_address: String,
 }
 
 /// A command in the log, with its encoded form: it is encoded once, by whoever proposes it, and written and sent as it is.
@@ -95,9 +98,49 @@ impl LogCommand {
     /// # Errors
     /// If it cannot be encoded.
     pub fn new(envelope: Envelope) -> Result<Self, bincode::error::EncodeError> {
-        let bytes = bincode::serde::encode_to_vec(&envelope, bincode::config::standard())?;
+        let Envelope {
+            proposed_at,
+            proposal,
+        } = envelope;
+        let encoded = Self::encode_proposal(&proposal)?;
+        Self::stamped(proposed_at, proposal, &encoded)
+    }
+
+    /// A proposal as it travels to the leader, who stamps it.
+    ///
+    /// # Errors
+    /// If it cannot be encoded.
+    pub fn encode_proposal(proposal: &Proposal) -> Result<Vec<u8>, bincode::error::EncodeError> {
+        bincode::serde::encode_to_vec(proposal, bincode::config::standard())
+    }
+
+    /// Reads a proposal that travelled to the leader.
+    ///
+    /// # Errors
+    /// If the bytes are no proposal that this version knows.
+    pub fn decode_proposal(bytes: &[u8]) -> Result<Proposal, bincode::error::DecodeError> {
+        let (proposal, read) = bincode::serde::decode_from_slice(bytes, bincode::config::standard())?;
+        all_read(bytes, read)?;
+        Ok(proposal)
+    }
+
+    /// Stamps a proposal that is encoded already: an envelope is its time followed by the proposal.
+    ///
+    /// # Errors
+    /// If the time cannot be encoded.
+    pub fn stamped(
+        proposed_at: Timestamp,
+        proposal: Proposal,
+        encoded: &[u8],
+    ) -> Result<Self, bincode::error::EncodeError> {
+        let mut bytes = bincode::serde::encode_to_vec(proposed_at, bincode::config::standard())?;
+        bytes.reserve_exact(encoded.len());
+        bytes.extend_from_slice(encoded);
         Ok(Self {
-            envelope: Arc::new(envelope),
+            envelope: Arc::new(Envelope {
+                proposed_at,
+                proposal,
+            }),
             bytes: bytes.into(),
         })
     }
@@ -108,12 +151,7 @@ impl LogCommand {
     /// If the bytes are no command that this version knows.
     pub fn decode(bytes: &[u8]) -> Result<Self, bincode::error::DecodeError> {
         let (envelope, read) = bincode::serde::decode_from_slice(bytes, bincode::config::standard())?;
-        if read != bytes.len() {
-            return Err(bincode::error::DecodeError::OtherString(format!(
-                "{} bytes follow the command",
-                bytes.len() - read
-            )));
-        }
+        all_read(bytes, read)?;
         Ok(Self {
             envelope: Arc::new(envelope),
             bytes: bytes.into(),
@@ -129,6 +167,16 @@ impl LogCommand {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
+}
+
+fn all_read(bytes: &[u8], read: usize) -> Result<(), bincode::error::DecodeError> {
+    if read == bytes.len() {
+        return Ok(());
+    }
+    Err(bincode::error::DecodeError::OtherString(format!(
+        "{} bytes follow the command",
+        bytes.len() - read
+    )))
 }
 
 // Commands carry clients' data: a log line shows what kind it is, and no more.
@@ -154,6 +202,6 @@ impl fmt::Display for LogCommand {
 pub enum Outcome {
     /// The entry carried no command.
     Nothing,
-    /// A command was decided at this index.
-    Decided(AppliedIndex, Result<Response, Rejection>),
+    /// A command was decided.
+    Decided(Arc<Decision>),
 }

@@ -5,12 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use openraft::ReadPolicy;
-use openraft::error::{LinearizableReadError, RaftError};
 use openraft::type_config::AsyncRuntime;
 use zephyrfs_core::engine::{
-    At, ChunkScan, ClusterChange, ClusterError, Consistency, Engine, EngineError, EngineStatus, Freshness,
-    NodeWithBeat, Page, ScanCursor, StorageReport, TaskKey,
+    At, ChunkScan, ClusterChange, ClusterError, Engine, EngineError, EngineStatus, Freshness, NodeWithBeat,
+    Page, ScanCursor, StorageReport, TaskKey,
 };
 use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId};
 use zephyrfs_core::row::{ChunkRow, FileRow, RequestRow, Row, TaskRow};
@@ -22,46 +20,8 @@ use super::RaftEngine;
 use crate::disk::Disk;
 use crate::error::StoreError;
 use crate::state::State;
-use crate::types::Types;
-
-/// A read waits at most so long for its state; callers with a shorter deadline stop waiting themselves.
-const READ_PATIENCE: Duration = Duration::from_secs(30);
 
 impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
-    /// Waits until this replica's state is as fresh as asked.
-    async fn freshen(&self, freshness: Freshness) -> Result<(), EngineError> {
-        let Freshness {
-            consistency,
-            at_least,
-            max_staleness: _,
-        } = freshness;
-        match consistency {
-            Consistency::Linearizable | Consistency::Leader => {
-                // A round among the voters, shared by all reads that wait; leases on clocks are not safe after restarts.
-                self.raft
-                    .ensure_linearizable(ReadPolicy::ReadIndex)
-                    .await
-                    .map_err(read_error::<R>)?;
-            }
-            // A replica that is alone is never behind itself, so any staleness that is allowed is kept.
-            Consistency::Local => {}
-        }
-        let Some(index) = at_least else { return Ok(()) };
-        let wait = self.raft.wait(Some(READ_PATIENCE));
-        let reached = wait
-            .applied_index_at_least(Some(index.get()), "a read asks for it")
-            .await;
-        reached.map(drop).map_err(|error| {
-            tracing::debug!(%error, %index, "A read waited in vain for an index");
-            EngineError::TimedOut {
-                reason: format!(
-                    "index {index} is not applied here yet; this replica is at {}",
-                    applied(&self.store.read())
-                ),
-            }
-        })
-    }
-
     fn read<T>(&self, read: impl FnOnce(&State) -> Result<T, StoreError>) -> Result<At<T>, EngineError> {
         let state = self.store.read();
         let value = read(&state).map_err(|error| store_error(&error))?;
@@ -79,20 +39,6 @@ fn applied(state: &State) -> AppliedIndex {
 fn store_error(error: &StoreError) -> EngineError {
     EngineError::Failed {
         reason: error.to_string(),
-    }
-}
-
-fn read_error<R: AsyncRuntime>(error: RaftError<Types<R>, LinearizableReadError<Types<R>>>) -> EngineError {
-    match error {
-        RaftError::APIError(LinearizableReadError::ForwardToLeader(_)) => EngineError::Unavailable {
-            reason: "there is no leader at the moment; try again".to_owned(),
-        },
-        RaftError::APIError(LinearizableReadError::QuorumNotEnough(_)) => EngineError::Unavailable {
-            reason: "the leader cannot reach a majority; try again".to_owned(),
-        },
-        RaftError::Fatal(fatal) => EngineError::Failed {
-            reason: format!("the Raft task ended: {fatal}"),
-        },
     }
 }
 
@@ -206,14 +152,8 @@ impl<R: AsyncRuntime, D: Disk> Engine for RaftEngine<R, D> {
         self.engine_status()
     }
 
-    async fn change_cluster(
-        &self,
-        _change: ClusterChange,
-        _within: Duration,
-    ) -> Result<String, ClusterError> {
-        Err(ClusterError::Refused {
-            reason: "this replica was started as the only one".to_owned(),
-        })
+    async fn change_cluster(&self, change: ClusterChange, within: Duration) -> Result<String, ClusterError> {
+        self.change(change, within).await
     }
 
     async fn storage(&self) -> Result<StorageReport, EngineError> {

@@ -1,31 +1,35 @@
 //! Starting a replica: open what is on disk, check that it belongs together, take part.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use openraft::async_runtime::WatchReceiver;
-use openraft::error::{InitializeError, RaftError};
-use openraft::network::NetSnapshot;
 use openraft::type_config::AsyncRuntime;
-use openraft::{Config, Raft, RaftNetworkFactory, SnapshotPolicy};
+use openraft::{Config, Raft, SnapshotPolicy};
 use tokio::sync::Semaphore;
 
-use super::{Clock, RaftEngine, writes};
+use super::cluster::{Formation, Stage};
+use super::proposing::{self, Forwarder};
+use super::reading::Rounds;
+use super::tenure::Tenure;
+use super::{Clock, RaftEngine};
 use crate::disk::{DatabaseKind, Disk};
 use crate::error::StoreError;
-use crate::log::{Identity, LogStore};
-use crate::machine::{Machine, SnapshotView, StateStore, open_state};
-use crate::types::{Peer, Types};
+use crate::log::LogStore;
+use crate::machine::{Machine, StateStore, open_state};
+use crate::peers::{AddressBook, PeerNetwork, Transport, Ways, Whoami};
+use crate::recent::Recent;
+use crate::types::Peer;
 use crate::workers::Workers;
 
 /// What a replica needs to start.
-pub struct Options<D, N> {
-    /// Its stable name and its address for peers.
+pub struct Options<D> {
+    /// Its stable name and its addresses.
     pub peer: Peer,
-    /// The way to its peers.
-    pub network: N,
+    /// How it finds its peers.
+    pub formation: Formation,
+    /// The way to them.
+    pub transport: Arc<dyn Transport>,
     /// Where its databases are.
     pub disk: D,
     /// Where work that waits for the disk runs.
@@ -56,10 +60,10 @@ pub struct Timing {
 }
 
 impl Timing {
-    fn to_config(&self, cluster_id: &str) -> Config {
+    fn to_config(&self, name: &str) -> Config {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Config {
-            cluster_name: cluster_id.to_owned(),
+            cluster_name: name.to_owned(),
             heartbeat_interval: millis(self.heartbeat),
             election_timeout_min: millis(self.election.0),
             election_timeout_max: millis(self.election.1),
@@ -92,20 +96,16 @@ pub enum StartError {
 }
 
 impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
-    /// Starts a replica that is alone: it forms a cluster of itself, or goes on where it stopped, and leads.
-    ///
-    /// Returns before what the log holds is applied again; until then the engine says that it is not ready.
+    /// Starts a replica. It takes part in its cluster from now on, if it belongs to one, and must be reachable for its
+    /// peers: see [`RaftEngine::peer_service`]. Until [`RaftEngine::recovered`] the engine says that it is not ready.
     ///
     /// # Errors
     /// [`StartError`], with what to do about it.
-    pub async fn start<N>(options: Options<D, N>) -> Result<Arc<Self>, StartError>
-    where
-        N: RaftNetworkFactory<Types<R>>,
-        N::Network: NetSnapshot<Types<R>, SnapshotData = SnapshotView>,
-    {
+    pub async fn start(options: Options<D>) -> Result<Arc<Self>, StartError> {
         let Options {
             peer,
-            network,
+            formation,
+            transport,
             disk,
             workers,
             clock,
@@ -115,35 +115,63 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         } = options;
         let log = LogStore::<R>::open(&disk, &*workers)?;
         let store = open_state(&disk, cache_size, &workers)?;
-        let Identity { cluster_id, raft_id } = log.identity().clone();
+        let raft_id = log.identity().raft_id;
         check_same_replica(&disk, &log, &store, raft_id)?;
         let config = timing
-            .to_config(&cluster_id)
+            .to_config(&peer.name)
             .validate()
             .map_err(|e| StartError::Settings(e.to_string()))?;
-        let machine = Machine::new(Arc::clone(&store), raft_id);
+        let recent = Arc::new(Recent::default());
+        let machine = Machine::new(Arc::clone(&store), Arc::clone(&recent), raft_id);
+        let whoami = Whoami::new(log.clone());
+        let addresses = Arc::new(AddressBook::default());
+        let patience = timing.election.1;
+        let network = PeerNetwork {
+            transport: Arc::clone(&transport),
+            whoami: Arc::clone(&whoami),
+            addresses: Arc::clone(&addresses),
+            patience,
+        };
         let raft = Raft::new(raft_id, Arc::new(config), network, log.clone(), machine)
             .await
             .map_err(|fatal| StartError::Raft(fatal.to_string()))?;
-        form_alone(&raft, raft_id, peer).await?;
-        let engine = Arc::new(Self {
+        let flush_every = timing.flush;
+        let engine = Arc::new_cyclic(|me| Self {
+            me: Weak::clone(me),
             raft,
+            raft_id,
+            peer,
+            formation,
+            timing,
+            forwarder: Forwarder::new(Arc::clone(&transport), Arc::clone(&whoami), patience),
+            transport,
+            whoami,
+            addresses,
+            requests: Ways::default(),
+            rounds: Rounds::default(),
+            recent,
+            contact: Arc::default(),
+            tenure: Tenure::default(),
+            stage: Stage::default(),
             store,
             log,
             disk,
             clock,
-            admission: Arc::new(Semaphore::new(max_pending_bytes / writes::ADMISSION_UNIT)),
+            admission: Arc::new(Semaphore::new(max_pending_bytes / proposing::ADMISSION_UNIT)),
             recovered: AtomicBool::new(false),
         });
-        flush_regularly::<R, D>(&engine, timing.flush);
+        flush_regularly::<R, D>(&engine, flush_every);
+        engine.look_after_members();
         Ok(engine)
     }
 
-    /// Waits until everything that was committed before the start is applied again.
+    /// Waits until this replica is a member of a cluster, formed or joined if need be, and everything that was committed
+    /// before the start is applied again. That takes as long as its peers take.
     ///
     /// # Errors
     /// Why that cannot happen.
     pub async fn recovered(&self) -> Result<(), StartError> {
+        self.become_member().await?;
         self.raft
             .wait_for_recovery(None)
             .await
@@ -171,32 +199,6 @@ fn check_same_replica<R: AsyncRuntime, D: Disk>(
         });
     }
     header.raft_id = raft_id;
-    Ok(())
-}
-
-/// Makes a new replica the only member of a new cluster, and lets it lead without waiting for anyone.
-async fn form_alone<R: AsyncRuntime>(
-    raft: &Raft<Types<R>, Machine<R>>,
-    raft_id: u64,
-    peer: Peer,
-) -> Result<(), StartError> {
-    match raft.initialize(BTreeMap::from([(raft_id, peer)])).await {
-        // Whoever has a log or a vote is past forming.
-        Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
-        Err(error) => return Err(StartError::Raft(error.to_string())),
-    }
-    let is_alone = {
-        let metrics = raft.metrics();
-        let voters: Vec<u64> = metrics.borrow_watched().membership_config.voter_ids().collect();
-        voters == [raft_id]
-    };
-    if is_alone {
-        // Nobody else could be leading, so there is no election to wait for.
-        raft.trigger()
-            .elect(false)
-            .await
-            .map_err(|fatal| StartError::Raft(fatal.to_string()))?;
-    }
     Ok(())
 }
 

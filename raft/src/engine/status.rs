@@ -1,76 +1,119 @@
 //! What operators and probes want to know, from memory.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use openraft::ServerState;
 use openraft::async_runtime::WatchReceiver;
 use openraft::type_config::AsyncRuntime;
+use openraft::{Instant, RaftMetrics};
 use zephyrfs_core::engine::{EngineStatus, Member};
 use zephyrfs_core::units::AppliedIndex;
 
 use super::RaftEngine;
+use super::cluster::Members;
 use crate::disk::Disk;
+use crate::types::Types;
+
+/// A replica that has heard of no leader for so long should not be asked. Well above an election, so that a change of
+/// leader makes no replica look ill.
+const SILENCE: Duration = Duration::from_secs(3);
 
 impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
     pub(super) fn engine_status(&self) -> EngineStatus {
         // Cloned at once: the Raft task waits while somebody holds the original.
         let metrics = self.raft.metrics().borrow_watched().clone();
-        let membership = metrics.membership_config.membership();
-        let voters: Vec<u64> = membership.voter_ids().collect();
+        let members = self.members();
         let index = |log_id: Option<u64>| AppliedIndex::new(log_id.unwrap_or(0));
         let committed = metrics.local_committed.as_ref().map(|log_id| log_id.index);
-        let applied = metrics.last_applied.as_ref().map(|log_id| log_id.index);
-        let leader = metrics
-            .current_leader
-            .and_then(|id| membership.get_node(&id))
-            .map(|peer| peer.name.clone());
-        let members = membership.nodes().map(|(&id, peer)| {
-            let matched = metrics
-                .replication
-                .as_ref()
-                .and_then(|all| all.get(&id).copied().flatten());
-            let matched = if id == metrics.id {
-                metrics.last_log_index
-            } else {
-                matched.map(|log_id| log_id.index)
-            };
-            Member {
-                name: peer.name.clone(),
-                raft_id: id,
-                voter: voters.contains(&id),
-                address: peer.address.clone(),
-                healthy: id == metrics.id || matched.is_some(),
-                lag: metrics
-                    .last_log_index
-                    .unwrap_or(0)
-                    .saturating_sub(matched.unwrap_or(0)),
-            }
-        });
+        let leader = metrics.current_leader.and_then(|id| members.find(id));
         let failed = self.failure();
-        // Only a start is waited for. Later, applying runs a little behind the log whenever there is something to apply.
-        let recovering = !self.recovered.load(Ordering::Acquire);
-        let not_ready = match (&failed, &leader) {
-            (Some(reason), _) => Some(reason.clone()),
-            (None, None) => Some("there is no leader".to_owned()),
-            (None, Some(_)) if recovering => {
-                let (applied, last) = (applied.unwrap_or(0), metrics.last_log_index.unwrap_or(0));
-                Some(format!("applying the log: {applied} of {last}"))
-            }
-            (None, Some(_)) => None,
-        };
+        let not_ready = failed
+            .clone()
+            .or_else(|| self.obstacle_to_serving(&metrics, &members));
         EngineStatus {
             engine: "raft",
             cluster_id: self.log.identity().cluster_id.clone(),
-            leader,
-            leader_address: None,
-            leads: metrics.state == ServerState::Leader,
+            leader: leader.map(|leader| leader.peer.name.clone()),
+            leader_address: leader.map(|leader| leader.peer.client_address.clone()),
+            leads: members.leads,
             term: metrics.current_term,
             committed: index(committed),
-            applied: index(applied),
-            failure_tolerance: u32::try_from(voters.len().saturating_sub(1) / 2).unwrap_or(u32::MAX),
-            members: members.collect(),
+            applied: AppliedIndex::new(self.applied_index()),
+            failure_tolerance: u32::try_from(members.voters().count().saturating_sub(1) / 2)
+                .unwrap_or(u32::MAX),
+            members: self.members_for_people(members),
             not_ready,
             failed,
         }
+    }
+
+    /// The members for operators. Only the leader knows how the others are; a follower tells what it knows itself.
+    fn members_for_people(&self, members: Members) -> Vec<Member> {
+        let Members { leads, all, .. } = members;
+        let leader = self.leader().map(|leader| leader.id);
+        let all = all.into_iter().map(|member| {
+            let heard_of = Some(member.id) == leader && self.hears_leader();
+            Member {
+                name: member.peer.name,
+                raft_id: member.id,
+                voter: member.is_voter,
+                address: member.peer.address,
+                healthy: if leads {
+                    member.in_contact
+                } else {
+                    member.id == self.raft_id || heard_of
+                },
+                lag: if leads { member.lag } else { 0 },
+            }
+        });
+        all.collect()
+    }
+
+    /// Why this replica should not be asked, other than that it cannot go on at all.
+    fn obstacle_to_serving(&self, metrics: &RaftMetrics<Types<R>>, members: &Members) -> Option<String> {
+        if !self.knows_members() {
+            let reason = self.stage.waiting();
+            return Some(reason.unwrap_or_else(|| "looking for the other replicas".to_owned()));
+        }
+        // Only a start is waited for. Later, applying runs a little behind the log whenever there is something to apply.
+        if !self.recovered.load(Ordering::Acquire) {
+            let last = metrics.last_log_index.unwrap_or(0);
+            return Some(format!("applying the log: {} of {last}", self.applied_index()));
+        }
+        match members.find(self.raft_id) {
+            None => {
+                let reason = self.stage.waiting();
+                return Some(reason.unwrap_or_else(|| "this replica is no member of the cluster".to_owned()));
+            }
+            Some(me) if !me.is_voter => {
+                return Some(
+                    "this replica is a learner: it becomes a voter once it has caught up".to_owned(),
+                );
+            }
+            Some(_) => {}
+        }
+        if metrics.current_leader.is_none() {
+            return Some("there is no leader".to_owned());
+        }
+        let is_heard = if members.leads {
+            let acknowledged = metrics
+                .last_quorum_acked
+                .map(|acknowledged| acknowledged.elapsed());
+            members.voters().count() == 1 || acknowledged.is_some_and(|age| age < SILENCE)
+        } else {
+            self.hears_leader()
+        };
+        (!is_heard).then(|| {
+            let seconds = SILENCE.as_secs();
+            if members.leads {
+                format!("no majority of the replicas has answered for {seconds} s")
+            } else {
+                format!("nothing has been heard of the leader for {seconds} s")
+            }
+        })
+    }
+
+    fn hears_leader(&self) -> bool {
+        self.contact.age().is_some_and(|age| age < SILENCE)
     }
 }

@@ -8,27 +8,34 @@ use super::record::{FORMAT, VALUES, decode_value, encode_value};
 use crate::error::{Doing, StoreError};
 
 const FORMAT_KEY: &str = "format";
-const IDENTITY_KEY: &str = "identity";
+pub(super) const IDENTITY_KEY: &str = "identity";
 
 /// Who a replica is. A replica that lost its disk comes back with another raft id, so that it can never vote twice in one
 /// term under one identity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Identity {
-    /// What all replicas of one service have in common, 32 hex digits.
+    /// What all replicas of one service have in common, 32 hex digits; empty while this one belongs to none.
     pub(crate) cluster_id: String,
     /// This replica's id in the protocol: random, never zero.
     pub(crate) raft_id: u64,
+    /// Whether this replica minted the cluster id, to form that cluster.
+    pub(crate) is_founder: bool,
+}
+
+/// A new cluster id, from the runtime's source of randomness.
+pub(crate) fn mint_cluster_id<R: AsyncRuntime>() -> String {
+    let mut random = R::thread_rng();
+    let mut draw = || rand::Rng::next_u64(&mut random);
+    format!("{:016x}{:016x}", draw(), draw())
 }
 
 impl Identity {
-    /// A new identity, from the runtime's source of randomness.
+    /// A new identity, from the runtime's source of randomness. It belongs to no cluster yet.
     fn mint<R: AsyncRuntime>() -> Self {
-        let mut random = R::thread_rng();
-        let mut draw = || rand::Rng::next_u64(&mut random);
-        let cluster_id = format!("{:016x}{:016x}", draw(), draw());
         Self {
-            cluster_id,
-            raft_id: draw().max(1),
+            cluster_id: String::new(),
+            raft_id: rand::Rng::next_u64(&mut R::thread_rng()).max(1),
+            is_founder: false,
         }
     }
 

@@ -13,8 +13,11 @@ mod tail;
 mod write;
 mod writer;
 
-pub(crate) use identity::Identity;
-pub(crate) use record::{log_id_from_record, log_id_to_record, membership_from_record, membership_to_record};
+pub(crate) use identity::{Identity, mint_cluster_id};
+pub(crate) use record::{
+    decode_entry, encode_entry, log_id_from_record, log_id_to_record, membership_from_record,
+    membership_to_record,
+};
 pub(crate) use store::LogStore;
 
 use openraft::type_config::alias::{EntryOf, LogIdOf, VoteOf};

@@ -62,7 +62,7 @@ pub(super) fn decode_value<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Store
 }
 
 /// Encodes an entry: a short head, then the command as its proposer encoded it.
-pub(super) fn encode_entry<R: AsyncRuntime>(entry: &Entry<R>) -> Result<Vec<u8>, StoreError> {
+pub(crate) fn encode_entry<R: AsyncRuntime>(entry: &Entry<R>) -> Result<Vec<u8>, StoreError> {
     let LeaderId { term, node_id } = entry.log_id.leader_id;
     let head = |kind| {
         encode_value(&EntryHead {
@@ -80,7 +80,7 @@ pub(super) fn encode_entry<R: AsyncRuntime>(entry: &Entry<R>) -> Result<Vec<u8>,
         }
         EntryPayload::Membership(membership) => {
             let mut bytes = head(EntryKind::Membership)?;
-            bytes.extend(encode_value(&membership_to_record(membership))?);
+            bytes.extend(encode_membership(membership)?);
             bytes
         }
     })
@@ -90,7 +90,7 @@ pub(super) fn encode_entry<R: AsyncRuntime>(entry: &Entry<R>) -> Result<Vec<u8>,
 ///
 /// # Errors
 /// [`StoreError::UnknownEntry`]: the entry is not skipped, since replicas that could read it would differ from then on.
-pub(super) fn decode_entry<R: AsyncRuntime>(index: u64, bytes: &[u8]) -> Result<Entry<R>, StoreError> {
+pub(crate) fn decode_entry<R: AsyncRuntime>(index: u64, bytes: &[u8]) -> Result<Entry<R>, StoreError> {
     let unknown = |detail: String| StoreError::UnknownEntry { index, detail };
     let (head, read): (EntryHead, usize) =
         bincode::serde::decode_from_slice(bytes, bincode::config::standard())
@@ -101,7 +101,7 @@ pub(super) fn decode_entry<R: AsyncRuntime>(index: u64, bytes: &[u8]) -> Result<
         EntryKind::Command => {
             EntryPayload::Normal(LogCommand::decode(rest).map_err(|e| unknown(e.to_string()))?)
         }
-        EntryKind::Membership => EntryPayload::Membership(membership_from_record(&decode_value(rest)?)?),
+        EntryKind::Membership => EntryPayload::Membership(decode_membership(rest)?),
     };
     let leader_id = LeaderId {
         term: head.term,
@@ -144,7 +144,14 @@ pub(crate) fn membership_to_record(membership: &Membership<u64, Peer>) -> Member
             .collect(),
         members: membership
             .nodes()
-            .map(|(id, Peer { name, address })| (*id, name.clone(), address.clone()))
+            .map(|(id, peer)| {
+                let Peer {
+                    name,
+                    address,
+                    client_address,
+                } = peer.clone();
+                (*id, name, address, client_address)
+            })
             .collect(),
     }
 }
@@ -159,12 +166,13 @@ pub(crate) fn membership_from_record(record: &MembershipRecord) -> Result<Member
     let members: BTreeMap<u64, Peer> = record
         .members
         .iter()
-        .map(|(id, name, address)| {
+        .map(|(id, name, address, client_address)| {
             (
                 *id,
                 Peer {
                     name: name.clone(),
                     address: address.clone(),
+                    client_address: client_address.clone(),
                 },
             )
         })
@@ -173,6 +181,16 @@ pub(crate) fn membership_from_record(record: &MembershipRecord) -> Result<Member
         return Ok(Membership::default());
     }
     Membership::new(voters, members).map_err(|error| StoreError::corrupt("membership", error))
+}
+
+/// Encodes a membership.
+pub(crate) fn encode_membership(membership: &Membership<u64, Peer>) -> Result<Vec<u8>, StoreError> {
+    encode_value(&membership_to_record(membership))
+}
+
+/// Decodes a membership.
+pub(crate) fn decode_membership(bytes: &[u8]) -> Result<Membership<u64, Peer>, StoreError> {
+    membership_from_record(&decode_value(bytes)?)
 }
 
 /// Encodes a vote.

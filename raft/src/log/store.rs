@@ -1,7 +1,7 @@
 //! The log as openraft uses it.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::channel::oneshot;
 use openraft::OptionalSend;
@@ -30,7 +30,7 @@ const CACHE_BYTES: usize = 8 << 20;
 pub(crate) struct LogStore<R: AsyncRuntime> {
     shared: Arc<Shared<R>>,
     database: Arc<Database>,
-    identity: Identity,
+    identity: Arc<RwLock<Arc<Identity>>>,
 }
 
 impl<R: AsyncRuntime> Clone for LogStore<R> {
@@ -43,7 +43,7 @@ impl<R: AsyncRuntime> Clone for LogStore<R> {
         Self {
             shared: Arc::clone(shared),
             database: Arc::clone(database),
-            identity: identity.clone(),
+            identity: Arc::clone(identity),
         }
     }
 }
@@ -75,13 +75,44 @@ impl<R: AsyncRuntime> LogStore<R> {
         Ok(Self {
             shared,
             database,
-            identity,
+            identity: Arc::new(RwLock::new(Arc::new(identity))),
         })
     }
 
     /// Who this replica is.
-    pub(crate) const fn identity(&self) -> &Identity {
-        &self.identity
+    pub(crate) fn identity(&self) -> Arc<Identity> {
+        Arc::clone(&self.identity.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Makes this replica one of a cluster, durably.
+    ///
+    /// # Errors
+    /// Why that could not be written.
+    pub(crate) async fn belong_to(&self, cluster_id: String, is_founder: bool) -> Result<(), StoreError> {
+        let identity = Identity {
+            cluster_id,
+            is_founder,
+            raft_id: self.identity().raft_id,
+        };
+        self.save(Change::Identity(identity.clone())).await?;
+        *self.identity.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(identity);
+        Ok(())
+    }
+
+    /// Whether there is neither an entry nor a vote.
+    pub(crate) fn is_empty(&self) -> bool {
+        let tail = self.shared.tail();
+        tail.last.is_none() && tail.vote.is_none()
+    }
+
+    /// Writes a single value, and waits until it is durable.
+    async fn save(&self, change: Change<R>) -> Result<(), StoreError> {
+        let (tell, told) = oneshot::channel();
+        self.shared
+            .push(change, Some(Waiting::Value(tell)))
+            .map_err(|error| StoreError::Stopped(error.to_string()))?;
+        told.await
+            .unwrap_or_else(|_| Err(StoreError::Stopped("the log is closed".to_owned())))
     }
 
     /// Whether entries were purged, so that the log alone does not make up the state.
@@ -147,12 +178,7 @@ impl<R: AsyncRuntime> RaftLogStorage<Types<R>> for LogStore<R> {
     }
 
     async fn save_vote(&mut self, vote: &Vote<R>) -> io::Result<()> {
-        let (tell, told) = oneshot::channel();
-        self.shared.push(Change::Vote(*vote), Some(Waiting::Vote(tell)))?;
-        let durable = told
-            .await
-            .unwrap_or_else(|_| Err(StoreError::Stopped("the log is closed".to_owned())));
-        durable?;
+        self.save(Change::Vote(*vote)).await?;
         self.shared.tail_mut().vote = Some(*vote);
         Ok(())
     }

@@ -6,7 +6,7 @@ use futures::channel::oneshot;
 use openraft::storage::IOFlushed;
 use openraft::type_config::AsyncRuntime;
 
-use super::{Entry, LogId, Vote};
+use super::{Entry, Identity, LogId, Vote};
 use crate::error::StoreError;
 use crate::types::Types;
 
@@ -22,6 +22,8 @@ pub(super) enum Change<R: AsyncRuntime> {
     Append(Vec<Entry<R>>),
     /// A vote.
     Vote(Vote<R>),
+    /// Who this replica is.
+    Identity(Identity),
     /// Entries after an index are void.
     Truncate(Option<LogId<R>>),
     /// Entries up to an index are no longer needed.
@@ -32,8 +34,8 @@ pub(super) enum Change<R: AsyncRuntime> {
 pub(super) enum Waiting<R: AsyncRuntime> {
     /// openraft, of entries.
     Append(IOFlushed<Types<R>>),
-    /// Whoever saves a vote.
-    Vote(oneshot::Sender<Result<(), StoreError>>),
+    /// Whoever saves a vote or an identity.
+    Value(oneshot::Sender<Result<(), StoreError>>),
 }
 
 impl<R: AsyncRuntime> Waiting<R> {
@@ -44,7 +46,7 @@ impl<R: AsyncRuntime> Waiting<R> {
                 None => Ok(()),
                 Some(reason) => Err(io::Error::other(reason.to_owned())),
             }),
-            Self::Vote(told) => {
+            Self::Value(told) => {
                 let result = failure.map_or(Ok(()), |reason| Err(StoreError::Stopped(reason.to_owned())));
                 // Whoever asked may be gone by now, and then needs no answer.
                 drop(told.send(result));

@@ -6,6 +6,7 @@ use openraft::type_config::AsyncRuntime;
 use redb::{Database, Durability, ReadableTable, Table};
 
 use super::LogId;
+use super::identity::IDENTITY_KEY;
 use super::record::{ENTRIES, VALUES, encode_entry, encode_value, encode_vote, log_id_to_record};
 use super::shared::Shared;
 use super::write::Change;
@@ -132,6 +133,11 @@ impl<R: AsyncRuntime> Writer<R> {
                 values
                     .insert(VOTE_KEY, &*encode_vote::<R>(vote)?)
                     .doing("save the vote")?;
+            }
+            Change::Identity(identity) => {
+                values
+                    .insert(IDENTITY_KEY, &*encode_value(identity)?)
+                    .doing("save the identity")?;
             }
             Change::Truncate(after) => {
                 let from = after.map_or(0, |after| after.index + 1);

@@ -17,6 +17,7 @@ use super::snapshot::{SnapshotBuilder, SnapshotView, stored_membership};
 use super::store::StateStore;
 use crate::error::StoreError;
 use crate::log::{log_id_from_record, log_id_to_record, membership_to_record};
+use crate::recent::{Decision, Recent};
 use crate::state::LogIdRecord;
 use crate::types::{Outcome, Types};
 
@@ -30,15 +31,20 @@ const MAX_UNFLUSHED_BYTES: usize = 32 << 20;
 /// The state machine of one replica.
 pub(crate) struct Machine<R> {
     store: Arc<StateStore>,
+    recent: Arc<Recent>,
     raft_id: u64,
     has_snapshot: bool,
     runtime: PhantomData<fn() -> R>,
 }
 
 impl<R: AsyncRuntime> Machine<R> {
-    pub(crate) const fn new(store: Arc<StateStore>, raft_id: u64) -> Self {
+    /// Applies to `store`, and tells `recent` what was decided.
+    pub(crate) fn new(store: Arc<StateStore>, recent: Arc<Recent>, raft_id: u64) -> Self {
+        let applied = store.read().header().applied;
+        recent.start_at(applied.map_or(0, |applied| applied.index));
         Self {
             store,
+            recent,
             raft_id,
             has_snapshot: false,
             runtime: PhantomData,
@@ -83,7 +89,9 @@ impl<R: AsyncRuntime> Machine<R> {
         let header = state.header_mut();
         header.applied = Some(log_id);
         header.last_time = context.now;
-        Ok(Outcome::Decided(index, result))
+        let decision = Arc::new(Decision { index, result });
+        self.recent.add(envelope.proposal.id, Arc::clone(&decision));
+        Ok(Outcome::Decided(decision))
     }
 
     async fn bound_memory(&self) -> Result<(), StoreError> {
@@ -156,7 +164,9 @@ impl<R: AsyncRuntime> RaftStateMachine<Types<R>> for Machine<R> {
             return Err(StoreError::corrupt("snapshot", "its content is not of the index it claims").into());
         }
         header.raft_id = self.raft_id;
+        let applied = header.applied;
         self.store.install(snapshot.base(), header).await?;
+        self.recent.start_at(applied.map_or(0, |applied| applied.index));
         self.has_snapshot = true;
         Ok(())
     }

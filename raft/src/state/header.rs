@@ -39,11 +39,12 @@ pub(crate) struct LogIdRecord {
     pub(crate) index: u64,
 }
 
-/// A membership, as stored: sets of voters (two of them in a joint one), and every member with its name and address.
+/// A membership, as stored: sets of voters (two of them in a joint one), and every member with its name, its address for
+/// peers, and its address for clients.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MembershipRecord {
     pub(crate) voters: Vec<Vec<u64>>,
-    pub(crate) members: Vec<(u64, String, String)>,
+    pub(crate) members: Vec<(u64, String, String, String)>,
 }
 
 impl Header {

@@ -14,7 +14,6 @@ use super::power::PowerDisk;
 use super::support::{PATIENCE, file, node, options, timing};
 use crate::disk::Disk;
 use crate::engine::{Options, RaftEngine};
-use crate::network::Alone;
 use crate::workers::Tasks;
 
 type SimEngine<D> = Arc<RaftEngine<SimRuntime, D>>;
@@ -23,7 +22,7 @@ async fn start<D: Disk>(disk: D) -> SimEngine<D> {
     let mut timing = timing();
     timing.flush = Duration::from_millis(7);
     timing.snapshot_every = 40;
-    let options: Options<D, Alone> = Options {
+    let options: Options<D> = Options {
         workers: Arc::new(Tasks::<SimRuntime>::default()),
         clock: Arc::new(|| Timestamp::from_millis(1)),
         ..options(disk, timing)

@@ -19,7 +19,7 @@ fn open<D: Disk>(disk: &D) -> Stores {
     let log = LogStore::open(disk, &*workers).unwrap();
     let store = open_state(disk, 8 << 20, &workers).unwrap();
     let raft_id = log.identity().raft_id;
-    (log, Machine::new(store, raft_id))
+    (log, Machine::new(store, Arc::default(), raft_id))
 }
 
 struct InMemory;

@@ -12,8 +12,8 @@ use zephyrfs_core::id::{ChunkId, ContentHash, FileId, NodeId, RequestId};
 use zephyrfs_core::units::{ByteSize, Millis, Timestamp};
 
 use crate::disk::Disk;
-use crate::engine::{Options, RaftEngine, StartError, Timing};
-use crate::network::Alone;
+use crate::engine::{Formation, Options, RaftEngine, StartError, Timing};
+use crate::peers::Alone;
 use crate::types::Peer;
 use crate::workers::Threads;
 
@@ -51,13 +51,15 @@ pub(super) fn timing() -> Timing {
     }
 }
 
-pub(super) fn options<D>(disk: D, timing: Timing) -> Options<D, Alone> {
+pub(super) fn options<D>(disk: D, timing: Timing) -> Options<D> {
     Options {
         peer: Peer {
             name: "alone".to_owned(),
             address: "127.0.0.1:8092".to_owned(),
+            client_address: "127.0.0.1:8080".to_owned(),
         },
-        network: Alone,
+        formation: Formation::default(),
+        transport: Arc::new(Alone),
         disk,
         workers: Arc::new(Threads),
         clock: Arc::new(|| Timestamp::from_millis(1_700_000_000_000)),

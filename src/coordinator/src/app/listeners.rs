@@ -13,6 +13,8 @@ pub(super) struct Listeners {
     pub(super) grpc: TcpListener,
     pub(super) rest: Option<TcpListener>,
     pub(super) health: TcpListener,
+    /// For peers; none where this replica is meant to be alone.
+    pub(super) peers: Option<TcpListener>,
 }
 
 /// Connections that wait to be accepted.
@@ -28,7 +30,17 @@ impl Listeners {
         } else {
             None
         };
-        Ok(Self { grpc, rest, health })
+        let peers = if config.cluster.is_alone() {
+            None
+        } else {
+            Some(bind("cluster.peer_port", "PEER_PORT", config.cluster.peer_port)?)
+        };
+        Ok(Self {
+            grpc,
+            rest,
+            health,
+            peers,
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zephyrfs_core::Engine;
-use zephyrfs_raft::{Clock, DurableEngine};
+use zephyrfs_raft::{Clock, DurableEngine, serve_peers};
 
 use super::error::AppError;
 use super::listeners::{Listeners, port_of};
@@ -23,6 +23,9 @@ use crate::jobs::{Expiry, Housekeeping, Jobs, Releases, Repair};
 use crate::metrics::{GrpcRequestsLayer, MeteredEngine, Metrics};
 use crate::service::{IdSource, Service};
 
+/// Peers notice within this that a replica that stops is gone.
+const PEERS_DRAIN: Duration = Duration::from_millis(100);
+
 /// How often to look whether the engine can still go on.
 const WATCH_ENGINE: Duration = Duration::from_millis(250);
 
@@ -33,11 +36,10 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     let connections = descriptors::share(config.limits.max_connections, apis);
     let listeners = Listeners::bind(config)?;
     let metrics = Metrics::new()?;
-    let lifecycle = Lifecycle::starting(if config.http.enabled {
-        &["grpc", "rest"]
-    } else {
-        &["grpc"]
-    });
+    let mut served = vec!["grpc"];
+    served.extend(config.http.enabled.then_some("rest"));
+    served.extend((!config.cluster.is_alone()).then_some("peers"));
+    let lifecycle = Lifecycle::starting(&served);
     let pulse = Pulse::begin();
     let checks = HealthChecks::new(lifecycle.clone(), pulse.clone());
     let running = Running::default();
@@ -54,7 +56,22 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
         .spawn(async move { http_server::serve(listeners.health, health_app, options, health_stop).await });
 
     let clock = clock::steady();
-    let raft = open(config, clock).await?;
+    let ports = settings::Ports {
+        grpc: port_of(&listeners.grpc),
+        peers: listeners.peers.as_ref().and_then(port_of),
+    };
+    let raft = open(config, clock, ports).await?;
+    if let Some(listener) = listeners.peers {
+        let service = raft.peer_service();
+        let stop = running.peers_stop.clone().cancelled_owned();
+        let up = lifecycle.listener_up("peers");
+        running.peers.spawn(async move {
+            let _up = up;
+            if let Err(error) = serve_peers(listener, service, stop).await {
+                tracing::error!(%error, "Serving the other replicas failed");
+            }
+        });
+    }
     let engine: Arc<dyn Engine> = Arc::new(MeteredEngine::new(
         Arc::clone(&raft) as Arc<dyn Engine>,
         metrics.clone(),
@@ -67,6 +84,7 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
         signal = signals::asked_to_stop() => {
             let signal = signal.map_err(AppError::Runtime)?;
             tracing::info!(signal, "Coordinator stopping before it was ready");
+            running.peers_stop.cancel();
             return Ok(raft.stop().await?);
         }
     }
@@ -147,6 +165,8 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     };
 
     lifecycle.enter(Phase::Stopping);
+    // Requests are still taken meanwhile: they go to the next leader.
+    raft.hand_over().await;
     running.stop.cancel();
     jobs.ended().await;
     running.servers_ended().await;
@@ -154,6 +174,9 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     running.health_stop.cancel();
     running.ended().await;
     let closed = raft.stop().await;
+    // Until now the other replicas were answered, so that they noticed nothing of the handover.
+    running.peers_stop.cancel();
+    running.peers_ended().await;
     ended?;
     closed?;
     tracing::info!("Coordinator stopped");
@@ -162,8 +185,8 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
 
 /// Opens the data. The storage engine tells damage that its checksums find by an error, and other damage by a panic: here
 /// both are the same.
-async fn open(config: &Config, clock: Clock) -> Result<Arc<DurableEngine>, AppError> {
-    let opening = DurableEngine::start(settings::engine(config, clock)?);
+async fn open(config: &Config, clock: Clock, ports: settings::Ports) -> Result<Arc<DurableEngine>, AppError> {
+    let opening = DurableEngine::start(settings::engine(config, clock, ports)?);
     match AssertUnwindSafe(opening).catch_unwind().await {
         Ok(opened) => Ok(opened?),
         Err(_) => Err(AppError::Damaged {
@@ -177,7 +200,9 @@ struct Running {
     stop: CancellationToken,
     beats_stop: CancellationToken,
     health_stop: CancellationToken,
+    peers_stop: CancellationToken,
     servers: TaskTracker,
+    peers: TaskTracker,
     others: TaskTracker,
 }
 
@@ -187,7 +212,9 @@ impl Default for Running {
             stop: CancellationToken::new(),
             beats_stop: CancellationToken::new(),
             health_stop: CancellationToken::new(),
+            peers_stop: CancellationToken::new(),
             servers: TaskTracker::new(),
+            peers: TaskTracker::new(),
             others: TaskTracker::new(),
         }
     }
@@ -206,6 +233,17 @@ impl Running {
             .is_err()
         {
             tracing::warn!("A server did not end in time; its requests are cut off");
+        }
+    }
+
+    /// Peers keep their connections open; what is left of them is cut off.
+    async fn peers_ended(&self) {
+        self.peers.close();
+        if tokio::time::timeout(PEERS_DRAIN, self.peers.wait())
+            .await
+            .is_err()
+        {
+            tracing::debug!("Connections of other replicas are cut off");
         }
     }
 

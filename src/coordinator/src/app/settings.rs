@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use zephyrfs_raft::{Alone, Clock, Files, Options, Peer, StartError, Threads, Timing};
+use zephyrfs_raft::{
+    Alone, Clock, Files, Formation, Grpc, Options, Peer, StartError, Threads, Timing, Transport,
+};
 
 use super::error::AppError;
 use crate::api::{grpc, rest};
@@ -33,24 +35,47 @@ pub(super) fn check_supported(config: &Config) -> Result<(), AppError> {
                 .to_owned(),
         ));
     }
-    if config.cluster.replicas > 1 {
-        return Err(AppError::Unsupported(format!(
-            "cluster.replicas is {}, and this version runs one replica; set it to 1",
-            config.cluster.replicas
-        )));
-    }
     Ok(())
 }
 
+/// The ports that were bound.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ports {
+    pub(super) grpc: Option<u16>,
+    pub(super) peers: Option<u16>,
+}
+
+/// Where clients reach the gRPC API: at the host where peers reach this replica.
+fn client_address(peer_address: &str, grpc_port: Option<u16>) -> String {
+    match (peer_address.rsplit_once(':'), grpc_port) {
+        (Some((host, _)), Some(port)) => format!("{host}:{port}"),
+        (None, _) | (_, None) => String::new(),
+    }
+}
+
 /// The engine's options.
-pub(super) fn engine(config: &Config, clock: Clock) -> Result<Options<Files, Alone>, AppError> {
+pub(super) fn engine(config: &Config, clock: Clock, ports: Ports) -> Result<Options<Files>, AppError> {
+    let address = config
+        .cluster
+        .advertised(ports.peers.unwrap_or(config.cluster.peer_port));
+    let client_address = client_address(&address, ports.grpc);
+    let transport: Arc<dyn Transport> = if config.cluster.is_alone() {
+        Arc::new(Alone)
+    } else {
+        Arc::new(Grpc)
+    };
     let disk = Files::new(config.database_path()).map_err(StartError::from)?;
     Ok(Options {
         peer: Peer {
             name: config.cluster.name.clone(),
-            address: config.cluster.advertised(config.cluster.peer_port),
+            address,
+            client_address,
         },
-        network: Alone,
+        formation: Formation {
+            peers: config.cluster.peers.iter().map(ToString::to_string).collect(),
+            expected: usize::try_from(config.cluster.replicas).unwrap_or(usize::MAX),
+        },
+        transport,
         disk,
         workers: Arc::new(Threads),
         clock,

@@ -18,7 +18,7 @@ use zephyrfs_coordinator::metrics::{MeteredEngine, Metrics};
 use zephyrfs_coordinator::service::{IdSource, Limits, Policy, Service};
 use zephyrfs_core::Engine;
 use zephyrfs_core::units::Timestamp;
-use zephyrfs_raft::{Alone, Files, Options, Peer, RaftEngine, Threads, Timing};
+use zephyrfs_raft::{Alone, Files, Formation, Options, Peer, RaftEngine, Threads, Timing};
 
 /// How long a test waits for what must come.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -279,8 +279,10 @@ async fn start_engine(directory: &TempDir) -> Arc<RaftEngine<TokioRuntime, Files
         peer: Peer {
             name: "alone".to_owned(),
             address: "127.0.0.1:8092".to_owned(),
+            client_address: "127.0.0.1:8080".to_owned(),
         },
-        network: Alone,
+        formation: Formation::default(),
+        transport: Arc::new(Alone),
         disk: Files::new(directory.path().join("coordinator.db")).unwrap(),
         workers: Arc::new(Threads),
         clock: Arc::new(|| {

@@ -18,7 +18,7 @@ use zephyrfs_core::command::ExpireNodes;
 use zephyrfs_core::id::{NodeId, RequestId};
 use zephyrfs_core::units::Timestamp;
 use zephyrfs_core::{Command, Engine, Proposal};
-use zephyrfs_raft::{Alone, Memory, Options, Peer, RaftEngine, Threads, Timing};
+use zephyrfs_raft::{Alone, Formation, Memory, Options, Peer, RaftEngine, Threads, Timing};
 
 /// The time at which every test begins.
 pub(crate) const START: u64 = 1_700_000_000_000;
@@ -119,8 +119,10 @@ async fn start_engine(clock: Arc<AtomicU64>) -> Arc<RaftEngine<TokioRuntime, Mem
         peer: Peer {
             name: "alone".to_owned(),
             address: "127.0.0.1:8092".to_owned(),
+            client_address: "127.0.0.1:8080".to_owned(),
         },
-        network: Alone,
+        formation: Formation::default(),
+        transport: Arc::new(Alone),
         disk: Memory::default(),
         workers: Arc::new(Threads),
         clock: Arc::new(move || Timestamp::from_millis(clock.load(Ordering::Relaxed))),

@@ -1,0 +1,83 @@
+//! Handing leadership over, and seeing that the other one leads.
+
+use std::time::Duration;
+
+use openraft::async_runtime::WatchReceiver;
+use openraft::type_config::AsyncRuntime;
+use zephyrfs_core::engine::ClusterError;
+
+use super::members::{MemberView, Members};
+use crate::disk::Disk;
+use crate::engine::RaftEngine;
+
+/// A handover that works takes milliseconds; one that does not ends in an election.
+const HANDOVER_PATIENCE: Duration = Duration::from_secs(5);
+
+impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
+    /// Before this replica stops: if it leads, another one is to lead first. Without another one that could, nothing
+    /// happens.
+    pub async fn hand_over(&self) {
+        let members = self.members();
+        if !members.leads {
+            return;
+        }
+        let Some(next) = self.furthest(&members) else {
+            return;
+        };
+        match self.transfer_to(&next, HANDOVER_PATIENCE).await {
+            Ok(done) => tracing::info!("{done}"),
+            Err(error) => {
+                tracing::warn!(%error, "Leadership was not handed over before stopping; the others elect")
+            }
+        }
+    }
+
+    /// The voter in contact that is furthest along, other than this one.
+    pub(super) fn furthest(&self, members: &Members) -> Option<MemberView> {
+        let others = members
+            .voters()
+            .filter(|voter| voter.id != self.raft_id && voter.in_contact);
+        others.min_by_key(|voter| voter.lag).cloned()
+    }
+
+    /// As the leader: lets a voter lead, and waits until it does.
+    pub(super) async fn transfer_to(
+        &self,
+        next: &MemberView,
+        within: Duration,
+    ) -> Result<String, ClusterError> {
+        let name = &next.peer.name;
+        let mut changes = self.raft.server_metrics();
+        let asked = self.raft.trigger().transfer_leader(next.id).await;
+        asked.map_err(|fatal| ClusterError::Unavailable {
+            reason: format!("this replica stopped: {fatal}"),
+        })?;
+        let over = async {
+            loop {
+                let leader = changes.borrow_watched().current_leader;
+                if let Some(leader) = leader.filter(|leader| *leader != self.raft_id) {
+                    return leader;
+                }
+                if changes.changed().await.is_err() {
+                    // The Raft task ended; nobody is known to lead.
+                    return 0;
+                }
+            }
+        };
+        match R::timeout(within.min(HANDOVER_PATIENCE), over).await {
+            Ok(leader) if leader == next.id => Ok(format!("{name} leads now")),
+            Ok(leader) => {
+                let members = self.members();
+                let other = members
+                    .find(leader)
+                    .map_or("another replica", |member| &member.peer.name);
+                Err(ClusterError::Refused {
+                    reason: format!("{name} did not take over: {other} leads now"),
+                })
+            }
+            Err(_) => Err(ClusterError::UnknownOutcome {
+                reason: format!("{name} was asked to lead and has not taken over yet; look who leads"),
+            }),
+        }
+    }
+}

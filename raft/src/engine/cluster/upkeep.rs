@@ -1,0 +1,160 @@
+//! What keeps the membership in order without an operator: learners that caught up become voters, one that came back with
+//! an empty disk takes the place of the one it was, a change that a lost leader left half done is finished, and a replica
+//! that moved says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::type_config::AsyncRuntime;
+use openraft::{ChangeMembers, Instant};
+use zephyrfs_proto::peer::JoinRequest;
+use zephyrfs_proto::peer::join_reply::Outcome;
+
+use super::members::{MemberView, Members};
+use crate::disk::Disk;
+use crate::engine::RaftEngine;
+
+/// How often to look.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// A learner is promoted when it is at most so many entries behind,
+const PROMOTE_LAG: u64 = 500;
+
+/// and has been for so long.
+const PROMOTE_AFTER: Duration = Duration::from_secs(10);
+
+/// Looks of a replica that has a leader between two greetings, so that addresses stay known.
+const GREET_EVERY: u32 = 20;
+
+/// What is remembered from one look to the next.
+struct Upkeep<I> {
+    looks: u32,
+    /// Since when each learner has kept up.
+    keeping_up: BTreeMap<u64, I>,
+}
+
+impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
+    /// Looks after the membership as long as the engine lives.
+    pub(in crate::engine) fn look_after_members(self: &Arc<Self>) {
+        let engine = Arc::downgrade(self);
+        drop(R::spawn(async move {
+            let mut upkeep = Upkeep {
+                looks: 0,
+                keeping_up: BTreeMap::new(),
+            };
+            loop {
+                R::sleep(EVERY).await;
+                let Some(engine) = engine.upgrade() else { return };
+                if engine.failure().is_some() {
+                    return;
+                }
+                if engine.knows_members() {
+                    engine.look(&mut upkeep).await;
+                }
+            }
+        }));
+    }
+
+    async fn look(&self, upkeep: &mut Upkeep<R::Instant>) {
+        let members = self.members();
+        if members.leads {
+            self.keep_order(&members, upkeep).await;
+            return;
+        }
+        upkeep.keeping_up.clear();
+        upkeep.looks = upkeep.looks.wrapping_add(1);
+        let leader = self.leader();
+        if leader.is_none() || upkeep.looks.is_multiple_of(GREET_EVERY) {
+            // Whoever moved is found again, also when nobody leads yet.
+            drop(self.greet_all().await);
+        }
+        let is_known = members.find(self.raft_id).is_some_and(|me| me.peer == self.peer);
+        if let Some(leader) = leader.filter(|_| !is_known) {
+            self.tell_where_i_am(&leader.address).await;
+        }
+    }
+
+    /// A replica that moved, or was removed, learns from the leader what it is.
+    async fn tell_where_i_am(&self, leader: &str) {
+        let service = self.requests_to(leader);
+        let request = JoinRequest {
+            sender: Some(self.myself()),
+        };
+        let asked = R::timeout(super::CHANGE_PATIENCE, service.join(request)).await;
+        let outcome = match asked {
+            Ok(Ok(reply)) => reply.outcome,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "The leader did not take note of this replica's address");
+                None
+            }
+            Err(_) => None,
+        };
+        match outcome {
+            Some(Outcome::Removed(reason)) => self.stage.wait(reason),
+            Some(Outcome::ClusterId(_)) => self.stage.over(),
+            Some(Outcome::LeaderAddress(_) | Outcome::NotYet(_)) | None => {}
+        }
+    }
+
+    async fn keep_order(&self, members: &Members, upkeep: &mut Upkeep<R::Instant>) {
+        upkeep
+            .keeping_up
+            .retain(|id, _| members.find(*id).is_some_and(keeps_up));
+        for learner in members
+            .all
+            .iter()
+            .filter(|member| !member.is_voter && keeps_up(member))
+        {
+            upkeep
+                .keeping_up
+                .entry(learner.id)
+                .or_insert_with(<R::Instant as Instant>::now);
+        }
+        let change = if members.is_joint {
+            tracing::info!("Finishing a change of the membership that was left half done");
+            Some(ChangeMembers::AddVoterIds(BTreeSet::new()))
+        } else if let Some(me) = members.find(self.raft_id).filter(|me| me.peer != self.peer) {
+            Some(ChangeMembers::SetNodes(BTreeMap::from([(
+                me.id,
+                self.peer.clone(),
+            )])))
+        } else {
+            upkeep
+                .keeping_up
+                .iter()
+                .filter(|(_, since)| since.elapsed() >= PROMOTE_AFTER)
+                .filter_map(|(id, _)| members.find(*id))
+                .find_map(|learner| promotion(learner, members))
+        };
+        let Some(change) = change else { return };
+        if let Err(error) = self.change_members(change, members).await {
+            tracing::warn!(%error, "The membership was not put in order; it is tried again");
+        }
+    }
+}
+
+fn keeps_up(member: &MemberView) -> bool {
+    !member.is_voter && member.in_contact && member.lag <= PROMOTE_LAG
+}
+
+/// Makes a learner a voter, in place of the silent voter of its name if there is one. `None` while that would not be safe.
+fn promotion(learner: &MemberView, members: &Members) -> Option<ChangeMembers<u64, crate::types::Peer>> {
+    let same_name = |voter: &&MemberView| voter.peer.name == learner.peer.name;
+    let replaced = members.voters().find(same_name);
+    if replaced.is_some_and(|voter| voter.in_contact || !members.knows_silence()) {
+        return None;
+    }
+    let stay = || members.voters().filter(|voter| !same_name(voter));
+    if !Members::have_quorum(stay().chain([learner])) {
+        return None;
+    }
+    let voters: BTreeSet<u64> = stay().map(|voter| voter.id).chain([learner.id]).collect();
+    tracing::info!(
+        replica = learner.peer.name,
+        raft_id = format!("{:016x}", learner.id),
+        replaces = replaced.map(|voter| format!("{:016x}", voter.id)),
+        "A learner has caught up and becomes a voter"
+    );
+    Some(ChangeMembers::ReplaceAllVoters(voters))
+}

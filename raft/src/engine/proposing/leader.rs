@@ -1,0 +1,55 @@
+//! Who leads, and waiting for that.
+
+use std::time::Duration;
+
+use openraft::async_runtime::WatchReceiver;
+use openraft::type_config::AsyncRuntime;
+
+use crate::disk::Disk;
+use crate::engine::RaftEngine;
+
+/// Who leads, as far as this replica knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::engine) struct Leader {
+    pub(in crate::engine) id: u64,
+    pub(in crate::engine) term: u64,
+    /// Where its peer port is.
+    pub(in crate::engine) address: String,
+    /// Where clients reach it.
+    pub(in crate::engine) client_address: String,
+}
+
+impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
+    /// Who leads now, as far as this replica knows.
+    pub(in crate::engine) fn leader(&self) -> Option<Leader> {
+        let metrics = self.raft.server_metrics();
+        let metrics = metrics.borrow_watched();
+        let id = metrics.current_leader?;
+        let peer = metrics.membership_config.membership().get_node(&id)?;
+        Some(Leader {
+            id,
+            term: metrics.vote.leader_id.term,
+            address: self.addresses.find(id).unwrap_or_else(|| peer.address.clone()),
+            client_address: peer.client_address.clone(),
+        })
+    }
+
+    /// Waits for a leader, of a later term if one is given; `None` if none comes in time.
+    pub(in crate::engine) async fn leader_after(
+        &self,
+        term: Option<u64>,
+        within: Duration,
+    ) -> Option<Leader> {
+        let mut changes = self.raft.server_metrics();
+        let found = async {
+            loop {
+                if let Some(leader) = self.leader().filter(|leader| Some(leader.term) > term) {
+                    return Some(leader);
+                }
+                // An error means that the Raft task ended: no leader will come.
+                changes.changed().await.ok()?;
+            }
+        };
+        R::timeout(within, found).await.ok().flatten()
+    }
+}

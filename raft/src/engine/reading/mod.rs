@@ -1,0 +1,6 @@
+//! How fresh a read is.
+
+mod freshness;
+mod rounds;
+
+pub(super) use rounds::{Round, Rounds};

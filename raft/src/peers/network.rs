@@ -1,0 +1,203 @@
+//! The network as openraft uses it, over any transport.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::{BoxStream, Stream};
+use openraft::error::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::network::RPCOption;
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult, TransferLeaderRequest,
+    TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use openraft::type_config::AsyncRuntime;
+use openraft::type_config::alias::{SnapshotOf, VoteOf};
+use openraft::{AnyError, OptionalSend, RaftNetworkFactory, RaftNetworkV2};
+
+use super::address_book::AddressBook;
+use super::api::{PeerError, PeerService};
+use super::identity::Whoami;
+use super::transport::{Lane, Transport};
+use super::wire;
+use crate::machine::SnapshotView;
+use crate::types::{Peer, Types};
+
+/// Makes the ways to peers that openraft asks for.
+pub(crate) struct PeerNetwork<R: AsyncRuntime> {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) whoami: Arc<Whoami<R>>,
+    pub(crate) addresses: Arc<AddressBook>,
+    /// How long a peer may be silent before a connection to it is given up.
+    pub(crate) patience: Duration,
+}
+
+impl<R: AsyncRuntime> PeerNetwork<R> {
+    fn link(&self, target: u64, peer: &Peer, lane: Lane) -> PeerLink<R> {
+        PeerLink {
+            target,
+            peer: peer.clone(),
+            lane,
+            patience: self.patience,
+            transport: Arc::clone(&self.transport),
+            whoami: Arc::clone(&self.whoami),
+            addresses: Arc::clone(&self.addresses),
+            reached: None,
+        }
+    }
+}
+
+impl<R: AsyncRuntime> RaftNetworkFactory<Types<R>> for PeerNetwork<R> {
+    type Network = PeerLink<R>;
+
+    async fn new_client(&mut self, target: u64, peer: &Peer) -> PeerLink<R> {
+        self.link(target, peer, Lane::Log)
+    }
+
+    async fn new_heartbeat_client(&mut self, target: u64, peer: &Peer) -> PeerLink<R> {
+        self.link(target, peer, Lane::Heartbeats)
+    }
+
+    async fn new_snapshot_client(&mut self, target: u64, peer: &Peer) -> PeerLink<R> {
+        self.link(target, peer, Lane::Snapshots)
+    }
+}
+
+/// The way to one peer for one purpose.
+pub(crate) struct PeerLink<R: AsyncRuntime> {
+    target: u64,
+    peer: Peer,
+    lane: Lane,
+    patience: Duration,
+    transport: Arc<dyn Transport>,
+    whoami: Arc<Whoami<R>>,
+    addresses: Arc<AddressBook>,
+    /// The address that was used last, and the way there.
+    reached: Option<(String, Arc<dyn PeerService>)>,
+}
+
+impl<R: AsyncRuntime> PeerLink<R> {
+    /// The way to where the peer is now.
+    fn service(&mut self) -> Arc<dyn PeerService> {
+        let address = self
+            .addresses
+            .find(self.target)
+            .unwrap_or_else(|| self.peer.address.clone());
+        if let Some((reached, service)) = &self.reached
+            && *reached == address
+        {
+            return Arc::clone(service);
+        }
+        let service = self.transport.reach(&address, self.lane, self.patience);
+        self.reached = Some((address, Arc::clone(&service)));
+        service
+    }
+}
+
+/// An error as openraft knows it. Each is followed by a pause before the next attempt.
+#[allow(clippy::needless_pass_by_value, reason = "what map_err passes")]
+fn rpc_error<R: AsyncRuntime>(error: PeerError) -> RPCError<Types<R>> {
+    match error {
+        PeerError::Unreachable(_) | PeerError::Broken(_) | PeerError::Stranger(_) | PeerError::Stopped(_) => {
+            RPCError::Unreachable(Unreachable::new(&AnyError::new(&error)))
+        }
+        PeerError::Malformed(_) => RPCError::Network(NetworkError::new(&AnyError::new(&error))),
+    }
+}
+
+impl<R: AsyncRuntime> RaftNetworkV2<Types<R>> for PeerLink<R> {
+    type SnapshotData = SnapshotView;
+
+    async fn append_entries(
+        &mut self,
+        request: AppendEntriesRequest<Types<R>>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<Types<R>>, RPCError<Types<R>>> {
+        let requests = futures::stream::iter([request]);
+        let mut replies = self.stream_append(requests, option).await?;
+        match replies.next().await {
+            Some(reply) => Ok(reply?.into()),
+            None => Err(rpc_error::<R>(PeerError::Broken(
+                "the stream of entries ended without an answer".to_owned(),
+            ))),
+        }
+    }
+
+    fn stream_append<'s, S>(
+        &'s mut self,
+        input: S,
+        _option: RPCOption,
+    ) -> BoxFuture<
+        's,
+        Result<BoxStream<'s, Result<StreamAppendResult<Types<R>>, RPCError<Types<R>>>>, RPCError<Types<R>>>,
+    >
+    where
+        S: Stream<Item = AppendEntriesRequest<Types<R>>> + OptionalSend + Unpin + 'static,
+    {
+        Box::pin(async move {
+            let service = self.service();
+            let (whoami, target) = (Arc::clone(&self.whoami), self.target);
+            // A stream that ends early is a broken one to both ends, and openraft begins another.
+            let requests = input.scan((), move |(), request| {
+                let encoded = wire::append::<R>(whoami.route_to(target), &request)
+                    .inspect_err(|error| tracing::error!(%error, "An entry of the log cannot be sent"));
+                std::future::ready(encoded.ok())
+            });
+            let replies = service.append(Box::pin(requests)).await.map_err(rpc_error::<R>)?;
+            let replies =
+                replies.map(|reply| reply.and_then(wire::appended_from::<R>).map_err(rpc_error::<R>));
+            Ok(Box::pin(replies) as BoxStream<'s, _>)
+        })
+    }
+
+    async fn vote(
+        &mut self,
+        request: VoteRequest<Types<R>>,
+        _option: RPCOption,
+    ) -> Result<VoteResponse<Types<R>>, RPCError<Types<R>>> {
+        let message = wire::vote::<R>(self.whoami.route_to(self.target), &request);
+        let reply = self.service().vote(message).await;
+        reply
+            .and_then(|reply| wire::voted_from::<R>(&reply))
+            .map_err(rpc_error::<R>)
+    }
+
+    async fn pre_vote(
+        &mut self,
+        request: VoteRequest<Types<R>>,
+        _option: RPCOption,
+    ) -> Result<VoteResponse<Types<R>>, RPCError<Types<R>>> {
+        let message = wire::vote::<R>(self.whoami.route_to(self.target), &request);
+        let reply = self.service().pre_vote(message).await;
+        reply
+            .and_then(|reply| wire::voted_from::<R>(&reply))
+            .map_err(rpc_error::<R>)
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        _vote: VoteOf<Types<R>>,
+        _snapshot: SnapshotOf<Types<R>, SnapshotView>,
+        _cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        _option: RPCOption,
+    ) -> Result<SnapshotResponse<Types<R>>, StreamingError<Types<R>>> {
+        let error = PeerError::Unreachable("snapshots are not sent yet".to_owned());
+        Err(StreamingError::Unreachable(Unreachable::new(&AnyError::new(
+            &error,
+        ))))
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        request: TransferLeaderRequest<Types<R>>,
+        _option: RPCOption,
+    ) -> Result<TransferLeaderResponse<Types<R>>, RPCError<Types<R>>> {
+        let message = wire::transfer::<R>(self.whoami.route_to(self.target), &request);
+        let reply = self.service().transfer_leader(message).await;
+        reply
+            .and_then(|reply| wire::transferred_from::<R>(reply, &request))
+            .map_err(rpc_error::<R>)
+    }
+}
