@@ -8,10 +8,10 @@ use futures::StreamExt;
 use openraft::type_config::AsyncRuntime;
 use zephyrfs_core::engine::EngineError;
 use zephyrfs_proto::peer::{
-    AppendReply, AppendRequest, ChangeClusterReply, ChangeClusterRequest, FormReply, FormRequest,
-    ForwardReply, ForwardRequest, GreetReply, GreetRequest, InstallReply, InstallRequest, JoinReply,
-    JoinRequest, ReadIndexReply, ReadIndexRequest, TransferLeaderReply, TransferLeaderRequest, VoteReply,
-    VoteRequest, append_reply, read_index_reply,
+    AppendReply, AppendRequest, ChangeClusterReply, ChangeClusterRequest, DescribeReply, DescribeRequest,
+    FormReply, FormRequest, ForwardReply, ForwardRequest, GreetReply, GreetRequest, InstallReply,
+    InstallRequest, JoinReply, JoinRequest, ReadIndexReply, ReadIndexRequest, TransferLeaderReply,
+    TransferLeaderRequest, VoteReply, VoteRequest, append_reply, read_index_reply,
 };
 
 use super::RaftEngine;
@@ -111,6 +111,11 @@ where
 
     async fn join(&self, request: JoinRequest) -> Result<JoinReply, PeerError> {
         Ok(self.0.take_in(request).await)
+    }
+
+    async fn describe(&self, request: DescribeRequest) -> Result<DescribeReply, PeerError> {
+        self.0.whoami.check(request.route.as_ref())?;
+        Ok(self.0.described())
     }
 
     async fn change_cluster(&self, request: ChangeClusterRequest) -> Result<ChangeClusterReply, PeerError> {

@@ -28,7 +28,7 @@ use crate::machine::{Machine, StateStore};
 use crate::peers::{AddressBook, PeerService, Transport, Ways, Whoami};
 use crate::recent::Recent;
 use crate::types::{Peer, Types};
-use cluster::Stage;
+use cluster::{Reports, Stage};
 use contact::Contact;
 use proposing::Forwarder;
 use reading::Rounds;
@@ -58,6 +58,7 @@ pub struct RaftEngine<R: AsyncRuntime, D> {
     contact: Arc<Contact<R::Instant>>,
     tenure: Tenure<R::Instant>,
     stage: Stage<R::Instant>,
+    reports: Reports<R::Instant>,
     store: Arc<StateStore>,
     pub(crate) log: LogStore<R>,
     disk: D,

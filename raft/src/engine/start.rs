@@ -8,7 +8,7 @@ use openraft::type_config::AsyncRuntime;
 use openraft::{Config, Raft, SnapshotPolicy};
 use tokio::sync::Semaphore;
 
-use super::cluster::{Formation, Stage};
+use super::cluster::{Formation, Reports, Stage};
 use super::proposing::{self, Forwarder};
 use super::reading::Rounds;
 use super::tenure::Tenure;
@@ -153,6 +153,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             contact: Arc::default(),
             tenure: Tenure::default(),
             stage: Stage::default(),
+            reports: Reports::default(),
             store,
             log,
             disk,
@@ -162,6 +163,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         });
         flush_regularly::<R, D>(&engine, flush_every);
         engine.look_after_members();
+        engine.tell_of_leaders();
         Ok(engine)
     }
 

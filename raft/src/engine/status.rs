@@ -47,26 +47,31 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         }
     }
 
-    /// The members for operators. Only the leader knows how the others are; a follower tells what it knows itself.
+    /// The members for operators. Only the leader knows how the others are; a follower tells what it last heard of it.
     fn members_for_people(&self, members: Members) -> Vec<Member> {
         let Members { leads, all, .. } = members;
         let leader = self.leader().map(|leader| leader.id);
         let all = all.into_iter().map(|member| {
-            let heard_of = Some(member.id) == leader && self.hears_leader();
+            let (healthy, lag) = if leads {
+                (member.in_contact, member.lag)
+            } else {
+                let is_heard =
+                    member.id == self.raft_id || (Some(member.id) == leader && self.hears_leader());
+                let (in_contact, lag) = self.reports.of(member.id).unwrap_or((is_heard, 0));
+                (in_contact && (Some(member.id) != leader || is_heard), lag)
+            };
             Member {
                 name: member.peer.name,
                 raft_id: member.id,
                 voter: member.is_voter,
                 address: member.peer.address,
-                healthy: if leads {
-                    member.in_contact
-                } else {
-                    member.id == self.raft_id || heard_of
-                },
-                lag: if leads { member.lag } else { 0 },
+                healthy,
+                lag,
             }
         });
-        all.collect()
+        let mut all: Vec<Member> = all.collect();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        all
     }
 
     /// Why this replica should not be asked, other than that it cannot go on at all.

@@ -12,10 +12,10 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, ConnectError, Status, Streaming};
 use zephyrfs_proto::peer::peers_client::PeersClient;
 use zephyrfs_proto::peer::{
-    AppendReply, AppendRequest, ChangeClusterReply, ChangeClusterRequest, FormReply, FormRequest,
-    ForwardReply, ForwardRequest, GreetReply, GreetRequest, InstallReply, InstallRequest, JoinReply,
-    JoinRequest, ReadIndexReply, ReadIndexRequest, TransferLeaderReply, TransferLeaderRequest, VoteReply,
-    VoteRequest,
+    AppendReply, AppendRequest, ChangeClusterReply, ChangeClusterRequest, DescribeReply, DescribeRequest,
+    FormReply, FormRequest, ForwardReply, ForwardRequest, GreetReply, GreetRequest, InstallReply,
+    InstallRequest, JoinReply, JoinRequest, ReadIndexReply, ReadIndexRequest, TransferLeaderReply,
+    TransferLeaderRequest, VoteReply, VoteRequest,
 };
 
 use super::{CONNECTION_WINDOW, MAX_MESSAGE, STREAM_WINDOW};
@@ -167,6 +167,10 @@ impl PeerService for RemotePeer {
 
     async fn join(&self, request: JoinRequest) -> Result<JoinReply, PeerError> {
         Ok(self.client().join(request).await.map_err(error)?.into_inner())
+    }
+
+    async fn describe(&self, request: DescribeRequest) -> Result<DescribeReply, PeerError> {
+        Ok(self.client().describe(request).await.map_err(error)?.into_inner())
     }
 
     async fn change_cluster(&self, request: ChangeClusterRequest) -> Result<ChangeClusterReply, PeerError> {

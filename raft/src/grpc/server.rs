@@ -11,10 +11,10 @@ use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 use zephyrfs_proto::peer::peers_server::{Peers, PeersServer};
 use zephyrfs_proto::peer::{
-    AppendReply, AppendRequest, ChangeClusterReply, ChangeClusterRequest, FormReply, FormRequest,
-    ForwardReply, ForwardRequest, GreetReply, GreetRequest, InstallReply, InstallRequest, JoinReply,
-    JoinRequest, ReadIndexReply, ReadIndexRequest, TransferLeaderReply, TransferLeaderRequest, VoteReply,
-    VoteRequest,
+    AppendReply, AppendRequest, ChangeClusterReply, ChangeClusterRequest, DescribeReply, DescribeRequest,
+    FormReply, FormRequest, ForwardReply, ForwardRequest, GreetReply, GreetRequest, InstallReply,
+    InstallRequest, JoinReply, JoinRequest, ReadIndexReply, ReadIndexRequest, TransferLeaderReply,
+    TransferLeaderRequest, VoteReply, VoteRequest,
 };
 
 use super::{CONNECTION_WINDOW, MAX_MESSAGE, STREAM_WINDOW};
@@ -151,6 +151,11 @@ impl Peers for Local {
 
     async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinReply>, Status> {
         let reply = self.0.join(request.into_inner()).await;
+        reply.map(Response::new).map_err(status)
+    }
+
+    async fn describe(&self, request: Request<DescribeRequest>) -> Result<Response<DescribeReply>, Status> {
+        let reply = self.0.describe(request.into_inner()).await;
         reply.map(Response::new).map_err(status)
     }
 

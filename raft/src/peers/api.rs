@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use zephyrfs_proto::peer::{
-    AppendReply, AppendRequest, ChangeClusterReply, ChangeClusterRequest, FormReply, FormRequest,
-    ForwardReply, ForwardRequest, GreetReply, GreetRequest, InstallReply, InstallRequest, JoinReply,
-    JoinRequest, ReadIndexReply, ReadIndexRequest, TransferLeaderReply, TransferLeaderRequest, VoteReply,
-    VoteRequest,
+    AppendReply, AppendRequest, ChangeClusterReply, ChangeClusterRequest, DescribeReply, DescribeRequest,
+    FormReply, FormRequest, ForwardReply, ForwardRequest, GreetReply, GreetRequest, InstallReply,
+    InstallRequest, JoinReply, JoinRequest, ReadIndexReply, ReadIndexRequest, TransferLeaderReply,
+    TransferLeaderRequest, VoteReply, VoteRequest,
 };
 
 /// Requests that follow one another; the stream ends when nothing more comes.
@@ -98,6 +98,12 @@ pub trait PeerService: Send + Sync + 'static {
     /// # Errors
     /// [`PeerError`].
     async fn join(&self, request: JoinRequest) -> Result<JoinReply, PeerError>;
+
+    /// Says how the members are, as the leader.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    async fn describe(&self, request: DescribeRequest) -> Result<DescribeReply, PeerError>;
 
     /// Changes who the replicas are.
     ///

@@ -64,6 +64,10 @@ impl<R: AsyncRuntime> Whoami<R> {
     }
 
     fn log_once(&self, route: &Route, problem: &str) {
+        if self.log.identity().cluster_id.is_empty() {
+            // Taken in just now, and not told yet of which cluster.
+            return;
+        }
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         let sender = (route.cluster_id.clone(), route.from, route.to);
         if refused.len() < MAX_REFUSED && refused.insert(sender) {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use zephyrfs_proto::peer::{
-    AppendReply, AppendRequest, ChangeClusterReply, ChangeClusterRequest, FormReply, FormRequest,
-    ForwardReply, ForwardRequest, GreetReply, GreetRequest, InstallReply, InstallRequest, JoinReply,
-    JoinRequest, ReadIndexReply, ReadIndexRequest, TransferLeaderReply, TransferLeaderRequest, VoteReply,
-    VoteRequest,
+    AppendReply, AppendRequest, ChangeClusterReply, ChangeClusterRequest, DescribeReply, DescribeRequest,
+    FormReply, FormRequest, ForwardReply, ForwardRequest, GreetReply, GreetRequest, InstallReply,
+    InstallRequest, JoinReply, JoinRequest, ReadIndexReply, ReadIndexRequest, TransferLeaderReply,
+    TransferLeaderRequest, VoteReply, VoteRequest,
 };
 
 use super::api::{PeerError, PeerService, Replies, Requests};
@@ -107,6 +107,10 @@ impl PeerService for Nowhere {
     }
 
     async fn join(&self, _: JoinRequest) -> Result<JoinReply, PeerError> {
+        Err(self.refusal())
+    }
+
+    async fn describe(&self, _: DescribeRequest) -> Result<DescribeReply, PeerError> {
         Err(self.refusal())
     }
 

@@ -1,5 +1,6 @@
 //! Handing leadership over, and seeing that the other one leads.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
@@ -14,6 +15,32 @@ use crate::engine::RaftEngine;
 const HANDOVER_PATIENCE: Duration = Duration::from_secs(5);
 
 impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
+    /// Logs every change of leader, as long as the engine lives.
+    pub(in crate::engine) fn tell_of_leaders(self: &Arc<Self>) {
+        let engine = Arc::downgrade(self);
+        let mut changes = self.raft.server_metrics();
+        drop(R::spawn(async move {
+            let mut known = None;
+            while changes.changed().await.is_ok() {
+                let Some(engine) = engine.upgrade() else { return };
+                let leader = engine.leader().map(|leader| (leader.id, leader.term));
+                if leader == known {
+                    continue;
+                }
+                match leader {
+                    Some((id, term)) if id == engine.raft_id => tracing::info!(term, "This replica leads"),
+                    Some((id, term)) => {
+                        let members = engine.members();
+                        let leader = members.find(id).map(|member| member.peer.name.clone());
+                        tracing::info!(leader, term, "Following a leader");
+                    }
+                    None => tracing::info!("There is no leader"),
+                }
+                known = leader;
+            }
+        }));
+    }
+
     /// Before this replica stops: if it leads, another one is to lead first. Without another one that could, nothing
     /// happens.
     pub async fn hand_over(&self) {

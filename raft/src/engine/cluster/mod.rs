@@ -10,10 +10,12 @@ mod greeting;
 mod joining;
 mod leadership;
 mod members;
+mod reports;
 mod stage;
 mod upkeep;
 
 pub(super) use members::Members;
+pub(super) use reports::Reports;
 pub(super) use stage::Stage;
 
 use std::time::Duration;

@@ -32,6 +32,29 @@ struct Upkeep<I> {
     looks: u32,
     /// Since when each learner has kept up.
     keeping_up: BTreeMap<u64, I>,
+    /// Members that the log says are silent.
+    silent: BTreeSet<u64>,
+}
+
+impl<I> Upkeep<I> {
+    /// Logs which members do not answer any more, and which do again.
+    fn tell_of_silence(&mut self, members: &Members) {
+        if !members.knows_silence() {
+            return;
+        }
+        for member in &members.all {
+            let replica = &member.peer.name;
+            if member.in_contact && self.silent.remove(&member.id) {
+                tracing::info!(replica, address = member.peer.address, "A replica answers again");
+            } else if !member.in_contact && self.silent.insert(member.id) {
+                tracing::warn!(
+                    replica,
+                    address = member.peer.address,
+                    "A replica does not answer"
+                );
+            }
+        }
+    }
 }
 
 impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
@@ -42,6 +65,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             let mut upkeep = Upkeep {
                 looks: 0,
                 keeping_up: BTreeMap::new(),
+                silent: BTreeSet::new(),
             };
             loop {
                 R::sleep(EVERY).await;
@@ -59,15 +83,20 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
     async fn look(&self, upkeep: &mut Upkeep<R::Instant>) {
         let members = self.members();
         if members.leads {
+            upkeep.tell_of_silence(&members);
             self.keep_order(&members, upkeep).await;
             return;
         }
+        upkeep.silent.clear();
         upkeep.keeping_up.clear();
         upkeep.looks = upkeep.looks.wrapping_add(1);
         let leader = self.leader();
         if leader.is_none() || upkeep.looks.is_multiple_of(GREET_EVERY) {
             // Whoever moved is found again, also when nobody leads yet.
             drop(self.greet_all().await);
+        }
+        if let Some(leader) = &leader {
+            self.ask_for_reports(leader.id, &leader.address).await;
         }
         let is_known = members.find(self.raft_id).is_some_and(|me| me.peer == self.peer);
         if let Some(leader) = leader.filter(|_| !is_known) {

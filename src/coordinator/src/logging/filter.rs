@@ -33,7 +33,14 @@ fn directives(level: LogLevel) -> String {
         LogLevel::Warn => ("warn", "warn"),
         LogLevel::Error => ("error", "error"),
     };
-    OWN_TARGETS.iter().fold(others.to_owned(), |directives, target| {
+    // A peer that is down is normal life, and openraft warns of every attempt to reach it. What operators need to know of
+    // it the engine says itself; what ends it reaches the engine as an error.
+    let quiet = match level {
+        LogLevel::Debug => "warn",
+        LogLevel::Info | LogLevel::Warn | LogLevel::Error => "off",
+    };
+    let others = format!("{others},openraft={quiet}");
+    OWN_TARGETS.iter().fold(others, |directives, target| {
         format!("{directives},{target}={own}")
     })
 }

@@ -17,6 +17,7 @@ fn passed(level: LogLevel, rust_log: Option<&str>) -> Vec<String> {
         info!(target: "h2", "info");
         warn!(target: "hyper", "warn");
         error!(target: "redb", "error");
+        warn!(target: "openraft::core", "openraft warn");
     });
     let message = |line: &String| {
         serde_json::from_str::<Json>(line).unwrap()["msg"]
@@ -31,7 +32,15 @@ fn passed(level: LogLevel, rust_log: Option<&str>) -> Vec<String> {
 fn our_level_is_for_our_crates_and_dependencies_only_warn() {
     assert_eq!(
         passed(LogLevel::Debug, None),
-        ["own debug", "own info", "own warn", "own error", "warn", "error"]
+        [
+            "own debug",
+            "own info",
+            "own warn",
+            "own error",
+            "warn",
+            "error",
+            "openraft warn"
+        ]
     );
     assert_eq!(
         passed(LogLevel::Info, None),
