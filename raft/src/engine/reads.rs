@@ -152,6 +152,11 @@ impl<R: AsyncRuntime, D: Disk> Engine for RaftEngine<R, D> {
         self.engine_status()
     }
 
+    fn leader_address(&self) -> Option<Arc<str>> {
+        let address = self.leader()?.client_address;
+        (!address.is_empty()).then(|| address.into())
+    }
+
     async fn change_cluster(&self, change: ClusterChange, within: Duration) -> Result<String, ClusterError> {
         self.change(change, within).await
     }

@@ -1,5 +1,6 @@
 //! The port between the service and what orders, stores and loads: implemented by the Raft engine and by PostgreSQL.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -232,7 +233,7 @@ pub struct ChunkScan {
 pub type TaskKey = (NodeId, ChunkId);
 
 /// A node with its last heartbeat.
-pub type NodeWithBeat = (std::sync::Arc<NodeRow>, Option<BeatRow>);
+pub type NodeWithBeat = (Arc<NodeRow>, Option<BeatRow>);
 
 /// Orders commands, applies them, and answers from the state they make.
 #[async_trait]
@@ -322,6 +323,10 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Who makes up the service, as this replica sees it.
     fn status(&self) -> EngineStatus;
+
+    /// Where clients reach the leader's gRPC API, if there is a leader and it says so: the same as in [`Engine::status`],
+    /// cheap enough to be asked for every request.
+    fn leader_address(&self) -> Option<Arc<str>>;
 
     /// Changes who makes up the service, and answers in words what was done.
     ///

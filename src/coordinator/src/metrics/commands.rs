@@ -1,4 +1,4 @@
-//! Counts what becomes of commands, whoever proposes them: a decorator around the engine.
+//! Counts what becomes of commands, whoever proposes them, and how often the leader changes: a decorator around the engine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,7 +114,13 @@ impl Engine for MeteredEngine {
     }
 
     fn status(&self) -> EngineStatus {
-        self.engine.status()
+        let status = self.engine.status();
+        self.metrics.see(&status);
+        status
+    }
+
+    fn leader_address(&self) -> Option<Arc<str>> {
+        self.engine.leader_address()
     }
 
     async fn storage(&self) -> Result<StorageReport, EngineError> {

@@ -4,9 +4,12 @@ use std::sync::{Arc, Weak};
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use prometheus::{IntGauge, IntGaugeVec, Opts};
+use prometheus::{IntCounter, IntGauge, IntGaugeVec, Opts};
 use zephyrfs_core::Engine;
 use zephyrfs_core::row::{NodeStatus, TaskKind};
+
+use super::cluster_gauges::ClusterGauges;
+use super::leader_changes::LeaderChanges;
 
 /// The gauges of one engine.
 pub(super) struct EngineGauges {
@@ -18,15 +21,14 @@ pub(super) struct EngineGauges {
     chunks: IntGauge,
     unreferenced_chunks: IntGauge,
     tasks: IntGaugeVec,
-    applied: IntGauge,
-    committed: IntGauge,
-    term: IntGauge,
-    is_leader: IntGauge,
+    cluster: ClusterGauges,
+    /// Shown from here, and not by itself, so that a scrape counts what it is the first to see.
+    leader_changes: IntCounter,
 }
 
 impl EngineGauges {
     /// Gauges over an engine.
-    pub(super) fn new(engine: &Arc<dyn Engine>) -> prometheus::Result<Self> {
+    pub(super) fn new(engine: &Arc<dyn Engine>, leader_changes: &LeaderChanges) -> prometheus::Result<Self> {
         Ok(Self {
             engine: Arc::downgrade(engine),
             // The names of the first three end in `_total` though they are gauges: dashboards have them so.
@@ -47,16 +49,8 @@ impl EngineGauges {
                 ),
                 &["type"],
             )?,
-            applied: IntGauge::new(
-                "coordinator_applied_index",
-                "Index of the last command applied on this replica.",
-            )?,
-            committed: IntGauge::new(
-                "coordinator_committed_index",
-                "Index of the last command that this replica knows to be committed.",
-            )?,
-            term: IntGauge::new("coordinator_term", "Term of the consensus on this replica.")?,
-            is_leader: IntGauge::new("coordinator_is_leader", "1 if this replica leads, else 0.")?,
+            cluster: ClusterGauges::new()?,
+            leader_changes: leader_changes.counter(),
         })
     }
 
@@ -76,31 +70,25 @@ impl EngineGauges {
                 .with_label_values(&[kind.as_str()])
                 .set(gauge_value(totals.tasks_of(kind)));
         }
-        let status = engine.status();
-        self.applied.set(gauge_value(status.applied.get()));
-        self.committed.set(gauge_value(status.committed.get()));
-        self.term.set(gauge_value(status.term));
-        self.is_leader.set(i64::from(status.leads));
+        self.cluster.show(&engine.status());
     }
 
-    fn parts(&self) -> [&dyn Collector; 9] {
-        [
+    fn parts(&self) -> impl Iterator<Item = &dyn Collector> {
+        let state: [&dyn Collector; 6] = [
+            &self.leader_changes,
             &self.nodes,
             &self.files,
             &self.chunks,
             &self.unreferenced_chunks,
             &self.tasks,
-            &self.applied,
-            &self.committed,
-            &self.term,
-            &self.is_leader,
-        ]
+        ];
+        state.into_iter().chain(self.cluster.parts())
     }
 }
 
 impl Collector for EngineGauges {
     fn desc(&self) -> Vec<&Desc> {
-        self.parts().into_iter().flat_map(Collector::desc).collect()
+        self.parts().flat_map(Collector::desc).collect()
     }
 
     /// Nothing once the engine is gone.
@@ -109,10 +97,11 @@ impl Collector for EngineGauges {
             return Vec::new();
         };
         self.refresh(&*engine);
-        self.parts().into_iter().flat_map(Collector::collect).collect()
+        self.parts().flat_map(Collector::collect).collect()
     }
 }
 
-fn gauge_value(number: u64) -> i64 {
+/// The value that a gauge shows for a number: one that does not fit stops at the end of the range.
+pub(super) fn gauge_value(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,13 +1,15 @@
 //! What Prometheus is told: a registry of our own, the metrics in it, and the layers and decorators that feed
 //! them.
 //!
-//! Labels come from sets that are fixed when the program is built (routes, RPCs, commands), never from what a
-//! client sent, so the number of series is bounded. Rendered by the health port.
+//! Labels come from sets that are fixed when the program is built (routes, RPCs, commands) or are the coordinator's own
+//! members, never from what a client sent, so the number of series is bounded. Rendered by the health port.
 
+mod cluster_gauges;
 mod commands;
 mod engine_gauges;
 mod grpc_requests;
 mod labels;
+mod leader_changes;
 mod registry;
 mod rest_requests;
 

@@ -8,9 +8,11 @@ use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 use zephyrfs_core::Engine;
+use zephyrfs_core::engine::EngineStatus;
 
 use super::engine_gauges::EngineGauges;
 use super::labels::{self, Api};
+use super::leader_changes::LeaderChanges;
 
 /// Seconds: from a read in memory to the longest that a request may take.
 const DURATION_BUCKETS: [f64; 13] = [
@@ -39,6 +41,7 @@ pub struct Metrics {
     durations: HistogramVec,
     commands: IntCounterVec,
     heartbeats: IntCounter,
+    leader_changes: LeaderChanges,
 }
 
 impl Metrics {
@@ -80,6 +83,7 @@ impl Metrics {
                 "coordinator_heartbeats_received_total",
                 "Heartbeats of storage nodes that this replica received, over either API.",
             )?,
+            leader_changes: LeaderChanges::new()?,
         };
         let build = IntGauge::with_opts(
             Opts::new("coordinator_build_info", "Always 1; the label names the version.")
@@ -102,7 +106,7 @@ impl Metrics {
     /// # Errors
     /// [`MetricsError::Setup`], the second time.
     pub fn observe(&self, engine: &Arc<dyn Engine>) -> Result<(), MetricsError> {
-        let gauges = EngineGauges::new(engine).map_err(MetricsError::Setup)?;
+        let gauges = EngineGauges::new(engine, &self.leader_changes).map_err(MetricsError::Setup)?;
         self.registry
             .register(Box::new(gauges))
             .map_err(MetricsError::Setup)
@@ -134,6 +138,11 @@ impl Metrics {
         if labels::is_heartbeat(api, method) {
             self.heartbeats.inc();
         }
+    }
+
+    /// Looks at who leads, as often as anybody asks.
+    pub(super) fn see(&self, status: &EngineStatus) {
+        self.leader_changes.see(status);
     }
 
     /// Counts a command.
