@@ -11,6 +11,7 @@ use zephyrfs_core::{Command, ReadSet, Rejection, Response, View};
 use super::engine_error::wrong_answer;
 use super::error::ServiceError;
 use super::fingerprint::Fingerprinter;
+use super::freshness::local_at;
 use super::request::{LocationUpdate, LocationsQuery, RequestContext};
 use super::state::Service;
 use super::validate::{self, ValidLocationUpdate};
@@ -155,7 +156,8 @@ impl Service {
         let id: ChunkId = validate::id(&self.limits, "chunk_id", chunk_id)?;
         let At { index, value: view } = self.view_of_chunk(&id, &context).await?;
         let chunk = known(&view, &id, index)?;
-        let nodes = self.nodes_read_anew(context.deadline).await?;
+        // The chunk was read as fresh as was asked; the nodes need be no fresher.
+        let nodes = self.nodes_read_anew(local_at(index), context.deadline).await?;
         let replicas = chunk
             .replicas
             .iter()

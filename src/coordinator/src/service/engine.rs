@@ -68,7 +68,10 @@ impl Service {
         match result {
             Some(result) => result.map_err(|error| translate(error, false)),
             None => Err(ServiceError::DeadlineExceeded {
-                reason: format!("the deadline passed while {what} was being read"),
+                reason: format!(
+                    "the deadline passed while {what} was being read; this replica has applied index {}",
+                    self.engine.totals().index
+                ),
             }),
         }
     }

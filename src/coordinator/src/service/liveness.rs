@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use zephyrfs_core::engine::{At, Consistency, Freshness};
+use zephyrfs_core::engine::{At, Freshness};
 use zephyrfs_core::id::NodeId;
 use zephyrfs_core::row::{NodeRow, NodeStats, Observed};
 use zephyrfs_core::units::AppliedIndex;
@@ -14,6 +14,7 @@ use zephyrfs_core::{ReadSet, Rejection, View};
 
 use super::deadline::until;
 use super::error::ServiceError;
+use super::freshness::local;
 use super::heartbeats::ReceivedBeat;
 use super::request::{HeartbeatReport, RequestContext};
 use super::state::Service;
@@ -70,16 +71,12 @@ impl Service {
         id: &NodeId,
         deadline: Option<Instant>,
     ) -> Result<At<View>, ServiceError> {
-        let local = Freshness {
-            consistency: Consistency::Local,
-            ..Freshness::default()
-        };
         let reads = ReadSet {
             nodes: vec![id.clone()],
             node_tasks: vec![(id.clone(), 1)],
             ..ReadSet::default()
         };
-        let view = self.engine.view(reads.clone(), local);
+        let view = self.engine.view(reads.clone(), local());
         let here = self.read("the node", deadline, view).await?;
         if registered(&here.value, id).is_ok() {
             return Ok(here);

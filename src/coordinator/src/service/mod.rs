@@ -16,6 +16,7 @@ mod engine_error;
 mod error;
 mod files;
 mod fingerprint;
+mod freshness;
 mod heartbeats;
 mod housekeeping;
 mod ids;

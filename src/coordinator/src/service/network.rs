@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
-use zephyrfs_core::engine::{At, Consistency, Freshness};
+use zephyrfs_core::engine::At;
 use zephyrfs_core::row::NodeStatus;
 use zephyrfs_core::units::{AppliedIndex, ByteSize, Timestamp};
 use zephyrfs_core::{ReadSet, Totals};
 
 use super::error::ServiceError;
+use super::freshness::local_at;
 use super::nodes::NodeDetails;
 use super::nodes::longest_uptime_first;
 use super::request::RequestContext;
@@ -102,12 +103,7 @@ impl Service {
         if totals.index >= index {
             return Ok(totals.value);
         }
-        let here = Freshness {
-            consistency: Consistency::Local,
-            at_least: Some(index),
-            max_staleness: None,
-        };
-        let view = self.engine.view(ReadSet::default(), here);
+        let view = self.engine.view(ReadSet::default(), local_at(index));
         self.read("the number of files", deadline, view).await?;
         Ok(self.engine.totals().value)
     }

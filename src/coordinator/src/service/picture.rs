@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 use zephyrfs_core::Engine;
-use zephyrfs_core::engine::{Consistency, EngineError, Freshness, NodeWithBeat};
+use zephyrfs_core::engine::{EngineError, Freshness, NodeWithBeat};
 use zephyrfs_core::id::NodeId;
 use zephyrfs_core::placement::{Candidate, Topology};
 use zephyrfs_core::repair::Nodes;
 use zephyrfs_core::row::NodeRow;
 use zephyrfs_core::units::Timestamp;
 
+use super::freshness::local;
 use super::promises::{Ledger, Promises};
 
 /// How old a picture may be. Heartbeats are not recorded more often either.
@@ -140,23 +141,20 @@ impl Pictures {
         {
             return Ok(Arc::clone(picture));
         }
-        let local = Freshness {
-            consistency: Consistency::Local,
-            ..Freshness::default()
-        };
-        let picture = Picture::take(engine, promises, version, local).await?;
+        let picture = Picture::take(engine, promises, version, local()).await?;
         Ok(Arc::clone(last.insert(picture)))
     }
 
-    /// The nodes as they are now, wherever the last change was made.
+    /// The nodes as a state of this freshness has them.
     pub(super) async fn anew(
         &self,
         engine: &dyn Engine,
         promises: &Promises,
+        freshness: Freshness,
     ) -> Result<Arc<Picture>, EngineError> {
         let mut last = self.last.lock().await;
         let version = engine.registry_version();
-        let picture = Picture::take(engine, promises, version, Freshness::default()).await?;
+        let picture = Picture::take(engine, promises, version, freshness).await?;
         Ok(Arc::clone(last.insert(picture)))
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use zephyrfs_core::engine::Freshness;
 use zephyrfs_core::id::NodeId;
 use zephyrfs_core::placement::{self, CopyWanted, Plan, Topology};
 use zephyrfs_core::units::ByteSize;
@@ -22,12 +23,13 @@ impl Service {
         self.read("the list of nodes", deadline, picture).await
     }
 
-    /// The nodes as they are now, wherever the last change was made.
+    /// The nodes as a state of this freshness has them.
     pub(super) async fn nodes_read_anew(
         &self,
+        freshness: Freshness,
         deadline: Option<Instant>,
     ) -> Result<Arc<Picture>, ServiceError> {
-        let picture = self.pictures.anew(&*self.engine, &self.promises);
+        let picture = self.pictures.anew(&*self.engine, &self.promises, freshness);
         self.read("the list of nodes", deadline, picture).await
     }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use tracing::debug;
 use zephyrfs_core::command::{ChunkPlan, RegisterFile};
-use zephyrfs_core::engine::{At, Consistency, Freshness};
+use zephyrfs_core::engine::{At, Freshness};
 use zephyrfs_core::id::{ChunkId, NodeId};
 use zephyrfs_core::row::{ChunkRow, Fingerprint};
 use zephyrfs_core::units::ByteSize;
@@ -17,6 +17,7 @@ use zephyrfs_core::{Command, Idempotency, Placement, ReadSet, Rejection, Respons
 use super::engine_error::{broken_state, wrong_answer};
 use super::error::{InvalidField, ServiceError};
 use super::fingerprint::Fingerprinter;
+use super::freshness::local;
 use super::picture::Picture;
 use super::placing::Placing;
 use super::request::{FileRegistration, RequestContext};
@@ -67,7 +68,9 @@ impl Service {
                 return self.as_clients_see_it(&file, result, context.deadline).await;
             }
             debug!(file_id = %file.id, tries, "Choosing nodes for a file again");
-            nodes = self.nodes_read_anew(context.deadline).await?;
+            nodes = self
+                .nodes_read_anew(Freshness::default(), context.deadline)
+                .await?;
             tries += 1;
         }
     }
@@ -125,12 +128,8 @@ impl Service {
             chunks: file.chunks.iter().map(|chunk| chunk.id.clone()).collect(),
             ..ReadSet::default()
         };
-        let local = Freshness {
-            consistency: Consistency::Local,
-            ..Freshness::default()
-        };
         let view = self
-            .read("the file's chunks", deadline, self.engine.view(reads, local))
+            .read("the file's chunks", deadline, self.engine.view(reads, local()))
             .await?;
         let chunks = view.value.chunks;
         let deleting = |chunk: &ChunkRow| chunk.replicas.len() - chunk.copies();

@@ -26,8 +26,12 @@ fn context(metadata: &MetadataMap) -> Result<RequestContext, InvalidField> {
 }
 
 fn text<'a>(metadata: &'a MetadataMap, name: &str) -> Result<Option<&'a str>, InvalidField> {
-    metadata
-        .get(name)
+    let mut values = metadata.get_all(name).iter();
+    let value = values.next();
+    if values.next().is_some() {
+        return Err(InvalidField::new(name, "must be given once"));
+    }
+    value
         .map(|value| {
             value
                 .to_str()
@@ -79,6 +83,14 @@ mod tests {
         assert_eq!(
             status.message(),
             "consistency: must be linearizable, leader or local"
+        );
+
+        let mut metadata = MetadataMap::new();
+        metadata.append("at-least", "7".parse().unwrap());
+        metadata.append("at-least", "8".parse().unwrap());
+        assert_eq!(
+            context(&metadata).unwrap_err().to_string(),
+            "at-least: must be given once"
         );
 
         let mut metadata = MetadataMap::new();

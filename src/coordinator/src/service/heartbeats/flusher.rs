@@ -9,7 +9,6 @@ use tokio::time::{MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use zephyrfs_core::command::{Heartbeat, PAGE, RecordHeartbeats};
-use zephyrfs_core::engine::{Consistency, Freshness};
 use zephyrfs_core::id::NodeId;
 use zephyrfs_core::units::AppliedIndex;
 use zephyrfs_core::{Command, Engine, Proposal, ReadSet, Rejection, Response};
@@ -20,11 +19,15 @@ use super::urgent::{Urgent, Waiting};
 use crate::service::deadline::until;
 use crate::service::engine_error::{translate, wrong_answer};
 use crate::service::error::ServiceError;
+use crate::service::freshness::local_at;
 use crate::service::ids::IdSource;
 use crate::service::throttle::Throttle;
 
 /// How long one command may take before its beats are proposed again: recording a beat twice is harmless.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The same where nodes wait for it: without a leader they are to hear so in time, and try again.
+const URGENT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How often a failure that lasts is logged.
 const REMIND_EVERY: Duration = Duration::from_secs(30);
@@ -74,7 +77,7 @@ impl Flusher<'_> {
 
     async fn record_pending(&self) -> Result<(), ServiceError> {
         for batch in self.pending.all().chunks(PAGE) {
-            let recorded = self.record(batch).await?;
+            let recorded = self.record(batch, PATIENCE).await?;
             self.wait_until_seen_here(recorded.index).await;
             self.pending.recorded(batch);
         }
@@ -83,13 +86,12 @@ impl Flusher<'_> {
 
     /// Beats shown to readers until now are shown from the state from now on: this waits until it has them.
     async fn wait_until_seen_here(&self, index: AppliedIndex) {
-        let seen = Freshness {
-            consistency: Consistency::Local,
-            at_least: Some(index),
-            max_staleness: None,
-        };
         // If it does not come to that, readers see an older beat for a moment; nothing is lost.
-        let _ = until(in_a_while(), self.engine.view(ReadSet::default(), seen)).await;
+        let _ = until(
+            in_a_while(),
+            self.engine.view(ReadSet::default(), local_at(index)),
+        )
+        .await;
     }
 
     async fn record_urgent(&self) {
@@ -106,7 +108,7 @@ impl Flusher<'_> {
             .iter()
             .map(|waiting| (waiting.node.clone(), waiting.beat))
             .collect();
-        let recorded = self.record(&batch).await;
+        let recorded = self.record(&batch, URGENT_PATIENCE).await;
         for Waiting { node, answer, .. } in waiting {
             let result = match &recorded {
                 Ok(recorded) if recorded.refused.contains(&node) => Err(ServiceError::Rejected {
@@ -121,7 +123,11 @@ impl Flusher<'_> {
         }
     }
 
-    async fn record(&self, batch: &[(NodeId, ReceivedBeat)]) -> Result<Recorded, ServiceError> {
+    async fn record(
+        &self,
+        batch: &[(NodeId, ReceivedBeat)],
+        within: Duration,
+    ) -> Result<Recorded, ServiceError> {
         let now = Instant::now();
         let beats = batch
             .iter()
@@ -136,7 +142,7 @@ impl Flusher<'_> {
             idempotency: None,
             command: Command::RecordHeartbeats(RecordHeartbeats { beats }),
         };
-        let result = self.engine.execute(proposal, PATIENCE).await;
+        let result = self.engine.execute(proposal, within).await;
         let answer = result.map_err(|error| translate(error, false))?;
         let Response::HeartbeatsRecorded { refused } = answer.value else {
             return Err(wrong_answer("record_heartbeats"));

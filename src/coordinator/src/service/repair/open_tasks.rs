@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use zephyrfs_core::command::PAGE;
-use zephyrfs_core::engine::{At, Consistency, Freshness, Page, TaskKey};
+use zephyrfs_core::engine::{At, Page, TaskKey};
 use zephyrfs_core::id::NodeId;
 use zephyrfs_core::row::{TaskKind, TaskReason, TaskRow};
 
 use crate::service::error::ServiceError;
+use crate::service::freshness::local;
 use crate::service::state::Service;
 
 /// The most copies that a node is told to fetch at a time.
@@ -108,14 +109,10 @@ impl OpenTasks {
 impl Service {
     /// Reads all tasks.
     pub(super) async fn open_tasks(&self) -> Result<OpenTasks, ServiceError> {
-        let local = Freshness {
-            consistency: Consistency::Local,
-            ..Freshness::default()
-        };
         let mut open = OpenTasks::default();
         let mut after = None;
         loop {
-            let page = self.engine.tasks(None, after, PAGE, local);
+            let page = self.engine.tasks(None, after, PAGE, local());
             let At { value, .. } = self.read("the tasks", None, page).await?;
             let Page { items, next } = value;
             for (key, task) in items {

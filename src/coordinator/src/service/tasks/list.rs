@@ -1,12 +1,13 @@
 //! The list of tasks, for operators.
 
 use zephyrfs_core::ReadSet;
-use zephyrfs_core::engine::{At, Consistency, Freshness, Page, TaskKey};
+use zephyrfs_core::engine::{At, Freshness, Page, TaskKey};
 use zephyrfs_core::id::{ChunkId, NodeId, TaskId};
 use zephyrfs_core::row::TaskRow;
-use zephyrfs_core::units::{AppliedIndex, Timestamp};
+use zephyrfs_core::units::Timestamp;
 
 use crate::service::error::ServiceError;
+use crate::service::freshness::local_at;
 use crate::service::page::{ListPage, pair_of_token, token_after_pair};
 use crate::service::request::{RequestContext, TaskListQuery};
 use crate::service::state::Service;
@@ -120,13 +121,5 @@ impl Service {
             }
         };
         Ok(tasks.into_iter().map(details).collect())
-    }
-}
-
-fn local_at(index: AppliedIndex) -> Freshness {
-    Freshness {
-        consistency: Consistency::Local,
-        at_least: Some(index),
-        ..Freshness::default()
     }
 }
