@@ -84,6 +84,12 @@ pub const fn verdict(error: &ServiceError) -> Verdict {
             StatusCode::GATEWAY_TIMEOUT,
             "deadline exceeded",
         ),
+        ServiceError::NoSuchMember { .. } => {
+            outcome(Code::NotFound, StatusCode::NOT_FOUND, "member not found")
+        }
+        ServiceError::ClusterRefused { .. } => {
+            outcome(Code::FailedPrecondition, StatusCode::CONFLICT, "refused")
+        }
         ServiceError::Internal => failure(
             Code::Internal,
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -212,6 +218,18 @@ mod tests {
                 Code::DeadlineExceeded,
                 504,
                 Kind::Retryable,
+            ),
+            (
+                ServiceError::NoSuchMember { reason: reason() },
+                Code::NotFound,
+                404,
+                Kind::Outcome,
+            ),
+            (
+                ServiceError::ClusterRefused { reason: reason() },
+                Code::FailedPrecondition,
+                409,
+                Kind::Outcome,
             ),
             (ServiceError::Internal, Code::Internal, 500, Kind::Failure),
         ]

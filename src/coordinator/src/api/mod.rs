@@ -3,5 +3,7 @@
 pub mod error;
 pub mod freshness;
 pub mod grpc;
+pub mod leader;
+pub mod patience;
 pub mod rest;
 pub mod saturate;

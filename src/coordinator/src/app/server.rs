@@ -125,7 +125,8 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     let stopping = running.stop.clone().cancelled_owned();
     let options = settings::grpc_options(config, connections.api);
     let counting = GrpcRequestsLayer::new(metrics.clone())?;
-    let grpc = grpc::serve(listeners.grpc, Arc::clone(&service), options, counting, stopping);
+    let (served, readiness) = (Arc::clone(&service), checks.clone());
+    let grpc = grpc::serve(listeners.grpc, served, readiness, options, counting, stopping);
     let mut grpc = running.servers.spawn(async move {
         let _up = up;
         grpc.await

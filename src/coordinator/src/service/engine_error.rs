@@ -1,7 +1,7 @@
 //! What went wrong in the engine, as the service says it. What only the operator may read goes to the log.
 
 use tracing::error;
-use zephyrfs_core::engine::EngineError;
+use zephyrfs_core::engine::{ClusterError, EngineError};
 
 use super::error::ServiceError;
 
@@ -17,6 +17,22 @@ pub(super) fn translate(error: EngineError, is_keyed: bool) -> ServiceError {
             error!(reason, "The engine failed to answer a request");
             ServiceError::Internal
         }
+    }
+}
+
+/// Why the coordinator's own replicas were not changed, as the service's error.
+pub(super) fn translate_cluster(error: ClusterError) -> ServiceError {
+    match error {
+        error @ ClusterError::NoSuchMember { .. } => ServiceError::NoSuchMember {
+            reason: error.to_string(),
+        },
+        ClusterError::Refused { reason } => ServiceError::ClusterRefused { reason },
+        ClusterError::Unavailable { reason } => ServiceError::Unavailable { reason },
+        ClusterError::UnknownOutcome { reason } => ServiceError::UnknownOutcome {
+            reason: format!(
+                "{reason}; the change may or may not be made: look at the cluster's status before you ask for it again"
+            ),
+        },
     }
 }
 

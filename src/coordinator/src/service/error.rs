@@ -81,6 +81,18 @@ pub enum ServiceError {
         /// What was being waited for.
         reason: String,
     },
+    /// No replica of the coordinator has the name that was given.
+    #[error("{reason}")]
+    NoSuchMember {
+        /// The name, and those there are.
+        reason: String,
+    },
+    /// A change to the coordinator's own replicas would not be safe, or cannot be made.
+    #[error("{reason}")]
+    ClusterRefused {
+        /// Why, with the safe next command.
+        reason: String,
+    },
     /// The coordinator failed; the details are in its log only.
     #[error("the coordinator failed; its log says why")]
     Internal,
@@ -104,6 +116,8 @@ impl ServiceError {
             | Self::Overloaded { .. }
             | Self::UnknownOutcome { .. }
             | Self::DeadlineExceeded { .. }
+            | Self::NoSuchMember { .. }
+            | Self::ClusterRefused { .. }
             | Self::Internal => None,
         }
     }

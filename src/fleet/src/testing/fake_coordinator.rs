@@ -167,5 +167,8 @@ serve! {
         explain_chunk(ExplainChunkRequest) -> ExplainChunkResponse;
         list_tasks(ListTasksRequest) -> ListTasksResponse;
         get_cluster_status(GetClusterStatusRequest) -> GetClusterStatusResponse;
+        transfer_leader(TransferLeaderRequest) -> ClusterChangeResponse;
+        remove_member(RemoveMemberRequest) -> ClusterChangeResponse;
+        resize_cluster(ResizeClusterRequest) -> ClusterChangeResponse;
     }
 }

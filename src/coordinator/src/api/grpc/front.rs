@@ -4,12 +4,14 @@
 //! every request, which costs more than what they do.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::http::{Request, Response};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Either, ready};
+use tonic::Status;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::service::Routes;
@@ -18,10 +20,11 @@ use zephyrfs_proto::coordinator::coordinator_service_server::CoordinatorServiceS
 
 use super::handlers::Handlers;
 use super::middleware::{
-    BodyMemory, CheckedBody, Places, RequestFields, Stopwatch, TimeLimit, blame_the_client,
+    BodyMemory, CheckedBody, Places, RequestFields, Stopwatch, TimeLimit, blame_the_client, tell_leader,
 };
 use super::status::status;
-use crate::service::ServiceError;
+use crate::api::leader::leader_header;
+use crate::service::{self, ServiceError};
 
 /// An answer on its way.
 type Answer = BoxFuture<'static, Result<Response<Body>, Infallible>>;
@@ -29,6 +32,7 @@ type Answer = BoxFuture<'static, Result<Response<Body>, Infallible>>;
 /// All services, behind what every request passes.
 #[derive(Clone)]
 pub struct Front {
+    service: Arc<service::Service>,
     coordinator: CoordinatorServiceServer<Handlers>,
     others: Routes,
     places: Places,
@@ -50,8 +54,9 @@ pub(super) struct Bounds {
 }
 
 impl Front {
-    /// Before the coordinator's service and others.
+    /// Before the coordinator's RPCs, which are those of `service`, and others.
     pub(super) fn new(
+        service: Arc<service::Service>,
         coordinator: CoordinatorServiceServer<Handlers>,
         others: Routes,
         bounds: Bounds,
@@ -63,6 +68,7 @@ impl Front {
             default_deadline,
         } = bounds;
         Self {
+            service,
             coordinator,
             others: others.prepare(),
             places: Places::new(max_requests),
@@ -70,6 +76,11 @@ impl Front {
             body_memory: BodyMemory::new(max_body_memory),
             default_deadline,
         }
+    }
+
+    fn refuse(&self, status: Status) -> Answer {
+        let response = tell_leader(status.into_http(), leader_header(&self.service));
+        ready(Ok(response)).boxed()
     }
 
     fn pass_on(
@@ -102,22 +113,25 @@ impl Service<Request<Body>> for Front {
     fn call(&mut self, mut request: Request<Body>) -> Answer {
         let place = match self.places.take() {
             Ok(place) => place,
-            Err(refused) => return ready(Ok(refused.into_http())).boxed(),
+            Err(refused) => return self.refuse(refused),
         };
         let stopwatch = Stopwatch::start(request.uri());
         let limit = match TimeLimit::of(request.headers(), self.default_deadline) {
             Ok(limit) => limit,
-            Err(field) => return ready(Ok(status(ServiceError::Invalid(field)).into_http())).boxed(),
+            Err(field) => return self.refuse(status(ServiceError::Invalid(field))),
         };
         request.extensions_mut().insert(limit.deadline);
         let share = self.body_memory.share();
         let (counted, fields, uri) = (share.clone(), self.fields.clone(), request.uri().clone());
+        let service = Arc::clone(&self.service);
         let answer = self.pass_on(request.map(|body| fields.check(uri, counted.count(body))));
         async move {
             let answer = answer.map(|Ok(response)| blame_the_client(response));
             let response = limit.cut_off(answer).await;
             drop(share);
             stopwatch.stop();
+            // Asked only now: the request may have waited for a new leader.
+            let response = tell_leader(response, leader_header(&service));
             Ok(response.map(|body| place.hold_for(body)))
         }
         .boxed()

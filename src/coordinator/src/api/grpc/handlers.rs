@@ -173,4 +173,29 @@ impl CoordinatorService for Handlers {
             value: status,
         }))
     }
+
+    async fn transfer_leader(
+        &self,
+        request: Request<wire::TransferLeaderRequest>,
+    ) -> Reply<wire::ClusterChangeResponse> {
+        let (context, wire::TransferLeaderRequest { to }) = accept(request)?;
+        let to = Some(to).filter(|to| !to.is_empty());
+        reply(self.service.transfer_leader(to, context).await)
+    }
+
+    async fn remove_member(
+        &self,
+        request: Request<wire::RemoveMemberRequest>,
+    ) -> Reply<wire::ClusterChangeResponse> {
+        let (context, wire::RemoveMemberRequest { name }) = accept(request)?;
+        reply(self.service.remove_member(name, context).await)
+    }
+
+    async fn resize_cluster(
+        &self,
+        request: Request<wire::ResizeClusterRequest>,
+    ) -> Reply<wire::ClusterChangeResponse> {
+        let (context, wire::ResizeClusterRequest { replicas }) = accept(request)?;
+        reply(self.service.resize_cluster(replicas.into(), context).await)
+    }
 }

@@ -1,6 +1,5 @@
-//! The standard health service: serving exactly while this replica should be asked.
+//! The standard health service: serving exactly while this replica should be asked, as `/ready` of the health port says.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tonic::server::NamedService;
@@ -9,21 +8,20 @@ use tonic_health::server::HealthReporter;
 use zephyrfs_proto::coordinator::coordinator_service_server::CoordinatorServiceServer;
 
 use super::handlers::Handlers;
-use crate::service::Service;
+use crate::health::HealthChecks;
 
 /// What is asked for: the whole server, or the one service that counts.
 const NAMES: [&str; 2] = ["", CoordinatorServiceServer::<Handlers>::NAME];
 
-/// How often the engine is asked whether it is ready.
+/// How often readiness is looked at.
 const INTERVAL: Duration = Duration::from_millis(500);
 
 /// Reports readiness for as long as it is polled.
-pub(super) async fn report(reporter: HealthReporter, service: Arc<Service>) {
+pub(super) async fn report(reporter: HealthReporter, checks: HealthChecks) {
     let mut ticks = tokio::time::interval(INTERVAL);
     loop {
         ticks.tick().await;
-        let is_ready = service.cluster_status().not_ready.is_none();
-        set(&reporter, is_ready).await;
+        set(&reporter, checks.ready().is_healthy()).await;
     }
 }
 

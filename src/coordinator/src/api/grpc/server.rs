@@ -23,6 +23,7 @@ use super::front::{Bounds, Front};
 use super::handlers::Handlers;
 use super::health;
 use super::middleware::RequestFields;
+use crate::health::HealthChecks;
 use crate::service::Service;
 
 /// How the server is set up.
@@ -85,7 +86,7 @@ pub enum ServeError {
 }
 
 /// Serves until `shutdown`, and then until the requests in progress are done, but no longer than
-/// [`Options::drain`]. `around` is passed by every request first and by every response last; it is meant for
+/// [`Options::drain`]. The standard health service says what `checks` say of readiness. `around` is passed by every request first and by every response last; it is meant for
 /// metrics.
 ///
 /// # Errors
@@ -93,6 +94,7 @@ pub enum ServeError {
 pub async fn serve<L, B>(
     listener: TcpListener,
     service: Arc<Service>,
+    checks: HealthChecks,
     options: Options,
     around: L,
     shutdown: impl Future<Output = ()> + Send,
@@ -106,6 +108,8 @@ where
     B::Error: Into<tonic::codegen::StdError>,
 {
     let (reporter, health_server) = tonic_health::server::health_reporter();
+    // The library's own beginning would be that all is well.
+    health::set(&reporter, false).await;
     let front = front(&service, health_server, &options)?;
     let stopping = CancellationToken::new();
     let server = Server::builder()
@@ -118,7 +122,7 @@ where
             stopping.clone().cancelled_owned(),
         );
     let stop = async {
-        let reporting = health::report(reporter.clone(), service);
+        let reporting = health::report(reporter.clone(), checks);
         tokio::select! {
             () = shutdown => {}
             () = reporting => {}
@@ -163,7 +167,7 @@ fn front(
         max_body_memory: options.max_body_memory,
         default_deadline: options.default_deadline,
     };
-    Ok(Front::new(coordinator, others, bounds))
+    Ok(Front::new(Arc::clone(service), coordinator, others, bounds))
 }
 
 fn descriptors() -> tonic_reflection::server::Builder<'static> {

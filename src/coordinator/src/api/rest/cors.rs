@@ -6,6 +6,7 @@ use axum::http::{HeaderName, HeaderValue, Method};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::applied_index::APPLIED_INDEX;
+use super::leader::LEADER;
 
 /// How long a browser may remember what it was allowed.
 const MAX_AGE: Duration = Duration::from_secs(60 * 60);
@@ -44,6 +45,6 @@ pub(super) fn layer(origins: &[String]) -> Result<CorsLayer, OriginError> {
         // A page that may call may send what it likes, such as the token that a proxy in front asks for. A list of all
         // headers would not do: browsers take a star to leave out `Authorization`.
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers([APPLIED_INDEX, HeaderName::from_static("retry-after")])
+        .expose_headers([APPLIED_INDEX, LEADER, HeaderName::from_static("retry-after")])
         .max_age(MAX_AGE))
 }

@@ -59,12 +59,6 @@ impl Failure {
             other => other,
         })
     }
-
-    /// The same failure, found in a state.
-    pub(super) const fn at(mut self, index: AppliedIndex) -> Self {
-        self.index = Some(index);
-        self
-    }
 }
 
 impl From<InvalidField> for Failure {

@@ -11,7 +11,7 @@ mod cors;
 mod dto;
 mod failure;
 mod fallback;
-mod membership;
+mod leader;
 mod number;
 mod object;
 mod openapi;

@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 use super::body_limits::BodyLimits;
 use super::cors::{self, OriginError};
 use super::fallback::{refuse_long_targets, unknown_method, unknown_route};
+use super::leader::tell_leader;
 use super::openapi;
 use super::options::RestOptions;
 use super::request::set_deadline;
@@ -74,8 +75,9 @@ impl Rest {
             .merge(openapi::routes(&description)?)
             .method_not_allowed_fallback(unknown_method)
             .fallback(unknown_route)
-            .layer(from_fn_with_state(state, set_deadline))
+            .layer(from_fn_with_state(state.clone(), set_deadline))
             .layer(from_fn(refuse_long_targets))
+            .layer(from_fn_with_state(state, tell_leader))
             .layer(cors)
             .layer(from_fn(warn_if_slow))
             .layer(from_fn_with_state(metrics, count_rest_request));

@@ -5,6 +5,7 @@
 //! [`ServiceError::TooLarge`]. What passes here may reach the engine; nothing else does.
 
 mod chunks;
+mod cluster;
 mod files;
 mod nodes;
 mod number;
@@ -15,6 +16,7 @@ mod tasks;
 mod text;
 
 pub(super) use chunks::{ValidLocationUpdate, location_update};
+pub(super) use cluster::replicas;
 pub(super) use files::{ValidFile, file};
 pub(super) use nodes::{ValidRegistration, node_ids, node_state, registration, status};
 pub(super) use number::count_or_all;

@@ -10,6 +10,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 use tower::layer::util::Identity;
 use zephyrfs_coordinator::api::grpc::{Options, ServeError, serve};
+use zephyrfs_coordinator::health::{HealthChecks, Lifecycle, Phase, Pulse};
+use zephyrfs_core::Engine;
 use zephyrfs_proto::coordinator::coordinator_service_client::CoordinatorServiceClient;
 
 use super::Replica;
@@ -40,7 +42,18 @@ impl GrpcReplica {
         let stop = CancellationToken::new();
         let service = Arc::clone(&replica.service);
         let shutdown = stop.clone().cancelled_owned();
-        let server = tokio::spawn(serve(listener, service, options, Identity::new(), shutdown));
+        let lifecycle = Lifecycle::starting(&[]);
+        lifecycle.enter(Phase::Serving);
+        let checks = HealthChecks::new(lifecycle, Pulse::begin());
+        checks.observe(Arc::clone(&replica.engine) as Arc<dyn Engine>);
+        let server = tokio::spawn(serve(
+            listener,
+            service,
+            checks,
+            options,
+            Identity::new(),
+            shutdown,
+        ));
         let channel = connect(address).await;
         Self {
             _replica: replica,

@@ -12,7 +12,7 @@ impl FromAnswer<EngineStatus> for wire::GetClusterStatusResponse {
             engine,
             cluster_id,
             leader,
-            leader_address: _,
+            leader_address,
             leads: _,
             term,
             committed,
@@ -31,11 +31,24 @@ impl FromAnswer<EngineStatus> for wire::GetClusterStatusResponse {
             applied_index: applied.get(),
             failure_tolerance: to_i32(failure_tolerance.into()),
             members: members.into_iter().map(member).collect(),
+            leader_address: leader_address.unwrap_or_default(),
         }
     }
 
     fn refused(_: String) -> Option<Self> {
         None
+    }
+}
+
+impl FromAnswer<String> for wire::ClusterChangeResponse {
+    fn done(message: String) -> Self {
+        let success = true;
+        Self { success, message }
+    }
+
+    fn refused(message: String) -> Option<Self> {
+        let success = false;
+        Some(Self { success, message })
     }
 }
 

@@ -10,12 +10,10 @@ use axum::http::{HeaderMap, Response};
 use tonic::Status;
 use tonic::body::Body;
 
+use crate::api::patience::margin;
 use crate::service::InvalidField;
 
 const HEADER: &str = "grpc-timeout";
-
-/// The most that an answer comes early.
-const MAX_MARGIN: Duration = Duration::from_millis(100);
 
 /// No request takes longer than this, whatever it asks for.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
@@ -41,7 +39,7 @@ impl TimeLimit {
     pub(in crate::api::grpc) fn of(headers: &HeaderMap, default: Duration) -> Result<Self, InvalidField> {
         let arrived = Instant::now();
         let timeout = timeout_of(headers)?.unwrap_or(default).min(LONGEST);
-        let margin = (timeout / 10).min(MAX_MARGIN);
+        let margin = margin(timeout);
         let end = arrived + timeout;
         Ok(Self {
             deadline: Deadline(end - margin),

@@ -3,6 +3,7 @@
 mod deadline;
 mod field_count;
 mod fields;
+mod leader;
 mod malformed;
 mod memory;
 mod places;
@@ -10,6 +11,7 @@ mod slow;
 
 pub(super) use deadline::{Deadline, TimeLimit};
 pub(super) use fields::{CheckedBody, RequestFields};
+pub(super) use leader::tell_leader;
 pub(super) use malformed::blame_the_client;
 pub(super) use memory::BodyMemory;
 pub(super) use places::Places;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zephyrfs_core::engine::{EngineStatus, Member};
 
+use super::bounded::Id;
 use crate::api::rest::number::Whole;
 
 /// Who makes up the coordinator, as the replica that answers sees it.
@@ -15,6 +16,8 @@ pub(in crate::api::rest) struct ClusterStatus {
     engine: &'static str,
     /// The leader's name; null while there is none.
     leader: Option<String>,
+    /// Where clients reach the leader's gRPC API; null where that is not known.
+    leader_address: Option<String>,
     term: u64,
     commit_index: u64,
     applied_index: u64,
@@ -45,7 +48,7 @@ impl From<EngineStatus> for ClusterStatus {
             engine,
             cluster_id,
             leader,
-            leader_address: _,
+            leader_address,
             term,
             committed,
             applied,
@@ -59,6 +62,7 @@ impl From<EngineStatus> for ClusterStatus {
             cluster_id,
             engine,
             leader,
+            leader_address,
             term,
             commit_index: committed.get(),
             applied_index: applied.get(),
@@ -93,7 +97,8 @@ impl From<Member> for ClusterMember {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(examples(json!({"to": null})))]
 pub(in crate::api::rest) struct TransferLeaderRequest {
-    /// A member's name; null or left out: whichever member is fittest.
+    /// A member's name; null or left out: whichever member is furthest along.
+    #[schema(value_type = Option<Id>)]
     pub(in crate::api::rest) to: Option<String>,
 }
 

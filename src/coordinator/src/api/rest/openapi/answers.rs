@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::{Content, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type};
 
@@ -100,20 +101,38 @@ fn error_response(failure: &SharedFailure) -> Response {
         .build()
 }
 
-/// Adds the header that every answer may carry.
-pub(super) fn add_applied_index(operation: &mut Operation) {
-    for response in operation.responses.responses.values_mut() {
+/// Adds the headers that every answer may carry.
+pub(super) fn add_headers(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        if status == HEAD_TOO_LARGE {
+            continue;
+        }
         if let RefOr::T(response) = response {
-            let schema = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
-            let header = HeaderBuilder::new()
-                .schema(Some(schema))
-                .description(Some(
-                    "The index at which a write took effect or a read was answered",
-                ))
-                .build();
-            response.headers = BTreeMap::from([("X-Applied-Index".to_owned(), header.into())]);
+            response.headers = BTreeMap::from([
+                ("X-Applied-Index".to_owned(), applied_index().into()),
+                ("X-Leader".to_owned(), leader().into()),
+            ]);
         }
     }
+}
+
+fn applied_index() -> Header {
+    let schema = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
+    HeaderBuilder::new()
+        .schema(Some(schema))
+        .description(Some(
+            "The index at which a write took effect or a read was answered",
+        ))
+        .build()
+}
+
+fn leader() -> Header {
+    HeaderBuilder::new()
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .description(Some(
+            "Where clients reach the leader's gRPC API; left out while that is not known",
+        ))
+        .build()
 }
 
 fn takes_idempotency_key(operation: &Operation) -> bool {

@@ -3,6 +3,7 @@
 
 mod answers;
 mod links;
+mod parameters;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -38,7 +39,9 @@ const PREFIX: &str = "/api/v1/";
         title = "ZephyrFS Coordinator",
         description = "Storage nodes register and report here; clients register files, and are told where their chunks go.\n\n\
             Every answer that has one carries `X-Applied-Index`: the index at which a write took effect or a read was \
-            answered. Handed back as `at_least`, it makes a later read on any replica see the same.",
+            answered. Handed back as `at_least`, it makes a later read on any replica see the same.\n\n\
+            Any replica takes any request: what only the leader can do is passed on to it, and nobody is redirected. \
+            `X-Leader` says where the leader's gRPC API is.",
         license(name = "MIT", identifier = "MIT"),
     ),
     components(schemas(dto::ChunkMetadata)),
@@ -61,7 +64,7 @@ pub(super) fn begin() -> OpenApi {
     Description::openapi()
 }
 
-/// Adds what routes share to a description that has all of them: bounds, failures, the applied index.
+/// Adds what routes share to a description that has all of them: bounds, failures, headers.
 pub(super) fn complete(description: &mut OpenApi, limits: &Limits) {
     let components = description.components.get_or_insert_with(Components::new);
     dto::fill_in(components, limits);
@@ -69,7 +72,8 @@ pub(super) fn complete(description: &mut OpenApi, limits: &Limits) {
         if path.starts_with(PREFIX) {
             for (method, operation) in operations(item) {
                 answers::add_failures(&method, operation);
-                answers::add_applied_index(operation);
+                answers::add_headers(operation);
+                parameters::add_request_timeout(operation);
                 links::add(operation);
             }
         }

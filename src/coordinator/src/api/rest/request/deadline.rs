@@ -1,15 +1,21 @@
-//! When a request must be answered.
+//! When a request must be answered: in the client's time where it names one, else in the server's.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 
+use crate::api::patience::margin;
 use crate::api::rest::failure::Failure;
+use crate::api::rest::span::parse_span;
 use crate::api::rest::state::RestState;
 use crate::service::RequestContext;
+
+/// The header by which a client says how long it waits.
+pub(in crate::api::rest) const REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("request-timeout");
 
 /// When a request must be answered, counted from its head.
 #[derive(Debug, Clone, Copy)]
@@ -21,9 +27,29 @@ pub(in crate::api::rest) async fn set_deadline(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let deadline = Deadline(Instant::now() + state.request_timeout);
-    request.extensions_mut().insert(deadline);
+    let arrived = Instant::now();
+    let time = match time_for(request.headers(), state.request_timeout) {
+        Ok(time) => time,
+        Err(failure) => return failure.into_response(),
+    };
+    request.extensions_mut().insert(Deadline(arrived + time));
     next.run(request).await
+}
+
+/// How long a request with these headers may take. Where the client gives up by itself, the answer comes a little before.
+fn time_for(headers: &HeaderMap, longest: Duration) -> Result<Duration, Failure> {
+    let mut values = headers.get_all(REQUEST_TIMEOUT).iter();
+    let timeout = match (values.next(), values.next()) {
+        (None, _) => return Ok(longest),
+        (Some(value), None) => value.to_str().ok().and_then(parse_span),
+        (Some(_), Some(_)) => return Err(Failure::invalid("Request-Timeout: must be given once")),
+    };
+    let Some(timeout) = timeout else {
+        return Err(Failure::invalid(
+            "Request-Timeout: must be a number and ms, s, m, h or d, such as 500ms or 2s",
+        ));
+    };
+    Ok((timeout - margin(timeout)).min(longest))
 }
 
 impl Deadline {
@@ -50,6 +76,43 @@ impl From<Deadline> for RequestContext {
         Self {
             deadline: Some(deadline),
             ..Self::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::http::{HeaderMap, HeaderValue};
+
+    use super::{REQUEST_TIMEOUT, time_for};
+
+    fn time_of(values: &[&'static str]) -> Result<Duration, String> {
+        let headers: HeaderMap = values
+            .iter()
+            .map(|value| (REQUEST_TIMEOUT, HeaderValue::from_static(value)))
+            .collect();
+        time_for(&headers, Duration::from_secs(30)).map_err(|failure| format!("{failure:?}"))
+    }
+
+    #[test]
+    fn a_client_is_answered_a_little_before_it_gives_up() {
+        for (values, millis) in [
+            (&[][..], 30_000),
+            (&["2s"], 1_900),
+            (&["30m"], 30_000),
+            (&["100ms"], 80),
+        ] {
+            assert_eq!(time_of(values), Ok(Duration::from_millis(millis)), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_read_is_refused_by_the_name_of_the_header() {
+        for values in [&["2"][..], &[""], &["soon"], &["1s", "2s"]] {
+            let refused = time_of(values).expect_err("must be refused");
+            assert!(refused.contains("\"Request-Timeout: must be "), "{refused}");
         }
     }
 }

@@ -4,9 +4,8 @@ use axum::extract::State;
 
 use crate::api::rest::dto::{ClusterStatus, ErrorBody, Id, ResizeRequest, Success, TransferLeaderRequest};
 use crate::api::rest::failure::Failure;
-use crate::api::rest::membership;
 use crate::api::rest::reply::{Answer, answer};
-use crate::api::rest::request::{JsonBody, OptionalJsonBody, PathId};
+use crate::api::rest::request::{Deadline, JsonBody, OptionalJsonBody, PathId};
 use crate::api::rest::state::RestState;
 use crate::service::At;
 
@@ -33,12 +32,14 @@ pub(in crate::api::rest) async fn status(State(state): State<RestState>) -> Answ
 )]
 pub(in crate::api::rest) async fn transfer_leader(
     State(state): State<RestState>,
+    deadline: Deadline,
     OptionalJsonBody(body): OptionalJsonBody<TransferLeaderRequest>,
 ) -> Answer<Success> {
     let TransferLeaderRequest { to } = body;
-    done(&state, |status| {
-        membership::transfer_leader(status, to.as_deref())
-    })
+    answer(
+        state.service.transfer_leader(to, deadline.into()).await,
+        Success::done,
+    )
 }
 
 /// Takes a member out
@@ -54,8 +55,12 @@ pub(in crate::api::rest) async fn transfer_leader(
 pub(in crate::api::rest) async fn remove_member(
     State(state): State<RestState>,
     PathId(name): PathId,
+    deadline: Deadline,
 ) -> Answer<Success> {
-    done(&state, |status| membership::remove_member(status, &name))
+    answer(
+        state.service.remove_member(name, deadline.into()).await,
+        Success::done,
+    )
 }
 
 /// Sets how many replicas there are
@@ -68,18 +73,12 @@ pub(in crate::api::rest) async fn remove_member(
 )]
 pub(in crate::api::rest) async fn resize(
     State(state): State<RestState>,
+    deadline: Deadline,
     JsonBody(body): JsonBody<ResizeRequest>,
 ) -> Answer<Success> {
     let ResizeRequest { replicas } = body;
-    done(&state, |status| membership::resize(status, replicas.0))
-}
-
-fn done(
-    state: &RestState,
-    decide: impl FnOnce(&zephyrfs_core::engine::EngineStatus) -> Result<String, Failure>,
-) -> Answer<Success> {
-    let status = state.service.cluster_status();
-    let index = status.applied;
-    let result = decide(&status).map_err(|failure| failure.at(index));
-    answer(result.map(|value| At { index, value }), Success::done)
+    answer(
+        state.service.resize_cluster(replicas.0, deadline.into()).await,
+        Success::done,
+    )
 }

@@ -1,0 +1,85 @@
+//! What becomes of writes that are not answered in time, and that their clients hear of it before they give up.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::json;
+use tonic::{Code, Request, Status};
+use zephyrfs_coordinator::service::{RequestContext, ServiceError};
+use zephyrfs_proto::coordinator as wire;
+
+use crate::replica::{Answer, Replica, send};
+
+/// How long clients wait here.
+const TIMEOUT: Duration = Duration::from_millis(300);
+
+async fn write_over_rest(replica: &Replica) -> Answer {
+    let body = json!({ "node_id": "n", "addresses": [], "storage_capacity": 1 });
+    let request = replica.rest(Method::POST, "/nodes/register").json(&body);
+    // The client's own timer: an answer that comes later is none.
+    send(request.header("request-timeout", "300ms").timeout(TIMEOUT)).await
+}
+
+async fn write_over_grpc(replica: &Replica) -> Status {
+    let message = wire::RegisterNodeRequest {
+        node_id: "n".to_owned(),
+        ..wire::RegisterNodeRequest::default()
+    };
+    let mut request = Request::new(message);
+    request.set_timeout(TIMEOUT);
+    replica.grpc().register_node(request).await.unwrap_err()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_finds_no_leader_did_not_happen() {
+    let replica = Replica::start().await;
+    replica.part.play(|script| script.leader = None);
+    let answer = write_over_rest(&replica).await;
+    assert_eq!((answer.status, answer.details()), (503, "there is no leader"));
+    let status = write_over_grpc(&replica).await;
+    assert_eq!(
+        (status.code(), status.message()),
+        (Code::Unavailable, "there is no leader")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_was_handed_over_may_have_happened() {
+    let replica = Replica::start().await;
+    replica.part.play(|script| script.loses_writes = true);
+    let words = "the leader did not answer; the write may or may not take effect";
+    let answer = write_over_rest(&replica).await;
+    assert_eq!(answer.status, 504, "{answer:?}");
+    assert!(answer.details().starts_with(words), "{answer:?}");
+    let status = write_over_grpc(&replica).await;
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+    assert!(status.message().starts_with(words), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_heartbeat_that_is_to_wake_its_node_hears_that_there_is_no_leader() {
+    let replica = Replica::start().await;
+    replica.fill().await;
+    replica.expire("n").await;
+    replica.part.play(|script| script.leader = None);
+    let request = replica.rest(Method::POST, "/nodes/n/heartbeat").json(&json!({}));
+    let begun = Instant::now();
+    let answer = send(request.header("request-timeout", "8s")).await;
+    assert_eq!((answer.status, answer.details()), (503, "there is no leader"));
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_that_is_over_begins_nothing() {
+    let replica = Replica::start().await;
+    let context = RequestContext {
+        deadline: Some(Instant::now()),
+        ..RequestContext::default()
+    };
+    let error = replica.service.resize_cluster(3, context).await.unwrap_err();
+    assert!(
+        matches!(&error, ServiceError::DeadlineExceeded { reason } if reason.contains("nothing was changed")),
+        "{error:?}"
+    );
+    assert_eq!(replica.part.changes(), []);
+}
