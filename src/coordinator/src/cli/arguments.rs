@@ -11,7 +11,7 @@ use super::values;
 const HEADING: &str = "Coordinator";
 
 /// The options of every command that asks a coordinator. They may stand anywhere after the command's first word.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct ClientArgs {
     /// REST endpoint of any replica; of a comma list the next is asked when one cannot answer
     #[arg(

@@ -34,7 +34,8 @@ pub(crate) fn time(time: Option<&Time>) -> String {
     }
 }
 
-fn in_utc(time: SystemTime) -> String {
+/// A time as RFC 3339 in UTC, to the second.
+pub(crate) fn in_utc(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
 }
 

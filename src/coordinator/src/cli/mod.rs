@@ -26,7 +26,7 @@ mod tests;
 mod values;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -39,7 +39,7 @@ use exit::CliError;
 use file::FileCommand;
 use health::HealthCommand;
 use node::NodeCommand;
-use output::{Format, Output};
+use output::{Format, Output, Streams};
 use session::Session;
 use settings::ConfigCommand;
 use status::StatusCommand;
@@ -93,15 +93,32 @@ pub(crate) fn run(
     match cli.command {
         None => serve(cli.config),
         Some(Command::Serve(config)) => serve(config),
-        Some(Command::Tool(tool)) => ExitCode::from(run_tool(tool, &mut io::stdout(), &mut io::stderr())),
+        Some(Command::Tool(tool)) => {
+            let streams = Streams {
+                is_terminal: io::stdout().is_terminal(),
+                results: &mut io::stdout(),
+                messages: &mut io::stderr(),
+            };
+            ExitCode::from(run_tool(tool, streams))
+        }
     }
 }
 
 /// Runs a command to its end: the exit code.
-fn run_tool(tool: Tool, results: &mut dyn Write, messages: &mut dyn Write) -> u8 {
+fn run_tool(tool: Tool, streams: Streams<'_>) -> u8 {
+    let Streams {
+        results,
+        messages,
+        is_terminal,
+    } = streams;
+    let lent = Streams {
+        results,
+        messages: &mut *messages,
+        is_terminal,
+    };
     let result = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
-            let result = runtime.block_on(execute(tool, results, messages));
+            let result = runtime.block_on(execute(tool, lent));
             // A name that resolves slowly must not hold up the end.
             runtime.shutdown_background();
             result
@@ -120,27 +137,20 @@ fn run_tool(tool: Tool, results: &mut dyn Write, messages: &mut dyn Write) -> u8
     }
 }
 
-async fn execute(tool: Tool, results: &mut dyn Write, messages: &mut dyn Write) -> Result<(), CliError> {
+async fn execute(tool: Tool, streams: Streams<'_>) -> Result<(), CliError> {
     match tool {
-        Tool::Status(StatusCommand { client }) => {
-            status::run(&mut Session::new(client, results, messages)?).await
-        }
-        Tool::File(FileCommand { client, action }) => {
-            action.run(&mut Session::new(client, results, messages)?).await
-        }
-        Tool::Node(NodeCommand { client, action }) => {
-            action.run(&mut Session::new(client, results, messages)?).await
-        }
-        Tool::Chunk(ChunkCommand { client, action }) => {
-            action.run(&mut Session::new(client, results, messages)?).await
-        }
-        Tool::Cluster(ClusterCommand { client, action }) => {
-            action.run(&mut Session::new(client, results, messages)?).await
+        Tool::Status(StatusCommand { client }) => status::run(&mut Session::new(client, streams)?).await,
+        Tool::File(FileCommand { client, action }) => action.run(&mut Session::new(client, streams)?).await,
+        Tool::Node(NodeCommand { client, action }) => action.run(&mut Session::new(client, streams)?).await,
+        Tool::Chunk(ChunkCommand { client, action }) => action.run(&mut Session::new(client, streams)?).await,
+        Tool::Cluster(command) => {
+            let mut session = Session::new(command.client(), streams)?;
+            command.action.run(&mut session).await
         }
         Tool::Health(command) => {
-            let format = Format::or_fitting(command.output);
-            health::run(command, &mut Output::new(results, messages, format)).await
+            let mut output = Output::new(streams, command.output);
+            health::run(command, &mut output).await
         }
-        Tool::Config(command) => settings::run(&command, &mut Output::new(results, messages, Format::Table)),
+        Tool::Config(command) => settings::run(&command, &mut Output::new(streams, Some(Format::Table))),
     }
 }

@@ -1,14 +1,12 @@
 //! What a command works with: a client of the coordinator, and the streams for results and messages.
 
-use std::io::Write;
-
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::arguments::ClientArgs;
 use super::client::{Answer, Client, Repetition, Request};
 use super::exit::CliError;
-use super::output::{Format, Output};
+use super::output::{Output, Streams};
 
 /// One command's client and streams.
 pub(crate) struct Session<'w> {
@@ -22,11 +20,7 @@ impl<'w> Session<'w> {
     ///
     /// # Errors
     /// `Local` when the system lacks what a client needs.
-    pub(crate) fn new(
-        args: ClientArgs,
-        results: &'w mut dyn Write,
-        messages: &'w mut dyn Write,
-    ) -> Result<Self, CliError> {
+    pub(crate) fn new(args: ClientArgs, streams: Streams<'w>) -> Result<Self, CliError> {
         let ClientArgs {
             endpoint,
             output,
@@ -34,7 +28,7 @@ impl<'w> Session<'w> {
         } = args;
         Ok(Self {
             client: Client::new(endpoint, timeout)?,
-            output: Output::new(results, messages, Format::or_fitting(output)),
+            output: Output::new(streams, output),
         })
     }
 
@@ -45,6 +39,14 @@ impl<'w> Session<'w> {
     pub(crate) async fn send(&mut self, request: &Request<'_>) -> Result<Answer, CliError> {
         let Self { client, output } = self;
         client.send(request, |text| output.note(text)).await
+    }
+
+    /// The answer to `request`, without a word to the person at the terminal when it takes long.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub(crate) async fn ask(&mut self, request: &Request<'_>) -> Result<Answer, CliError> {
+        self.client.send(request, |_| {}).await
     }
 
     /// Gets a resource and prints it.

@@ -24,6 +24,8 @@ pub(crate) struct Received {
     pub(crate) line: String,
     /// The header Idempotency-Key.
     pub(crate) key: Option<String>,
+    /// The header Request-Timeout.
+    pub(crate) timeout: Option<String>,
     /// The body.
     pub(crate) body: String,
 }
@@ -136,6 +138,7 @@ fn read_request(stream: &TcpStream) -> Received {
         match line.split_once(": ") {
             None => request.line = line.trim_end_matches(" HTTP/1.1").to_owned(),
             Some(("idempotency-key", value)) => request.key = Some(value.to_owned()),
+            Some(("request-timeout", value)) => request.timeout = Some(value.to_owned()),
             Some(("content-length", value)) => length = value.parse().unwrap(),
             Some(_) => {}
         }

@@ -8,6 +8,7 @@ use bytesize::ByteSize;
 const MAX_ID_LENGTH: usize = 4096;
 /// More digits than any sensible duration has, and fewer than it takes to overflow the sum of its parts.
 const MAX_DIGITS: usize = 14;
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(1);
 const LONGEST_MAINTENANCE: Duration = Duration::from_hours(366 * 24);
 
@@ -49,6 +50,15 @@ pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// How often something is looked at.
+pub(crate) fn interval(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        interval if interval < SHORTEST_INTERVAL => Err("it must be at least 100ms".to_owned()),
+        interval if interval > LONGEST_TIMEOUT => Err("it must be at most 1h".to_owned()),
+        interval => Ok(interval),
+    }
+}
+
 /// How long a node stays away, in whole seconds.
 pub(crate) fn absence(text: &str) -> Result<Duration, String> {
     let absence = duration(text)?;
@@ -73,7 +83,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 mod tests {
     use std::time::Duration;
 
-    use super::{absence, id, size, timeout};
+    use super::{absence, id, interval, size, timeout};
 
     #[test]
     fn ids_that_no_url_can_carry_are_refused() {
@@ -98,6 +108,10 @@ mod tests {
     fn durations_have_units_and_bounds() {
         assert_eq!(timeout("1m30s"), Ok(Duration::from_secs(90)));
         assert_eq!(absence("30m"), Ok(Duration::from_secs(1800)));
+        assert_eq!(interval("100ms"), Ok(Duration::from_millis(100)));
+        for text in ["99ms", "0s", "61m", "1"] {
+            assert!(interval(text).is_err(), "{text:?}");
+        }
         for text in ["10", "0s", "2h", "18446744073709551615s1000ms", "-1s"] {
             assert!(timeout(text).is_err(), "{text:?}");
         }

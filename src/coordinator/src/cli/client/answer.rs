@@ -61,6 +61,11 @@ impl Answer {
         }
     }
 
+    /// Who gave it.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The same with another body, such as one gathered from several answers.
     pub(crate) fn with_body(self, body: Value) -> Self {
         Self { url: self.url, body }

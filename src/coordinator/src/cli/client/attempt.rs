@@ -9,6 +9,8 @@ use reqwest::{Client, StatusCode, Url};
 
 use super::request::{Repetition, Request};
 
+/// Tells the coordinator how long it has: it answers before this side gives up, and so says whether a write happened.
+const REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("request-timeout");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Holds the map of a file with a million chunks; guards against an endpoint that never stops.
 const MAX_ANSWER: usize = 512 << 20;
@@ -31,7 +33,10 @@ pub(super) enum Attempt {
 
 /// Sends `request` to `url` and waits for the whole answer, at most for `limit`.
 pub(super) async fn attempt(http: &Client, url: Url, request: &Request<'_>, limit: Duration) -> Attempt {
-    let mut builder = http.request(request.method.clone(), url).timeout(limit);
+    let mut builder = http
+        .request(request.method.clone(), url)
+        .timeout(limit)
+        .header(REQUEST_TIMEOUT, in_whole_millis(limit));
     if let Some(body) = &request.body {
         builder = builder
             .header(CONTENT_TYPE, "application/json")
@@ -78,6 +83,11 @@ fn reason(error: &reqwest::Error, limit: Duration) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+/// As the coordinator reads it, which knows no zero.
+fn in_whole_millis(duration: Duration) -> String {
+    format!("{}ms", duration.as_millis().max(1))
 }
 
 fn in_millis(duration: Duration) -> Duration {

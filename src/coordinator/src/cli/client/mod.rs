@@ -1,7 +1,7 @@
 //! The client of the REST API: sends a request to the first endpoint that can answer it.
 //!
 //! An endpoint that cannot be reached, or says that nothing happened (503), hands over to the next; after the last
-//! one it begins again, until the time is over. A write that may have arrived is repeated only with its idempotency
+//! one it begins again, until the time is over. The endpoint that answered is asked first the next time. A write that may have arrived is repeated only with its idempotency
 //! key, and is reported as unknown when no answer settles it. Called by every command that asks a coordinator.
 
 mod answer;
@@ -39,6 +39,8 @@ pub(crate) struct Client {
     endpoints: Endpoints,
     timeout: Duration,
     connect_timeout: Duration,
+    /// The position of the endpoint that is asked first: the one that gave the last answer.
+    first: usize,
 }
 
 /// What came of the attempts so far.
@@ -63,6 +65,7 @@ impl Client {
             endpoints,
             timeout,
             connect_timeout,
+            first: 0,
         })
     }
 
@@ -72,7 +75,7 @@ impl Client {
     /// `NotFound`, `Refused` and `Unintelligible` as the answer says; `Unavailable` when no endpoint gave one and
     /// nothing happened, `UnknownOutcome` when a write may have happened.
     pub(crate) async fn send(
-        &self,
+        &mut self,
         request: &Request<'_>,
         mut notice: impl FnMut(&str),
     ) -> Result<Answer, CliError> {
@@ -108,14 +111,15 @@ impl Client {
 
     /// Asks each endpoint once, until one settles it. What the others say goes to `reasons`.
     async fn round(
-        &self,
+        &mut self,
         request: &Request<'_>,
         deadline: Instant,
         attempts: &mut Attempts,
         reasons: &mut Vec<String>,
     ) -> Option<Result<Answer, CliError>> {
         let mut waiting = u32::try_from(self.endpoints.as_slice().len()).unwrap_or(u32::MAX);
-        for endpoint in self.endpoints.as_slice() {
+        let (before, from_first) = self.endpoints.as_slice().split_at(self.first);
+        for endpoint in from_first.iter().chain(before) {
             // A replica that hangs must leave time to ask the others.
             let limit = deadline.saturating_duration_since(Instant::now()) / waiting;
             waiting -= 1;
@@ -126,7 +130,12 @@ impl Client {
             let (reason, may_have_happened) = match attempt(&self.http, url, request, limit).await {
                 Attempt::Answered { status, body } => match nothing_learned(status) {
                     Some(may_have_happened) => (answer::explain(status, &body), may_have_happened),
-                    None => return Some(Answer::new(endpoint.to_string(), status, &body)),
+                    None => {
+                        let answer = Answer::new(endpoint.to_string(), status, &body);
+                        let all = self.endpoints.as_slice().iter();
+                        self.first = all.take_while(|other| *other != endpoint).count();
+                        return Some(answer);
+                    }
                 },
                 Attempt::NotSent(reason) => (reason, false),
                 Attempt::Unanswered(reason) => (reason, true),

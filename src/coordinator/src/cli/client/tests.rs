@@ -28,7 +28,7 @@ fn read() -> Request<'static> {
 
 async fn send(urls: &[String], timeout_ms: u64, request: &Request<'_>) -> Result<Answer, CliError> {
     let endpoints: Endpoints = urls.join(",").parse().unwrap();
-    let client = Client::new(endpoints, Duration::from_millis(timeout_ms)).unwrap();
+    let mut client = Client::new(endpoints, Duration::from_millis(timeout_ms)).unwrap();
     client.send(request, |_| {}).await
 }
 
@@ -79,7 +79,41 @@ async fn a_replica_that_hangs_leaves_time_for_the_next() {
     for request in [read(), keyed()] {
         send(&[first.url(), second.url()], 1000, &request).await.unwrap();
     }
-    assert_eq!(first.received()[1], second.received()[1]);
+    let (hanging, answered) = (&first.received()[1], &second.received()[1]);
+    assert_eq!(
+        (&hanging.line, &hanging.key, &hanging.body),
+        (&answered.line, &answered.key, &answered.body)
+    );
+}
+
+#[tokio::test]
+async fn who_answered_is_asked_first_the_next_time() {
+    let (first, second) = (
+        FakeServer::start([Reaction::Close]),
+        FakeServer::start([done(), done(), Reaction::Close]),
+    );
+    let endpoints: Endpoints = [first.url(), second.url()].join(",").parse().unwrap();
+    let mut client = Client::new(endpoints, Duration::from_millis(1000)).unwrap();
+    for _ in 0..2 {
+        client.send(&read(), |_| {}).await.unwrap();
+    }
+    assert_eq!((first.lines().len(), second.lines().len()), (1, 2));
+    client.send(&read(), |_| {}).await.unwrap_err();
+    assert!(
+        first.lines().len() > 1,
+        "the others are asked again when it fails"
+    );
+}
+
+#[tokio::test]
+async fn the_coordinator_is_told_how_long_it_has() {
+    let (first, second) = (FakeServer::start([no_leader()]), FakeServer::start([done()]));
+    send(&[first.url(), second.url()], 1000, &keyed()).await.unwrap();
+    for (server, longest) in [(first, 500), (second, 1000)] {
+        let told = server.received()[0].timeout.clone().unwrap();
+        let millis: u64 = told.strip_suffix("ms").unwrap().parse().unwrap();
+        assert!((250..=longest).contains(&millis), "{told}");
+    }
 }
 
 #[tokio::test]
@@ -180,7 +214,7 @@ async fn a_refusal_is_final() {
 #[tokio::test]
 async fn who_waits_long_is_told_why() {
     let server = FakeServer::start([no_leader()]);
-    let client = Client::new(server.url().parse().unwrap(), Duration::from_secs(3)).unwrap();
+    let mut client = Client::new(server.url().parse().unwrap(), Duration::from_secs(3)).unwrap();
     let mut notices = Vec::new();
     let error = client
         .send(&read(), |notice| notices.push(notice.to_owned()))

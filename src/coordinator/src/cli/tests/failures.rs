@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use clap::Parser;
 
 use super::{ask, run};
+use crate::cli::output::Streams;
 use crate::cli::testing::{FakeServer, Reaction};
 use crate::cli::{Cli, Command, run_tool};
 
@@ -59,6 +60,49 @@ fn exit_codes_tell_scripts_what_happened() {
 }
 
 #[test]
+fn a_change_of_the_replicas_ends_as_it_ended() {
+    for (status, body, code, words) in [
+        (200, r#"{"success":true,"message":"r2 leads"}"#, 0, ""),
+        (
+            404,
+            r#"{"error":"member not found","details":"no member is called \"r2\""}"#,
+            3,
+            "no member is called",
+        ),
+        (
+            409,
+            r#"{"error":"refused","details":"r2 lags"}"#,
+            2,
+            "refused: r2 lags",
+        ),
+        (
+            503,
+            r#"{"error":"unavailable","details":"no leader"}"#,
+            4,
+            "nothing was done",
+        ),
+        (
+            504,
+            r#"{"error":"unknown outcome","details":"begun"}"#,
+            5,
+            "see `coordinator cluster status`",
+        ),
+    ] {
+        for line in ["transfer-leader r2", "remove r2", "resize 5"] {
+            let server = FakeServer::start([Reaction::reply(status, body)]);
+            let url = server.url();
+            let options = ["--endpoint", &url, "--timeout", "500ms", "-o", "table"];
+            let finished = run(["cluster"].into_iter().chain(line.split(' ')).chain(options));
+            assert_eq!(finished.code, code, "{line}: {finished:?}");
+            assert!(finished.messages.contains(words), "{line}: {finished:?}");
+            let printed = if code == 0 { "r2 leads\n" } else { "" };
+            assert_eq!(finished.results, printed, "{line}");
+            assert!(code == 4 || server.lines().len() == 1, "{line} is sent once");
+        }
+    }
+}
+
+#[test]
 fn words_of_a_server_cannot_steer_the_terminal() {
     let server = FakeServer::start([Reaction::reply(404, r#"{"message":"\u001b[2J\nno"}"#)]);
     let finished = ask(&server, "table", "file show f");
@@ -101,7 +145,12 @@ fn a_reader_that_goes_away_ends_it_quietly() {
             panic!("this would start the server");
         };
         let mut messages = Vec::new();
-        assert_eq!(run_tool(tool, &mut Closed(kind), &mut messages), code);
+        let streams = Streams {
+            results: &mut Closed(kind),
+            messages: &mut messages,
+            is_terminal: true,
+        };
+        assert_eq!(run_tool(tool, streams), code);
         assert_eq!(messages.is_empty(), is_quiet);
     }
 }

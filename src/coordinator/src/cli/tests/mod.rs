@@ -4,11 +4,13 @@ mod commands;
 mod failures;
 mod files;
 mod parsing;
+mod watch;
 
 use std::ffi::OsString;
 
 use clap::Parser;
 
+use super::output::Streams;
 use super::testing::FakeServer;
 use super::{Cli, Command, run_tool};
 
@@ -39,7 +41,12 @@ fn run(words: impl IntoIterator<Item = impl Into<OsString>>) -> Finished {
         panic!("this would start the server");
     };
     let (mut results, mut messages) = (Vec::new(), Vec::new());
-    let code = run_tool(tool, &mut results, &mut messages);
+    let streams = Streams {
+        results: &mut results,
+        messages: &mut messages,
+        is_terminal: false,
+    };
+    let code = run_tool(tool, streams);
     Finished {
         code,
         results: String::from_utf8(results).unwrap(),

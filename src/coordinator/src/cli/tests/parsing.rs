@@ -63,6 +63,9 @@ fn wrong_words_exit_with_1() {
         "coordinator node maintenance n",
         "coordinator node maintenance n --for 10",
         "coordinator cluster resize 0",
+        "coordinator cluster resize 100",
+        "coordinator cluster status --watch --interval 0s",
+        "coordinator cluster status --interval 2s",
         "coordinator status --endpoint https://h",
         "coordinator status --timeout 0s",
         "coordinator status -o yaml",
@@ -89,6 +92,8 @@ fn options_may_stand_anywhere_after_the_first_word() {
     for line in [
         "coordinator cluster -o json --endpoint a:1,b:2 status",
         "coordinator cluster status -o json --endpoint a:1,b:2",
+        "coordinator cluster status --watch",
+        "coordinator cluster status --watch --interval 500ms -o json",
     ] {
         assert_eq!(usage_code(line), None, "{line}");
     }

@@ -1,5 +1,10 @@
 //! `coordinator cluster`: the coordinator's own replicas, as one of them sees them, and changes to them.
 
+mod status;
+mod watch;
+
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::json;
@@ -9,8 +14,9 @@ use super::client::Repetition;
 use super::display;
 use super::exit::CliError;
 use super::session::Session;
-use super::table::{self, Align};
 use super::values;
+
+pub(crate) use status::render;
 
 /// Show and change the coordinator's own replicas
 #[derive(Debug, Args)]
@@ -25,7 +31,14 @@ pub(crate) struct ClusterCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClusterAction {
     /// Show the replicas, who leads, and how many may fail
-    Status,
+    Status {
+        /// Show it again and again, also while nobody answers, until it is interrupted
+        #[arg(long)]
+        watch: bool,
+        /// How often
+        #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = values::interval, requires = "watch")]
+        interval: Duration,
+    },
     /// Let another replica lead
     TransferLeader {
         /// Which one [default: the one that is furthest along]
@@ -41,47 +54,25 @@ pub(crate) enum ClusterAction {
     /// Change how many replicas there are to be
     Resize {
         /// How many
-        #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=99))]
         replicas: u16,
     },
-}
-
-/// What a replica says of the cluster.
-#[derive(Debug, Deserialize)]
-pub(crate) struct ClusterStatus {
-    #[serde(default)]
-    cluster_id: String,
-    #[serde(default)]
-    engine: String,
-    leader: Option<String>,
-    #[serde(default)]
-    term: u64,
-    #[serde(default)]
-    commit_index: u64,
-    #[serde(default)]
-    applied_index: u64,
-    #[serde(default)]
-    failure_tolerance: i64,
-    #[serde(default)]
-    members: Vec<Member>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Member {
-    name: String,
-    #[serde(default)]
-    role: String,
-    #[serde(default)]
-    address: String,
-    #[serde(default)]
-    healthy: bool,
-    #[serde(default)]
-    lag: u64,
 }
 
 #[derive(Deserialize)]
 struct Changed {
     message: Option<String>,
+}
+
+impl ClusterCommand {
+    /// How its client is to be: who watches wants to be told soon that nobody answers.
+    pub(crate) fn client(&self) -> ClientArgs {
+        let mut client = self.client.clone();
+        if matches!(self.action, ClusterAction::Status { watch: true, .. }) {
+            client.timeout = client.timeout.min(watch::PATIENCE);
+        }
+        client
+    }
 }
 
 impl ClusterAction {
@@ -92,7 +83,11 @@ impl ClusterAction {
     pub(crate) async fn run(self, session: &mut Session<'_>) -> Result<(), CliError> {
         let once = Repetition::Unsafe;
         match self {
-            Self::Status => session.show(&["cluster"], |status| render(&status)).await,
+            Self::Status { watch: false, .. } => session.show(&["cluster"], |status| render(&status)).await,
+            Self::Status {
+                watch: true,
+                interval,
+            } => watch::run(session, interval).await,
             Self::TransferLeader { name } => {
                 let body = json!({ "to": name });
                 let done = || match &name {
@@ -116,64 +111,5 @@ impl ClusterAction {
                 session.post(&["cluster", "resize"], &body, once, render).await
             }
         }
-    }
-}
-
-/// The cluster as a screen.
-pub(crate) fn render(status: &ClusterStatus) -> String {
-    let leader = status.leader.as_deref();
-    let mut text = table::facts([
-        (
-            "Cluster",
-            format!(
-                "{} ({})",
-                display::text(&status.cluster_id),
-                display::text(&status.engine)
-            ),
-        ),
-        (
-            "Leader",
-            display::text(leader.unwrap_or("none: nothing can be written now")),
-        ),
-        ("Term", status.term.to_string()),
-        (
-            "Applied",
-            format!("{} of {}", status.applied_index, status.commit_index),
-        ),
-        ("Can lose", replicas(status.failure_tolerance)),
-    ]);
-    if !status.members.is_empty() {
-        let header = [
-            ("REPLICA", Align::Left),
-            ("ROLE", Align::Left),
-            ("ADDRESS", Align::Left),
-            ("HEALTHY", Align::Left),
-            ("BEHIND", Align::Right),
-        ];
-        let row = |member: &Member| {
-            let is_leader = leader == Some(member.name.as_str());
-            vec![
-                display::text(&member.name),
-                if is_leader {
-                    "leader".to_owned()
-                } else {
-                    display::text(&member.role)
-                },
-                display::text(&member.address),
-                if member.healthy { "yes" } else { "no" }.to_owned(),
-                member.lag.to_string(),
-            ]
-        };
-        text.push('\n');
-        text.push_str(&table::rows(&header, status.members.iter().map(row)));
-    }
-    text
-}
-
-fn replicas(count: i64) -> String {
-    match count {
-        0 => "no replica".to_owned(),
-        1 => "1 replica".to_owned(),
-        count => format!("{count} replicas"),
     }
 }
