@@ -150,6 +150,44 @@ async fn every_body_has_an_example_that_can_be_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_all_requests_and_answers_may_carry_is_described() {
+    let server = Server::start().await;
+    let description = description(&server).await;
+    let mut reads = 0;
+    for (path, item) in description["paths"].as_object().unwrap() {
+        if !path.starts_with("/api/v1/") {
+            continue;
+        }
+        for (method, operation) in item.as_object().unwrap() {
+            let names: Vec<&str> = operation["parameters"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|parameter| parameter["name"].as_str().unwrap())
+                .collect();
+            assert!(names.contains(&"Request-Timeout"), "{method} {path}");
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let headers = &response["headers"];
+                for header in ["X-Applied-Index", "X-Leader"] {
+                    let is_there = headers.get(header).is_some();
+                    // The head was too large to see a request in it.
+                    assert_eq!(is_there, status != "431", "{header}: {method} {path} {status}");
+                }
+            }
+            let is_local = path.starts_with("/api/v1/cluster") || path.starts_with("/api/v1/admin");
+            if method == "get" && !is_local {
+                for name in ["consistency", "at_least", "max_staleness"] {
+                    assert!(names.contains(&name), "{name}: {path}");
+                }
+                reads += 1;
+            }
+        }
+    }
+    assert_eq!(reads, 11);
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_reference_leads_somewhere() {
     let server = Server::start().await;
     let description = description(&server).await;

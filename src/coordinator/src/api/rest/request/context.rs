@@ -27,8 +27,8 @@ pub(in crate::api::rest) struct FreshnessParams {
     /// the same answered by the leader itself (`leader`), or this replica's own (`local`).
     #[param(inline)]
     consistency: Option<ConsistencyWord>,
-    /// An `X-Applied-Index` of an earlier answer: the state must contain it, and the answer waits until it
-    /// does.
+    /// An `X-Applied-Index` of an earlier answer, from any replica: the state must contain it, and the answer waits
+    /// until it does, or until the deadline.
     #[param(minimum = 0, maximum = 18_446_744_073_709_551_615_u64)]
     at_least: Option<u64>,
     /// With `consistency=local`: how far the answer may be behind the leader, such as `2s`.
