@@ -67,12 +67,22 @@ impl Service {
         };
         match result {
             Some(result) => result.map_err(|error| translate(error, false)),
-            None => Err(ServiceError::DeadlineExceeded {
-                reason: format!(
-                    "the deadline passed while {what} was being read; this replica has applied index {}",
-                    self.engine.totals().index
-                ),
-            }),
+            None => Err(self.late(what)),
+        }
+    }
+
+    /// The time for a read is over, most likely because there is no leader to tell how fresh it would have to be.
+    fn late(&self, what: &str) -> ServiceError {
+        let index = self.engine.totals().index;
+        let state = format!(
+            "the deadline passed while {what} was being read; this replica has applied index {index}"
+        );
+        if self.engine.status().leader.is_some() {
+            ServiceError::DeadlineExceeded { reason: state }
+        } else {
+            ServiceError::Unavailable {
+                reason: format!("there is no leader, and {state}"),
+            }
         }
     }
 

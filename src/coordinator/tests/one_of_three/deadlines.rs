@@ -44,6 +44,26 @@ async fn a_write_that_finds_no_leader_did_not_happen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_waited_for_a_leader_in_vain_may_be_sent_again() {
+    let replica = Replica::start().await;
+    replica.fill().await;
+    replica.part.play(|script| {
+        script.leader = None;
+        script.waits_for_leader = true;
+    });
+    let words = "there is no leader, and the deadline passed while the file was being read; this replica has applied index 2";
+    let request = replica.rest(Method::GET, "/files/f");
+    let answer = send(request.header("request-timeout", "300ms").timeout(TIMEOUT)).await;
+    assert_eq!((answer.status, answer.details()), (503, words));
+    let mut request = Request::new(wire::GetFileInfoRequest {
+        file_id: "f".to_owned(),
+    });
+    request.set_timeout(TIMEOUT);
+    let status = replica.grpc().get_file_info(request).await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::Unavailable, words));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_was_handed_over_may_have_happened() {
     let replica = Replica::start().await;
     replica.part.play(|script| script.loses_writes = true);

@@ -29,6 +29,8 @@ pub(crate) struct Script {
     pub(crate) leader_address: Option<&'static str>,
     /// Why this replica should not be asked.
     pub(crate) not_ready: Option<&'static str>,
+    /// Whether reads wait for a leader, for as long as anybody wants.
+    pub(crate) waits_for_leader: bool,
     /// Whether writes are handed over and never answered.
     pub(crate) loses_writes: bool,
     /// What becomes of a change of members.
@@ -53,6 +55,7 @@ impl Part {
                 term: 3,
                 leader_address: Some("b.example:8080"),
                 not_ready: None,
+                waits_for_leader: false,
                 loses_writes: false,
                 change: Ok("done"),
             }),
@@ -84,7 +87,11 @@ impl Part {
 
     /// Refuses what needs a leader while there is none, and waits for an index that never comes.
     async fn freshen(&self, freshness: Freshness) -> Result<(), EngineError> {
-        if freshness.consistency != Consistency::Local && self.script().leader.is_none() {
+        let script = self.script();
+        if freshness.consistency != Consistency::Local && script.leader.is_none() {
+            if script.waits_for_leader {
+                std::future::pending::<()>().await;
+            }
             return Err(no_leader());
         }
         if freshness

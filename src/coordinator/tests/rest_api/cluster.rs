@@ -13,6 +13,7 @@ async fn one_replica_says_that_it_leads_itself() {
         (&status.body["engine"], &status.body["leader"]),
         (&json!("raft"), &json!("alone"))
     );
+    assert_eq!(status.body["leader_address"], "127.0.0.1:8080");
     assert_eq!(status.body["failure_tolerance"], 0);
     assert_eq!(status.index, status.body["applied_index"].as_u64());
     let member = &status.body["members"][0];
@@ -21,6 +22,48 @@ async fn one_replica_says_that_it_leads_itself() {
         "healthy": true, "lag": 0,
     });
     assert_eq!(*member, expected);
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_replica_cannot_do_is_refused_with_what_to_do() {
+    let server = Server::start().await;
+    let transfer = "/api/v1/cluster/transfer-leader";
+    server
+        .post_nothing(transfer)
+        .await
+        .assert_error(409, "no other member could lead");
+    server
+        .post(transfer, json!({"to": null}))
+        .await
+        .assert_error(409, "no other member could lead");
+    server
+        .post(transfer, json!({"to": "alone"}))
+        .await
+        .assert_error(409, "alone leads already");
+    server
+        .post(transfer, json!({"to": "b"}))
+        .await
+        .assert_error(404, "no member is called \"b\"; there are: alone");
+    server
+        .delete("/api/v1/cluster/members/b")
+        .await
+        .assert_error(404, "no member is called \"b\"");
+    server
+        .delete("/api/v1/cluster/members/alone")
+        .await
+        .assert_error(409, "without alone no quorum");
+    let resize = "/api/v1/cluster/resize";
+    let same = server.post(resize, json!({"replicas": 1})).await;
+    assert_eq!((same.status.as_u16(), &same.body["success"]), (200, &json!(true)));
+    let more = server.post(resize, json!({"replicas": 3})).await;
+    more.assert_error(409, "");
+    for setting in ["cluster.replicas", "cluster.peers"] {
+        assert!(
+            more.body["details"].as_str().unwrap().contains(setting),
+            "{more:?}"
+        );
+    }
     server.end().await;
 }
 
