@@ -20,13 +20,6 @@ use crate::log::{log_id_from_record, log_id_to_record, membership_to_record};
 use crate::state::LogIdRecord;
 use crate::types::{Outcome, Types};
 
-/// A commit is asked for when so much was applied since the last one.
-const FLUSH_BYTES: usize = 8 << 20;
-
-/// Applying waits for the disk only when so much is in memory while the commit before is still under way: memory is
-/// bounded even if the disk cannot keep up.
-const MAX_UNFLUSHED_BYTES: usize = 32 << 20;
-
 /// The state machine of one replica.
 pub(crate) struct Machine<R> {
     store: Arc<StateStore>,
@@ -85,20 +78,6 @@ impl<R: AsyncRuntime> Machine<R> {
         header.last_time = context.now;
         Ok(Outcome::Decided(index, result))
     }
-
-    async fn bound_memory(&self) -> Result<(), StoreError> {
-        let (unflushed, flushing) = {
-            let state = self.store.read();
-            (state.unflushed_bytes(), state.is_flushing())
-        };
-        if unflushed > MAX_UNFLUSHED_BYTES {
-            return self.store.flush().await;
-        }
-        if unflushed > FLUSH_BYTES && !flushing {
-            self.store.flush_soon();
-        }
-        Ok(())
-    }
 }
 
 impl<R: AsyncRuntime> RaftStateMachine<Types<R>> for Machine<R> {
@@ -127,7 +106,7 @@ impl<R: AsyncRuntime> RaftStateMachine<Types<R>> for Machine<R> {
             if let Some(responder) = responder {
                 responder.send(outcome);
             }
-            self.bound_memory().await?;
+            self.store.bound_memory().await?;
         }
         Ok(())
     }
@@ -156,7 +135,7 @@ impl<R: AsyncRuntime> RaftStateMachine<Types<R>> for Machine<R> {
             return Err(StoreError::corrupt("snapshot", "its content is not of the index it claims").into());
         }
         header.raft_id = self.raft_id;
-        self.store.install(snapshot.base(), header).await?;
+        self.store.install(snapshot, header).await?;
         self.has_snapshot = true;
         Ok(())
     }
