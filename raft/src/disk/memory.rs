@@ -1,7 +1,8 @@
 //! Databases in memory, for tests.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
@@ -12,16 +13,12 @@ use crate::error::StoreError;
 /// Databases that live as long as this value: closing one and opening it again finds the same content.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
-    log: SharedBackend,
-    state: SharedBackend,
+    named: Arc<Mutex<BTreeMap<DatabaseKind, SharedBackend>>>,
 }
 
 impl Memory {
-    fn backend(&self, kind: DatabaseKind) -> &SharedBackend {
-        match kind {
-            DatabaseKind::Log => &self.log,
-            DatabaseKind::State => &self.state,
-        }
+    fn named(&self) -> MutexGuard<'_, BTreeMap<DatabaseKind, SharedBackend>> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -29,7 +26,27 @@ impl Disk for Memory {
     type Backend = SharedBackend;
 
     fn open(&self, kind: DatabaseKind) -> Result<SharedBackend, StoreError> {
-        Ok(self.backend(kind).clone())
+        Ok(self.named().entry(kind).or_default().clone())
+    }
+
+    fn rename(&self, from: DatabaseKind, to: DatabaseKind) -> Result<(), StoreError> {
+        let mut named = self.named();
+        let renamed = named.remove(&from).ok_or_else(|| StoreError::File {
+            doing: "rename",
+            path: self.name(from),
+            source: io::ErrorKind::NotFound.into(),
+        })?;
+        named.insert(to, renamed);
+        Ok(())
+    }
+
+    fn remove(&self, kind: DatabaseKind) -> Result<(), StoreError> {
+        self.named().remove(&kind);
+        Ok(())
+    }
+
+    fn sync_names(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 
     fn name(&self, kind: DatabaseKind) -> String {
@@ -37,7 +54,8 @@ impl Disk for Memory {
     }
 
     fn size(&self, kind: DatabaseKind) -> u64 {
-        self.backend(kind).len().unwrap_or(0)
+        let backend = self.named().get(&kind).cloned();
+        backend.map_or(0, |backend| backend.len().unwrap_or(0))
     }
 }
 

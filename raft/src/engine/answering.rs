@@ -81,8 +81,8 @@ where
         Ok(wire::transferred::<R>(&result.map_err(|error| stopped(&error))?))
     }
 
-    async fn install(&self, _requests: Requests<InstallRequest>) -> Result<Replies<InstallReply>, PeerError> {
-        Err(PeerError::Stopped("snapshots are not taken yet".to_owned()))
+    async fn install(&self, requests: Requests<InstallRequest>) -> Result<Replies<InstallReply>, PeerError> {
+        Ok(self.0.take_snapshot(requests))
     }
 
     async fn read_index(&self, request: ReadIndexRequest) -> Result<ReadIndexReply, PeerError> {

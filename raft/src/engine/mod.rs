@@ -3,6 +3,7 @@
 mod answering;
 mod cluster;
 mod contact;
+mod installing;
 mod proposing;
 mod reading;
 mod reads;

@@ -1,7 +1,7 @@
 //! What is on disk: one consistent, durable state of the tables.
 
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
@@ -13,7 +13,22 @@ pub(crate) type Pair = (Box<[u8]>, Arc<[u8]>);
 
 /// A durable state, as of one commit. It stays as it is while later commits go on.
 pub(crate) struct Base {
+    // Before what keeps them readable.
     tables: Vec<ReadOnlyTable<&'static [u8], &'static [u8]>>,
+    _readable: Retirement,
+}
+
+/// Where a database goes when another has taken its place: it stays open as long as somebody reads it, since a closed one
+/// cannot be read.
+#[derive(Clone, Default)]
+pub(crate) struct Retirement(Arc<OnceLock<Database>>);
+
+impl Retirement {
+    /// Keeps the database until everybody who was given this is gone.
+    pub(crate) fn keep(&self, database: Database) {
+        // There is only one to keep, ever.
+        drop(self.0.set(database));
+    }
 }
 
 impl Base {
@@ -34,12 +49,18 @@ impl Base {
         })
     }
 
-    /// The last committed state.
+    /// The last committed state. It cannot be read any more once the database is closed.
     pub(crate) fn last(database: &Database) -> Result<Self, StoreError> {
+        Self::last_until(database, &Retirement::default())
+    }
+
+    /// The last committed state, readable until the database is closed; one that retires waits for this reader.
+    pub(crate) fn last_until(database: &Database, retirement: &Retirement) -> Result<Self, StoreError> {
         let transaction = database.begin_read().doing("begin reading")?;
         let open = |table: Table| transaction.open_table(table.definition()).doing("open a table");
         Ok(Self {
             tables: Table::ALL.into_iter().map(open).collect::<Result<_, _>>()?,
+            _readable: retirement.clone(),
         })
     }
 
@@ -99,6 +120,26 @@ impl Base {
             let (key, value) = row.doing("scan a table")?;
             Ok((key.value().into(), value.value().into()))
         }))
+    }
+
+    /// Shows the rows of a table after a key, ascending, until `take` has enough.
+    pub(crate) fn visit_after(
+        &self,
+        table: Table,
+        after: Option<&[u8]>,
+        mut take: impl FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), StoreError> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rows = self.tables[table as usize]
+            .range::<&[u8]>((from, Bound::Unbounded))
+            .doing("begin a scan")?;
+        for row in rows {
+            let (key, value) = row.doing("scan a table")?;
+            if !take(key.value(), value.value()) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Rows in a table.

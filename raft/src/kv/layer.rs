@@ -6,7 +6,8 @@ use std::sync::Arc;
 use redb::TableDefinition;
 use smallvec::SmallVec;
 
-/// A table of the state database. Stored data depends on the names.
+/// A table of the state database. Stored data depends on the names, and what replicas send each other on the order: a new
+/// one comes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Table {
     /// What the whole state is stamped with: applied index, membership, totals.
@@ -48,6 +49,11 @@ impl Table {
         Self::Requests,
         Self::Tasks,
     ];
+
+    /// The table of a number, as `table as u8` gives it.
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
 
     pub(crate) const fn name(self) -> &'static str {
         match self {

@@ -6,9 +6,11 @@
 //! covers it. Nothing here knows what the bytes mean.
 
 mod base;
+mod bulk;
 mod layer;
 mod layered;
 
-pub(crate) use base::{Base, Pair};
+pub(crate) use base::{Base, Pair, Retirement};
+pub(crate) use bulk::Bulk;
 pub(crate) use layer::{Layer, Table};
 pub(crate) use layered::{Layered, Stamp};

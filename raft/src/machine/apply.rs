@@ -21,13 +21,6 @@ use crate::recent::{Decision, Recent};
 use crate::state::LogIdRecord;
 use crate::types::{Outcome, Types};
 
-/// A commit is asked for when so much was applied since the last one.
-const FLUSH_BYTES: usize = 8 << 20;
-
-/// Applying waits for the disk only when so much is in memory while the commit before is still under way: memory is
-/// bounded even if the disk cannot keep up.
-const MAX_UNFLUSHED_BYTES: usize = 32 << 20;
-
 /// The state machine of one replica.
 pub(crate) struct Machine<R> {
     store: Arc<StateStore>,
@@ -93,20 +86,6 @@ impl<R: AsyncRuntime> Machine<R> {
         self.recent.add(envelope.proposal.id, Arc::clone(&decision));
         Ok(Outcome::Decided(decision))
     }
-
-    async fn bound_memory(&self) -> Result<(), StoreError> {
-        let (unflushed, flushing) = {
-            let state = self.store.read();
-            (state.unflushed_bytes(), state.is_flushing())
-        };
-        if unflushed > MAX_UNFLUSHED_BYTES {
-            return self.store.flush().await;
-        }
-        if unflushed > FLUSH_BYTES && !flushing {
-            self.store.flush_soon();
-        }
-        Ok(())
-    }
 }
 
 impl<R: AsyncRuntime> RaftStateMachine<Types<R>> for Machine<R> {
@@ -135,7 +114,7 @@ impl<R: AsyncRuntime> RaftStateMachine<Types<R>> for Machine<R> {
             if let Some(responder) = responder {
                 responder.send(outcome);
             }
-            self.bound_memory().await?;
+            self.store.bound_memory().await?;
         }
         Ok(())
     }
@@ -165,7 +144,7 @@ impl<R: AsyncRuntime> RaftStateMachine<Types<R>> for Machine<R> {
         }
         header.raft_id = self.raft_id;
         let applied = header.applied;
-        self.store.install(snapshot.base(), header).await?;
+        self.store.install(snapshot, header).await?;
         self.recent.start_at(applied.map_or(0, |applied| applied.index));
         self.has_snapshot = true;
         Ok(())

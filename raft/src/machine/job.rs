@@ -1,11 +1,9 @@
 //! What the worker of the state is asked to do.
 
-use std::sync::Arc;
-
 use futures::channel::oneshot;
 
+use super::snapshot::SnapshotView;
 use crate::error::StoreError;
-use crate::kv::Base;
 use crate::state::Header;
 
 /// Something to write, and whom to tell when it is durable.
@@ -15,7 +13,11 @@ pub(crate) enum Job {
     /// Everything applied so far, and then nothing more.
     Close(oneshot::Sender<Result<(), StoreError>>),
     /// Another state in place of this one.
-    Install(Arc<Base>, Box<Header>, oneshot::Sender<Result<(), StoreError>>),
+    Install(
+        Box<SnapshotView>,
+        Box<Header>,
+        oneshot::Sender<Result<(), StoreError>>,
+    ),
 }
 
 impl Job {

@@ -14,4 +14,7 @@ mod worker;
 pub(crate) use apply::Machine;
 pub(crate) use open::open_state;
 pub use snapshot::SnapshotView;
+#[cfg(test)]
+pub(crate) use snapshot::{Incoming, forge};
+pub(crate) use snapshot::{Part, Position, ReceiveError, SnapshotId};
 pub(crate) use store::StateStore;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::snapshot::Inbox;
 use super::store::StateStore;
 use super::worker::Worker;
-use crate::disk::{DatabaseKind, Disk, open_database};
+use crate::disk::{DatabaseKind, Databases, Disk, open_database};
 use crate::error::StoreError;
-use crate::kv::Base;
+use crate::kv::{Base, Retirement};
 use crate::state::State;
 use crate::workers::Workers;
 
@@ -20,11 +21,16 @@ pub(crate) fn open_state<D: Disk>(
     workers: &Arc<dyn Workers>,
 ) -> Result<Arc<StateStore>, StoreError> {
     let path = disk.name(DatabaseKind::State);
+    // A snapshot that was on its way when the process ended is sent anew.
+    disk.discard_incoming()?;
     let database = open_database(disk, DatabaseKind::State, cache_size)?;
     Base::create(&database)?;
-    let state = State::open(Arc::new(Base::last(&database)?), &path)?;
-    let store = Arc::new(StateStore::new(state, path.clone(), Arc::clone(workers)));
-    let worker = Worker::new(database, Arc::clone(&store));
+    let retirement = Retirement::default();
+    let base = Base::last_until(&database, &retirement)?;
+    let state = State::open(Arc::new(base), &path)?;
+    let inbox = Inbox::new(Arc::new(disk.clone()), Arc::clone(workers), cache_size);
+    let store = Arc::new(StateStore::new(state, path.clone(), Arc::clone(workers), inbox));
+    let worker = Worker::new(database, retirement, Arc::clone(&store));
     workers
         .start("state", Box::pin(worker.run()))
         .map_err(|source| StoreError::File {

@@ -7,8 +7,8 @@ use futures::channel::{mpsc, oneshot};
 use zephyrfs_core::row::Row;
 
 use super::job::Job;
+use super::snapshot::{Inbox, Incoming, ReceiveError, SnapshotId, SnapshotView};
 use crate::error::StoreError;
-use crate::kv::Base;
 use crate::queue::Queue;
 use crate::state::{Header, State};
 use crate::workers::Workers;
@@ -20,6 +20,7 @@ pub(crate) struct StateStore {
     failed: Mutex<Option<String>>,
     path: String,
     workers: Arc<dyn Workers>,
+    inbox: Arc<Inbox>,
 }
 
 /// The rows of a dump, batch by batch; an empty one is the last.
@@ -29,15 +30,23 @@ pub(crate) type RowBatches = mpsc::Receiver<Result<Vec<Row>, StoreError>>;
 const DUMP_BATCH: usize = 256;
 const DUMP_BATCHES: usize = 4;
 
+/// A commit is asked for when so much was applied since the last one.
+const FLUSH_BYTES: usize = 8 << 20;
+
+/// Applying waits for the disk only when so much is in memory while the commit before is still under way: memory is
+/// bounded even if the disk cannot keep up.
+const MAX_UNFLUSHED_BYTES: usize = 32 << 20;
+
 impl StateStore {
     /// A state that is kept in the database at `path`.
-    pub(super) fn new(state: State, path: String, workers: Arc<dyn Workers>) -> Self {
+    pub(super) fn new(state: State, path: String, workers: Arc<dyn Workers>, inbox: Inbox) -> Self {
         Self {
             state: RwLock::new(state),
             jobs: Queue::default(),
             failed: Mutex::new(None),
             path,
             workers,
+            inbox: Arc::new(inbox),
         }
     }
 
@@ -54,6 +63,11 @@ impl StateStore {
     /// What to call the database in messages.
     pub(crate) fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Where what reads or writes a disk runs.
+    pub(super) fn workers(&self) -> Arc<dyn Workers> {
+        Arc::clone(&self.workers)
     }
 
     pub(super) const fn jobs(&self) -> &Queue<Job> {
@@ -74,12 +88,41 @@ impl StateStore {
         self.run(|tell| Job::Flush(Some(tell))).await
     }
 
+    /// Sees to it that what was applied does not fill the memory: asks for a commit, or waits for one.
+    ///
+    /// # Errors
+    /// Why it could not be written.
+    pub(crate) async fn bound_memory(&self) -> Result<(), StoreError> {
+        let (unflushed, flushing) = {
+            let state = self.read();
+            (state.unflushed_bytes(), state.is_flushing())
+        };
+        if unflushed > MAX_UNFLUSHED_BYTES {
+            return self.flush().await;
+        }
+        if unflushed > FLUSH_BYTES && !flushing {
+            self.flush_soon();
+        }
+        Ok(())
+    }
+
     /// Replaces the state by another, durably.
     ///
     /// # Errors
     /// Why it could not be written; the old state is still there then.
-    pub(crate) async fn install(&self, base: Arc<Base>, header: Header) -> Result<(), StoreError> {
-        self.run(|tell| Job::Install(base, Box::new(header), tell)).await
+    pub(crate) async fn install(&self, snapshot: SnapshotView, header: Header) -> Result<(), StoreError> {
+        self.run(|tell| Job::Install(Box::new(snapshot), Box::new(header), tell))
+            .await
+    }
+
+    /// Begins to receive a snapshot that another replica sends, or goes on with one that was cut off: see
+    /// [`Incoming::position`].
+    ///
+    /// # Errors
+    /// [`ReceiveError`]; the state is as it was.
+    pub(crate) async fn receive(&self, id: SnapshotId) -> Result<Incoming, ReceiveError> {
+        let raft_id = self.read().header().raft_id;
+        self.inbox.begin(id, raft_id).await
     }
 
     async fn run(
@@ -96,7 +139,7 @@ impl StateStore {
     }
 
     /// Something failed, and why: nothing is written to disk from now on.
-    pub(super) fn fail(&self, reason: String) {
+    pub(crate) fn fail(&self, reason: String) {
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
     }
 
@@ -110,7 +153,11 @@ impl StateStore {
     /// # Errors
     /// Why something could not be written; the log still has it.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
-        self.run(Job::Close).await
+        let closed = self.run(Job::Close).await;
+        if let Err(error) = self.inbox.close() {
+            tracing::warn!(%error, "What was received of a snapshot is not deleted; the next start tries again");
+        }
+        closed
     }
 
     /// Every row of the last durable state, in batches, read by a worker of its own; first its header.

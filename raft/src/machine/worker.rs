@@ -6,24 +6,37 @@ use futures::channel::oneshot;
 use redb::Database;
 
 use super::job::{Job, answer};
+use super::snapshot::{Received, SnapshotView};
 use super::store::StateStore;
 use crate::error::StoreError;
-use crate::kv::{Base, Layer, Stamp};
+use crate::kv::{Base, Layer, Retirement, Stamp};
 use crate::state::{Header, State};
 
 /// Writes the state.
 pub(super) struct Worker {
     database: Database,
+    /// Where the database goes when another takes its place.
+    retirement: Retirement,
     store: Arc<StateStore>,
 }
 
+/// The state that was, on its way out. Dropping it may close a large file that has no name any more.
+struct Replaced {
+    _state: State,
+    _retirement: Retirement,
+}
+
 impl Worker {
-    pub(super) const fn new(database: Database, store: Arc<StateStore>) -> Self {
-        Self { database, store }
+    pub(super) const fn new(database: Database, retirement: Retirement, store: Arc<StateStore>) -> Self {
+        Self {
+            database,
+            retirement,
+            store,
+        }
     }
 
     /// Writes until there is nothing more to do, or a write fails.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         let store = Arc::clone(&self.store);
         let _told = scopeguard::guard_on_unwind((), |()| {
             store.fail("the thread that writes the state ended in a panic".to_owned());
@@ -37,7 +50,7 @@ impl Worker {
                 match job {
                     Job::Flush(tell) => flushes.push(tell),
                     Job::Close(tell) => close = Some(tell),
-                    Job::Install(base, header, tell) => installs.push((base, *header, tell)),
+                    Job::Install(snapshot, header, tell) => installs.push((*snapshot, *header, tell)),
                 }
             }
             // All that waits for a flush waits for the same one.
@@ -49,11 +62,18 @@ impl Worker {
                 .into_iter()
                 .flatten()
                 .for_each(|tell| answer(tell, reason.as_deref()));
-            for (base, header, tell) in installs {
-                done = done.and_then(|()| self.install(&base, &header));
+            for (snapshot, header, tell) in installs {
+                let installed = done.and_then(|()| self.install(snapshot, &header));
+                let replaced;
+                (replaced, done) = match installed {
+                    Ok(replaced) => (Some(replaced), Ok(())),
+                    Err(error) => (None, Err(error)),
+                };
                 self.note_failure(&done);
                 let reason = done.as_ref().err().map(ToString::to_string);
                 answer(tell, reason.as_deref());
+                // Nobody waits for that.
+                drop(replaced);
             }
             if done.is_err() || close.is_some() {
                 let reason = done.err().map(|error| error.to_string());
@@ -75,7 +95,11 @@ impl Worker {
 
     /// Lets the database go, and answers everybody who still waits.
     async fn end(self, close: Option<oneshot::Sender<Result<(), StoreError>>>, reason: Option<&str>) {
-        let Self { database, store } = self;
+        let Self {
+            database,
+            retirement: _,
+            store,
+        } = self;
         store.jobs().close();
         // Whoever waits for the end may open the file again at once.
         drop(database);
@@ -88,28 +112,69 @@ impl Worker {
         }
     }
 
-    fn flush(&self) -> Result<(), StoreError> {
-        // What a failure left half done in memory must not reach the disk: the log makes it again.
-        if let Some(reason) = self.store.failure() {
-            return Err(StoreError::Stopped(reason));
+    /// What a failure left half done in memory must not reach the disk: the log makes it again.
+    fn refuse_after_failure(&self) -> Result<(), StoreError> {
+        match self.store.failure() {
+            Some(reason) => Err(StoreError::Stopped(reason)),
+            None => Ok(()),
         }
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        self.refuse_after_failure()?;
         let frozen = self.store.write().freeze()?;
         if let Some(layer) = frozen {
             Base::commit(&self.database, &layer)?;
-            let base = Base::last(&self.database)?;
+            let base = self.last()?;
             self.store.write().flushed(base);
         }
         Ok(())
     }
 
-    fn install(&self, base: &Base, header: &Header) -> Result<(), StoreError> {
+    fn install(&mut self, snapshot: SnapshotView, header: &Header) -> Result<Replaced, StoreError> {
+        self.refuse_after_failure()?;
+        match snapshot.into_content() {
+            (_, Some(received)) => self.promote(received),
+            (base, None) => self.copy(&base, header),
+        }
+    }
+
+    /// Puts a file in the place of the state's. Milliseconds, however large it is: applying waits for this.
+    fn promote(&mut self, received: Received) -> Result<Replaced, StoreError> {
+        received.promote()?;
+        let Received {
+            state,
+            database,
+            retirement,
+            ..
+        } = received;
+        let old_database = std::mem::replace(&mut self.database, database);
+        let old_retirement = std::mem::replace(&mut self.retirement, retirement);
+        // Whoever reads the state that was, as a dump does, reads it to the end.
+        old_retirement.keep(old_database);
+        Ok(self.replace(*state, old_retirement))
+    }
+
+    /// Copies all rows, for a view of a database that stays with somebody else.
+    fn copy(&self, base: &Base, header: &Header) -> Result<Replaced, StoreError> {
         let mut stamp = Layer::default();
         header.stamp(&mut stamp)?;
         Base::replace(&self.database, base, &stamp)?;
-        let mut state = State::open(Arc::new(Base::last(&self.database)?), self.store.path())?;
+        let state = State::open(Arc::new(self.last()?), self.store.path())?;
+        Ok(self.replace(state, self.retirement.clone()))
+    }
+
+    /// Gives the readers another state.
+    fn replace(&self, mut state: State, retirement: Retirement) -> Replaced {
         let mut current = self.store.write();
         state.follow(&current);
-        *current = state;
-        Ok(())
+        Replaced {
+            _state: std::mem::replace(&mut current, state),
+            _retirement: retirement,
+        }
+    }
+
+    fn last(&self) -> Result<Base, StoreError> {
+        Base::last_until(&self.database, &self.retirement)
     }
 }

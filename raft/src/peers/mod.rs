@@ -5,6 +5,7 @@ mod address_book;
 mod api;
 mod identity;
 mod network;
+mod snapshots;
 mod transport;
 mod ways;
 pub(crate) mod wire;

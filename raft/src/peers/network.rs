@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, Stream};
+use openraft::async_runtime::Select2;
 use openraft::error::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::RPCOption;
 use openraft::raft::{
@@ -20,6 +21,7 @@ use openraft::{AnyError, OptionalSend, RaftNetworkFactory, RaftNetworkV2};
 use super::address_book::AddressBook;
 use super::api::{PeerError, PeerService};
 use super::identity::Whoami;
+use super::snapshots::Sending;
 use super::transport::{Lane, Transport};
 use super::wire;
 use crate::machine::SnapshotView;
@@ -178,15 +180,37 @@ impl<R: AsyncRuntime> RaftNetworkV2<Types<R>> for PeerLink<R> {
 
     async fn full_snapshot(
         &mut self,
-        _vote: VoteOf<Types<R>>,
-        _snapshot: SnapshotOf<Types<R>, SnapshotView>,
-        _cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        vote: VoteOf<Types<R>>,
+        snapshot: SnapshotOf<Types<R>, SnapshotView>,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<Types<R>>, StreamingError<Types<R>>> {
-        let error = PeerError::Unreachable("snapshots are not sent yet".to_owned());
-        Err(StreamingError::Unreachable(Unreachable::new(&AnyError::new(
-            &error,
-        ))))
+        let service = self.service();
+        let sending = Sending {
+            whoami: &self.whoami,
+            target: self.target,
+            vote,
+            snapshot: &snapshot,
+        };
+        let (replica, index) = (&self.peer.name, snapshot.meta.last_log_id.map(|last| last.index));
+        tracing::info!(
+            replica,
+            index,
+            "Sending a snapshot to a replica that is too far behind"
+        );
+        match R::select2(sending.until_installed(&service), cancel).await {
+            Select2::First(Ok(response)) => {
+                tracing::info!(replica, index, "A replica has installed a snapshot");
+                Ok(response)
+            }
+            Select2::First(Err(error)) => {
+                tracing::warn!(replica, index, %error, "A snapshot was not taken; it is sent again");
+                Err(StreamingError::Unreachable(Unreachable::new(&AnyError::new(
+                    &error,
+                ))))
+            }
+            Select2::Second(closed) => Err(StreamingError::Closed(closed)),
+        }
     }
 
     async fn transfer_leader(

@@ -5,5 +5,6 @@ mod engine;
 mod panics;
 mod power;
 mod simulation;
+mod snapshots;
 mod suite;
 mod support;

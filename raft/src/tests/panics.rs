@@ -36,9 +36,21 @@ impl Disk for Defective {
             which: Arc::clone(&self.which),
             mine: match kind {
                 DatabaseKind::Log => 1,
-                DatabaseKind::State => 2,
+                DatabaseKind::State | DatabaseKind::Incoming => 2,
             },
         })
+    }
+
+    fn rename(&self, from: DatabaseKind, to: DatabaseKind) -> Result<(), StoreError> {
+        self.memory.rename(from, to)
+    }
+
+    fn remove(&self, kind: DatabaseKind) -> Result<(), StoreError> {
+        self.memory.remove(kind)
+    }
+
+    fn sync_names(&self) -> Result<(), StoreError> {
+        self.memory.sync_names()
     }
 
     fn name(&self, kind: DatabaseKind) -> String {
