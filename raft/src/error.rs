@@ -5,6 +5,14 @@ use std::io;
 /// A failure of the store. Once one occurred, the replica stops rather than guess.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// A recovery has nothing to work on.
+    #[error(
+        "{path} holds no data of a cluster, so there is nothing to recover; look for a replica that still has its data"
+    )]
+    NothingToRecover {
+        /// The log.
+        path: String,
+    },
     /// The data directory or one of its files cannot be created, opened, read or written.
     #[error("{doing} {path}: {source}")]
     File {

@@ -65,7 +65,7 @@ impl Identity {
         Ok(identity)
     }
 
-    fn load(database: &Database, path: &str) -> Result<Option<Self>, StoreError> {
+    pub(super) fn load(database: &Database, path: &str) -> Result<Option<Self>, StoreError> {
         let transaction = database.begin_read().doing("begin reading the log")?;
         let values = match transaction.open_table(VALUES) {
             Ok(values) => values,

@@ -7,6 +7,7 @@
 mod identity;
 mod reader;
 mod record;
+mod recovery;
 mod shared;
 mod store;
 mod tail;
@@ -18,6 +19,8 @@ pub(crate) use record::{
     decode_entry, encode_entry, log_id_from_record, log_id_to_record, membership_from_record,
     membership_to_record,
 };
+pub use recovery::Recovered;
+pub(crate) use recovery::recover;
 pub(crate) use store::LogStore;
 
 use openraft::type_config::alias::{EntryOf, LogIdOf, VoteOf};

@@ -24,7 +24,7 @@ use crate::types::Types;
 use crate::workers::Workers;
 
 /// The log's pages are written once and seldom read again, so a small cache will do.
-const CACHE_BYTES: usize = 8 << 20;
+pub(super) const CACHE_BYTES: usize = 8 << 20;
 
 /// The log of one replica.
 pub(crate) struct LogStore<R: AsyncRuntime> {
@@ -137,7 +137,7 @@ impl<R: AsyncRuntime> LogStore<R> {
     }
 }
 
-fn load<R: AsyncRuntime>(database: &Database) -> Result<Tail<R>, StoreError> {
+pub(super) fn load<R: AsyncRuntime>(database: &Database) -> Result<Tail<R>, StoreError> {
     let transaction = database.begin_read().doing("begin reading the log")?;
     let values = transaction.open_table(VALUES).doing("open the log's values")?;
     let read = |key| -> Result<Option<Vec<u8>>, StoreError> {

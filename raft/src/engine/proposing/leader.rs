@@ -40,16 +40,18 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         term: Option<u64>,
         within: Duration,
     ) -> Option<Leader> {
+        R::timeout(within, self.next_leader(term)).await.ok().flatten()
+    }
+
+    /// Waits for a leader, of a later term if one is given; `None` if this replica ends.
+    pub(super) async fn next_leader(&self, term: Option<u64>) -> Option<Leader> {
         let mut changes = self.raft.server_metrics();
-        let found = async {
-            loop {
-                if let Some(leader) = self.leader().filter(|leader| Some(leader.term) > term) {
-                    return Some(leader);
-                }
-                // An error means that the Raft task ended: no leader will come.
-                changes.changed().await.ok()?;
+        loop {
+            if let Some(leader) = self.leader().filter(|leader| Some(leader.term) > term) {
+                return Some(leader);
             }
-        };
-        R::timeout(within, found).await.ok().flatten()
+            // An error means that the Raft task ended: no leader will come.
+            changes.changed().await.ok()?;
+        }
     }
 }

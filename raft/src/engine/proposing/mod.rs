@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use openraft::async_runtime::Select2;
 use openraft::error::ClientWriteError;
 use openraft::impls::leader_id_adv::LeaderId;
 use openraft::type_config::AsyncRuntime;
@@ -137,7 +138,14 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
                 sent_before,
                 admitted: Arc::clone(&outgoing.admitted),
             };
-            return self.forwarder.hand_over(leader, command).await;
+            // A leader that hangs is not waited for once there is another: what it has not committed by then it never will.
+            let handed_over = self.forwarder.hand_over(leader, command);
+            return match R::select2(handed_over, self.next_leader(Some(leader.term))).await {
+                Select2::First(attempt) => attempt,
+                Select2::Second(_) => {
+                    Attempt::Lost("the leader changed while the write was on its way".to_owned())
+                }
+            };
         }
         let proposal = match outgoing.proposal.take() {
             Some(proposal) => proposal,

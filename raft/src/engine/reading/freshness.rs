@@ -101,7 +101,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             route: Some(self.whoami.route_to(leader.id)),
         };
         let unavailable = |reason: String| EngineError::Unavailable { reason };
-        let asked = R::timeout(self.timing.election.1, service.read_index(request)).await;
+        let asked = R::timeout(self.round_patience(), service.read_index(request)).await;
         let ReadIndexReply { outcome } = asked
             .map_err(|_| unavailable("the leader did not answer in time".to_owned()))?
             .map_err(|error| unavailable(error.to_string()))?;
@@ -116,7 +116,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
     pub(in crate::engine) async fn read_index(&self) -> Result<u64, EngineError> {
         // Leases on clocks are not used: a voter that restarts quickly forgets them.
         let read = self.raft.get_read_linearizer(ReadPolicy::ReadIndex);
-        let read = R::timeout(self.timing.election.1, read)
+        let read = R::timeout(self.round_patience(), read)
             .await
             .map_err(|_| EngineError::Unavailable {
                 reason: "the leader cannot reach a majority; try again".to_owned(),
@@ -146,6 +146,11 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         let index = self.read_index().await?;
         self.until_applied(index).await?;
         if leads() { Ok(()) } else { Err(no_leader()) }
+    }
+
+    /// A leader that has not answered within two elections is most likely none any more.
+    fn round_patience(&self) -> Duration {
+        self.timing.election.1 * 2
     }
 
     /// The way to a replica for requests.

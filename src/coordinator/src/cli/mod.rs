@@ -15,6 +15,7 @@ mod health;
 mod list;
 mod node;
 mod output;
+mod recover;
 mod session;
 mod settings;
 mod status;
@@ -40,13 +41,14 @@ use file::FileCommand;
 use health::HealthCommand;
 use node::NodeCommand;
 use output::{Format, Output, Streams};
+use recover::RecoverCommand;
 use session::Session;
 use settings::ConfigCommand;
 use status::StatusCommand;
 
 /// The ZephyrFS coordinator, and the command line for a running one.
 ///
-/// Without a command the server starts. All commands but `config` and `health` ask a running coordinator, any of its
+/// Without a command the server starts. All commands but `config`, `health` and `recover` ask a running coordinator, any of its
 /// replicas, over its REST API.
 #[derive(Parser)]
 #[command(name = "coordinator", version, args_conflicts_with_subcommands = true, after_help = exit::EXIT_CODES)]
@@ -75,6 +77,7 @@ enum Tool {
     Cluster(ClusterCommand),
     Health(HealthCommand),
     Config(ConfigCommand),
+    Recover(RecoverCommand),
 }
 
 /// Does what the command line says: starts the server with `serve`, or runs a command.
@@ -151,6 +154,7 @@ async fn execute(tool: Tool, streams: Streams<'_>) -> Result<(), CliError> {
             let mut output = Output::new(streams, command.output);
             health::run(command, &mut output).await
         }
+        Tool::Recover(command) => recover::run(&command, &mut Output::new(streams, Some(Format::Table))),
         Tool::Config(command) => settings::run(&command, &mut Output::new(streams, Some(Format::Table))),
     }
 }

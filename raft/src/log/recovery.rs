@@ -1,0 +1,161 @@
+//! Making a cluster of one out of a replica whose cluster lost its quorum for good.
+//!
+//! Everything that is in the log counts as committed from then on: what the cluster acknowledged and this replica has is
+//! kept, and so may be what the cluster never acknowledged. What this replica never got is gone. The new cluster id keeps
+//! the other replicas of the old cluster out, should they come back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use openraft::impls::leader_id_adv::LeaderId;
+use openraft::type_config::AsyncRuntime;
+use openraft::{EntryPayload, Membership};
+use redb::{Database, Durability};
+
+use super::identity::{IDENTITY_KEY, Identity, mint_cluster_id};
+use super::record::{
+    ENTRIES, VALUES, encode_entry, encode_value, encode_vote, log_id_from_record, log_id_to_record,
+};
+use super::store::{CACHE_BYTES, load};
+use super::writer::{COMMITTED_KEY, PURGED_KEY, VOTE_KEY};
+use super::{Entry, LogId, Vote};
+use crate::disk::{DatabaseKind, Disk, open_database};
+use crate::error::{Doing, StoreError};
+use crate::kv::Base;
+use crate::state::State;
+use crate::types::Peer;
+
+/// What a recovery made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovered {
+    /// The id of the cluster that was.
+    pub old_cluster: String,
+    /// The id of the new one.
+    pub new_cluster: String,
+    /// The last entry that is kept.
+    pub last_index: u64,
+    /// The names of the members that are none any more.
+    pub left_behind: Vec<String>,
+}
+
+/// Makes a cluster of one out of this replica's data. The replica must not be running. Nothing is changed unless `really`.
+///
+/// # Errors
+/// Why that cannot be done; nothing is changed then.
+pub(crate) fn recover<R: AsyncRuntime, D: Disk>(
+    disk: &D,
+    peer: &Peer,
+    really: bool,
+) -> Result<Recovered, StoreError> {
+    let path = disk.name(DatabaseKind::Log);
+    let database = open_database(disk, DatabaseKind::Log, CACHE_BYTES)?;
+    let identity = Identity::load(&database, &path)?.filter(|identity| !identity.cluster_id.is_empty());
+    let identity = identity.ok_or_else(|| StoreError::NothingToRecover { path: path.clone() })?;
+    let tail = load::<R>(&database)?;
+    let header = {
+        let state = open_database(disk, DatabaseKind::State, CACHE_BYTES)?;
+        Base::create(&state)?;
+        State::header_of(&Arc::new(Base::last(&state)?), &disk.name(DatabaseKind::State))?
+    };
+    if header.raft_id != 0 && header.raft_id != identity.raft_id {
+        return Err(StoreError::Mismatched {
+            log: path,
+            state: disk.name(DatabaseKind::State),
+        });
+    }
+    let applied = header.applied.map(log_id_from_record::<R>);
+    let last = tail
+        .last
+        .max(applied)
+        .ok_or(StoreError::NothingToRecover { path })?;
+    let recovered = Recovered {
+        old_cluster: identity.cluster_id.clone(),
+        new_cluster: mint_cluster_id::<R>(),
+        last_index: last.index,
+        left_behind: header
+            .membership
+            .iter()
+            .flat_map(|(_, membership)| &membership.members)
+            .filter(|(id, ..)| *id != identity.raft_id)
+            .map(|(_, name, ..)| name.clone())
+            .collect(),
+    };
+    if really {
+        let term = last
+            .leader_id
+            .term
+            .max(tail.vote.map_or(0, |vote| vote.leader_id.term))
+            + 1;
+        let leader_id = LeaderId {
+            term,
+            node_id: identity.raft_id,
+        };
+        let rebirth = Rebirth::<R> {
+            identity: Identity {
+                cluster_id: recovered.new_cluster.clone(),
+                raft_id: identity.raft_id,
+                is_founder: true,
+            },
+            vote: openraft::Vote {
+                leader_id,
+                committed: true,
+            },
+            // A state that is ahead of the log leaves a gap, which counts as purged.
+            purged: applied.filter(|_| applied > tail.last),
+            log_id: openraft::LogId {
+                leader_id,
+                index: last.index + 1,
+            },
+        };
+        rebirth.write(&database, peer)?;
+    }
+    Ok(recovered)
+}
+
+/// What is written, all of it in one durable commit.
+struct Rebirth<R: AsyncRuntime> {
+    identity: Identity,
+    vote: Vote<R>,
+    purged: Option<LogId<R>>,
+    /// Of the entry that makes this replica the only member.
+    log_id: LogId<R>,
+}
+
+impl<R: AsyncRuntime> Rebirth<R> {
+    fn write(&self, database: &Database, peer: &Peer) -> Result<(), StoreError> {
+        let raft_id = self.identity.raft_id;
+        let voters = vec![BTreeSet::from([raft_id])];
+        let members = BTreeMap::from([(raft_id, peer.clone())]);
+        let membership =
+            Membership::new(voters, members).map_err(|error| StoreError::corrupt("membership", error))?;
+        let entry = Entry::<R> {
+            log_id: self.log_id,
+            payload: EntryPayload::Membership(membership),
+        };
+        let mut transaction = database.begin_write().doing("begin writing the log")?;
+        transaction
+            .set_durability(Durability::Immediate)
+            .doing("ask for a durable commit")?;
+        {
+            let mut entries = transaction.open_table(ENTRIES).doing("open the log's entries")?;
+            let mut values = transaction.open_table(VALUES).doing("open the log's values")?;
+            let mut put = |key, bytes: Vec<u8>| {
+                values
+                    .insert(key, &*bytes)
+                    .map(drop)
+                    .doing("write the log's values")
+            };
+            put(IDENTITY_KEY, encode_value(&self.identity)?)?;
+            put(VOTE_KEY, encode_vote::<R>(&self.vote)?)?;
+            put(COMMITTED_KEY, encode_value(&log_id_to_record(&self.log_id))?)?;
+            if let Some(purged) = &self.purged {
+                put(PURGED_KEY, encode_value(&log_id_to_record(purged))?)?;
+                entries.retain(|_, _| false).doing("empty the log")?;
+            }
+            entries
+                .insert(self.log_id.index, &*encode_entry::<R>(&entry)?)
+                .doing("append to the log")?;
+        }
+        transaction.commit().doing("commit the log")
+    }
+}
