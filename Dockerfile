@@ -29,6 +29,7 @@ RUN apt-get update \
     && ln -s busybox /usr/bin/wget \
     && groupadd --gid 65532 coordinator \
     && useradd --uid 65532 --gid 65532 --no-create-home --home-dir /data --shell /usr/sbin/nologin coordinator \
+    && mkdir /config \
     && install --directory --owner=65532 --group=65532 /data
 COPY --from=build /built/coordinator /usr/local/bin/coordinator
 USER 65532:65532
