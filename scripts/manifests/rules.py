@@ -153,7 +153,7 @@ def cpus(quantity):
 
 
 def probes_ask_the_right_thing(objects, _facts):
-    paths = {"startupProbe": "/live", "livenessProbe": "/live", "readinessProbe": "/ready"}
+    paths = {"livenessProbe": "/live", "readinessProbe": "/ready"}
     for probe, path in paths.items():
         request = objects.container.get(probe, {}).get("httpGet", {})
         if (request.get("path"), request.get("port")) != (path, "metrics"):
