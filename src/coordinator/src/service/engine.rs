@@ -71,18 +71,21 @@ impl Service {
         }
     }
 
-    /// The time for a read is over, most likely because there is no leader to tell how fresh it would have to be.
+    /// The time for a read is over: where nobody can be reached who would tell how fresh it has to be, for want of that.
     fn late(&self, what: &str) -> ServiceError {
         let index = self.engine.totals().index;
         let state = format!(
             "the deadline passed while {what} was being read; this replica has applied index {index}"
         );
-        if self.engine.status().leader.is_some() {
-            ServiceError::DeadlineExceeded { reason: state }
-        } else {
-            ServiceError::Unavailable {
-                reason: format!("there is no leader, and {state}"),
-            }
+        let status = self.engine.status();
+        let lacks = status
+            .not_ready
+            .or_else(|| status.leader.is_none().then(|| "there is no leader".to_owned()));
+        match lacks {
+            None => ServiceError::DeadlineExceeded { reason: state },
+            Some(lacks) => ServiceError::Unavailable {
+                reason: format!("{lacks}, and {state}"),
+            },
         }
     }
 

@@ -51,16 +51,24 @@ async fn a_read_that_waited_for_a_leader_in_vain_may_be_sent_again() {
         script.leader = None;
         script.waits_for_leader = true;
     });
-    let words = "there is no leader, and the deadline passed while the file was being read; this replica has applied index 2";
-    let request = replica.rest(Method::GET, "/files/f");
-    let answer = send(request.header("request-timeout", "300ms").timeout(TIMEOUT)).await;
-    assert_eq!((answer.status, answer.details()), (503, words));
+    let late = "and the deadline passed while the file was being read; this replica has applied index 2";
+    for (not_ready, words) in [
+        (None, "there is no leader"),
+        (Some("no majority answers"), "no majority answers"),
+    ] {
+        replica.part.play(|script| script.not_ready = not_ready);
+        let request = replica.rest(Method::GET, "/files/f");
+        let answer = send(request.header("request-timeout", "300ms").timeout(TIMEOUT)).await;
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert_eq!(answer.details(), format!("{words}, {late}"));
+    }
     let mut request = Request::new(wire::GetFileInfoRequest {
         file_id: "f".to_owned(),
     });
     request.set_timeout(TIMEOUT);
     let status = replica.grpc().get_file_info(request).await.unwrap_err();
-    assert_eq!((status.code(), status.message()), (Code::Unavailable, words));
+    assert_eq!(status.code(), Code::Unavailable, "{status}");
+    assert_eq!(status.message(), format!("no majority answers, {late}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -64,6 +64,7 @@ async fn rest_answers_and_errors_name_the_leader() {
     let cluster = replica.get("/cluster").await.body;
     assert_eq!(cluster["leader"], "b");
     assert_eq!(cluster["leader_address"], "b.example:8080");
+    assert!(cluster["not_ready"].is_null(), "{cluster}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

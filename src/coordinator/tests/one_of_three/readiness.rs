@@ -59,6 +59,8 @@ async fn the_engine_s_reason_is_shown_and_passes() {
         report["checks"]["consensus"]["detail"],
         "this replica does not vote yet"
     );
+    let cluster = replica.get("/cluster").await.body;
+    assert_eq!(cluster["not_ready"], "this replica does not vote yet");
     assert_eq!(replica.probe("/live").await.0, 200, "a restart would not mend it");
     says(&replica, ServingStatus::NotServing).await;
     replica.part.play(|script| script.not_ready = None);

@@ -14,6 +14,7 @@ pub(crate) struct ClusterStatus {
     engine: String,
     leader: Option<String>,
     leader_address: Option<String>,
+    not_ready: Option<String>,
     #[serde(default)]
     term: u64,
     #[serde(default)]
@@ -42,7 +43,7 @@ struct Member {
 /// The cluster as a screen.
 pub(crate) fn render(status: &ClusterStatus) -> String {
     let leader = status.leader.as_deref();
-    let mut text = table::facts([
+    let mut facts = vec![
         (
             "Cluster",
             format!(
@@ -58,7 +59,14 @@ pub(crate) fn render(status: &ClusterStatus) -> String {
             format!("{} of {}", status.applied_index, status.commit_index),
         ),
         ("Can lose", replicas(status.failure_tolerance)),
-    ]);
+    ];
+    if let Some(reason) = &status.not_ready {
+        facts.push((
+            "Not ready",
+            format!("the replica that answers: {}", display::text(reason)),
+        ));
+    }
+    let mut text = table::facts(facts);
     if !status.members.is_empty() {
         let header = [
             ("REPLICA", Align::Left),
@@ -82,7 +90,10 @@ pub(crate) fn render(status: &ClusterStatus) -> String {
             ]
         };
         text.push('\n');
-        text.push_str(&table::rows(&header, status.members.iter().map(row)));
+        // The order of the API says nothing to people.
+        let mut members: Vec<&Member> = status.members.iter().collect();
+        members.sort_by(|a, b| a.name.cmp(&b.name));
+        text.push_str(&table::rows(&header, members.into_iter().map(row)));
     }
     text
 }

@@ -150,10 +150,10 @@ fn a_chunk_is_explained() {
 fn the_status_is_one_screen() {
     let cluster = json!({
         "cluster_id": "c0ffee", "engine": "raft", "leader": "r1", "term": 3, "commit_index": 12, "applied_index": 11,
-        "failure_tolerance": 1,
+        "failure_tolerance": 1, "not_ready": "it is lagging",
         "members": [
-            { "name": "r1", "raft_id": u64::MAX, "role": "voter", "address": "r1:8092", "healthy": true, "lag": 0 },
             { "name": "r2", "raft_id": 2, "role": "learner", "address": "r2:8092", "healthy": false, "lag": 11 },
+            { "name": "r1", "raft_id": u64::MAX, "role": "voter", "address": "r1:8092", "healthy": true, "lag": 0 },
         ],
     });
     let network = json!({
@@ -171,11 +171,12 @@ fn the_status_is_one_screen() {
     assert_eq!(
         ask(&server, "table", "status").table(),
         concat!(
-            " Cluster   c0ffee (raft)\n",
-            " Leader    r1\n",
-            " Term      3\n",
-            " Applied   11 of 12\n",
-            " Can lose  1 replica\n",
+            " Cluster    c0ffee (raft)\n",
+            " Leader     r1\n",
+            " Term       3\n",
+            " Applied    11 of 12\n",
+            " Can lose   1 replica\n",
+            " Not ready  the replica that answers: it is lagging\n",
             "\n",
             " REPLICA  ROLE     ADDRESS  HEALTHY  BEHIND\n",
             " r1       leader   r1:8092  yes           0\n",

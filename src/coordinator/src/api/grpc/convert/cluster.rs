@@ -19,7 +19,7 @@ impl FromAnswer<EngineStatus> for wire::GetClusterStatusResponse {
             applied,
             failure_tolerance,
             members,
-            not_ready: _,
+            not_ready,
             failed: _,
         } = status;
         Self {
@@ -32,6 +32,7 @@ impl FromAnswer<EngineStatus> for wire::GetClusterStatusResponse {
             failure_tolerance: to_i32(failure_tolerance.into()),
             members: members.into_iter().map(member).collect(),
             leader_address: leader_address.unwrap_or_default(),
+            not_ready: not_ready.unwrap_or_default(),
         }
     }
 
@@ -103,6 +104,7 @@ mod tests {
             not_ready: Some("starting".to_owned()),
             failed: None,
         });
+        assert_eq!(response.not_ready, "starting");
         assert_eq!((response.leader.as_str(), response.engine.as_str()), ("", "raft"));
         assert_eq!(
             (response.term, response.commit_index, response.applied_index),

@@ -18,6 +18,8 @@ pub(in crate::api::rest) struct ClusterStatus {
     leader: Option<String>,
     /// Where clients reach the leader's gRPC API; null where that is not known.
     leader_address: Option<String>,
+    /// Why the replica that answers should not be asked now; null if it should.
+    not_ready: Option<String>,
     term: u64,
     commit_index: u64,
     applied_index: u64,
@@ -54,7 +56,7 @@ impl From<EngineStatus> for ClusterStatus {
             applied,
             failure_tolerance,
             members,
-            not_ready: _,
+            not_ready,
             failed: _,
             leads: _,
         } = status;
@@ -63,6 +65,7 @@ impl From<EngineStatus> for ClusterStatus {
             engine,
             leader,
             leader_address,
+            not_ready,
             term,
             commit_index: committed.get(),
             applied_index: applied.get(),
