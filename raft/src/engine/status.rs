@@ -25,7 +25,11 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         let members = self.members();
         let index = |log_id: Option<u64>| AppliedIndex::new(log_id.unwrap_or(0));
         let committed = metrics.local_committed.as_ref().map(|log_id| log_id.index);
-        let leader = metrics.current_leader.and_then(|id| members.find(id));
+        // One that is silent leads nobody, even if no other is known yet.
+        let leader = metrics
+            .current_leader
+            .filter(|_| self.is_leader_heard(&metrics, &members))
+            .and_then(|id| members.find(id));
         let failed = self.failure();
         let not_ready = failed
             .clone()
@@ -100,15 +104,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         if metrics.current_leader.is_none() {
             return Some("there is no leader".to_owned());
         }
-        let is_heard = if members.leads {
-            let acknowledged = metrics
-                .last_quorum_acked
-                .map(|acknowledged| acknowledged.elapsed());
-            members.voters().count() == 1 || acknowledged.is_some_and(|age| age < SILENCE)
-        } else {
-            self.hears_leader()
-        };
-        (!is_heard).then(|| {
+        (!self.is_leader_heard(metrics, members)).then(|| {
             let seconds = SILENCE.as_secs();
             if members.leads {
                 format!("no majority of the replicas has answered for {seconds} s")
@@ -116,6 +112,17 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
                 format!("nothing has been heard of the leader for {seconds} s")
             }
         })
+    }
+
+    /// Whether there is a sign of life of the leader; if this replica leads, of a majority that follows it.
+    fn is_leader_heard(&self, metrics: &RaftMetrics<Types<R>>, members: &Members) -> bool {
+        if !members.leads {
+            return self.hears_leader();
+        }
+        let acknowledged = metrics
+            .last_quorum_acked
+            .map(|acknowledged| acknowledged.elapsed());
+        members.voters().count() == 1 || acknowledged.is_some_and(|age| age < SILENCE)
     }
 
     fn hears_leader(&self) -> bool {

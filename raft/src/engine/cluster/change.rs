@@ -178,7 +178,13 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
                 )
             })?,
         };
-        self.transfer_to(&next, within).await.map(Step::Done)
+        let leader = self.transfer_to(&next, within).await?;
+        match to {
+            Some(name) if name != leader => {
+                Err(refused(format!("{name} did not take over: {leader} leads now")))
+            }
+            Some(_) | None => Ok(Step::Done(format!("{leader} leads now"))),
+        }
     }
 
     async fn remove(&self, name: &str, members: &Members, within: Duration) -> Result<Step, ClusterError> {

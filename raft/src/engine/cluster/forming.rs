@@ -36,7 +36,7 @@ enum Step {
 impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
     /// Becomes a member of a cluster, unless this replica is one already. Takes as long as it takes.
     pub(in crate::engine) async fn become_member(&self) -> Result<(), StartError> {
-        if self.knows_members() {
+        if self.has_members_in_its_log().await? {
             return self.lead_if_alone().await;
         }
         if self.formation.is_alone() {
@@ -54,6 +54,15 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         }
         self.stage.over();
         Ok(())
+    }
+
+    /// The same as [`Self::knows_members`], asked of the Raft task itself: right after a start the metrics are still empty.
+    async fn has_members_in_its_log(&self) -> Result<bool, StartError> {
+        let asked = self.raft.with_raft_state(|state| {
+            let members = state.membership_state.effective().membership();
+            members.voter_ids().next().is_some()
+        });
+        asked.await.map_err(|fatal| StartError::Raft(fatal.to_string()))
     }
 
     /// Whether this replica knows who its cluster's members are, from its own log.
@@ -126,6 +135,9 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
                 found.len(),
                 list()
             ));
+        }
+        if me.has_log {
+            return Some("this replica has voted in a cluster, and no other member of it answers".to_owned());
         }
         let identity = self.log.identity();
         if !identity.cluster_id.is_empty() && !identity.is_founder {

@@ -62,6 +62,8 @@ struct Outgoing {
     above: u64,
     /// The term of the leader that it was handed to and that was lost, if any.
     lost_in: Option<u64>,
+    /// Whether it may take effect.
+    is_handed_over: Arc<AtomicBool>,
 }
 
 impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
@@ -81,9 +83,10 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             encoded: encoded.into(),
             above: self.applied_index(),
             lost_in: None,
+            is_handed_over: Arc::default(),
         };
-        let is_handed_over = AtomicBool::new(false);
-        match R::timeout(within, self.until_decided(outgoing, &is_handed_over)).await {
+        let is_handed_over = Arc::clone(&outgoing.is_handed_over);
+        match R::timeout(within, self.until_decided(outgoing)).await {
             Ok(result) => result,
             Err(_) if is_handed_over.load(Ordering::Relaxed) => Err(EngineError::UnknownOutcome {
                 reason: "no answer came before the deadline".to_owned(),
@@ -94,13 +97,8 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         }
     }
 
-    /// Hands a command to one leader after another, until one has it decided. `is_handed_over` tells whether it may take
-    /// effect.
-    async fn until_decided(
-        &self,
-        mut outgoing: Outgoing,
-        is_handed_over: &AtomicBool,
-    ) -> Result<At<Response>, EngineError> {
+    /// Hands a command to one leader after another, until one has it decided.
+    async fn until_decided(&self, mut outgoing: Outgoing) -> Result<At<Response>, EngineError> {
         let mut lost: Option<String> = None;
         loop {
             // The same leader cannot tell what became of a command, unless the rules can.
@@ -108,12 +106,11 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             let Some(leader) = self.leader_after(after, LEADER_PATIENCE).await else {
                 return Err(given_up(lost));
             };
-            is_handed_over.store(true, Ordering::Relaxed);
             match self.attempt(&leader, &mut outgoing).await {
                 Attempt::Decided(decision) => return answer(decision),
                 Attempt::Refused(error) => return Err(error),
                 Attempt::NotTaken => {
-                    is_handed_over.store(lost.is_some(), Ordering::Relaxed);
+                    outgoing.is_handed_over.store(lost.is_some(), Ordering::Relaxed);
                     R::sleep(PAUSE).await;
                 }
                 Attempt::Lost(reason) => {
@@ -137,6 +134,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
                 encoded: Arc::clone(&outgoing.encoded),
                 sent_before,
                 admitted: Arc::clone(&outgoing.admitted),
+                is_handed_over: Arc::clone(&outgoing.is_handed_over),
             };
             // A leader that hangs is not waited for once there is another: what it has not committed by then it never will.
             let handed_over = self.forwarder.hand_over(leader, command);
@@ -147,6 +145,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
                 }
             };
         }
+        outgoing.is_handed_over.store(true, Ordering::Relaxed);
         let proposal = match outgoing.proposal.take() {
             Some(proposal) => proposal,
             None => match LogCommand::decode_proposal(&outgoing.encoded) {

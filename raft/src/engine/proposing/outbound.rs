@@ -1,6 +1,7 @@
 //! Handing commands to the leader, all of them over one stream.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub(super) struct Command {
     pub(super) sent_before: Option<u64>,
     /// Its place, given back when it is answered.
     pub(super) admitted: Arc<OwnedSemaphorePermit>,
+    /// Set when it is about to be sent.
+    pub(super) is_handed_over: Arc<AtomicBool>,
 }
 
 /// Hands commands to whoever leads.
@@ -169,7 +172,9 @@ impl Pending {
             encoded,
             sent_before,
             admitted,
+            is_handed_over,
         } = command;
+        is_handed_over.store(true, Ordering::Relaxed);
         self.sent.insert(
             number,
             Sent {
