@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use openraft::impls::leader_id_adv::LeaderId;
+use openraft::impls::leader_id_std::LeaderId;
 use openraft::impls::{BoxedErrorSource, Entry, EntryPayload, InlineBatch, Vote};
 use openraft::type_config::AsyncRuntime;
 use openraft::vote::RaftLeaderId;
@@ -15,6 +15,9 @@ use zephyrfs_core::{Envelope, Proposal};
 use crate::recent::Decision;
 use crate::responder::Answering;
 
+/// The term of an established leader, which stands for that leader.
+pub(crate) type LeaderTerm = <LeaderId<u64, u64> as RaftLeaderId>::Committed;
+
 /// openraft's type configuration. The runtime is a parameter, so that a deterministic simulator runs the same code.
 pub struct Types<R>(PhantomData<fn() -> R>);
 
@@ -24,6 +27,7 @@ impl<R: AsyncRuntime> RaftTypeConfig for Types<R> {
     type NodeId = u64;
     type Node = Peer;
     type Term = u64;
+    // One leader in a term at most, as in the Raft paper.
     type LeaderId = LeaderId<u64, u64>;
     type Vote = Vote<Self::LeaderId>;
     type Payload = EntryPayload<Self::D, Self::NodeId, Self::Node>;

@@ -51,7 +51,6 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         let vote = wire::vote_from::<R>(ballot)?;
         let applied = last.map(|last| LogIdRecord {
             term: last.term,
-            leader: last.leader,
             index: last.index,
         });
         let id = SnapshotId { sender, applied };

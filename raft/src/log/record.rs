@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use openraft::impls::leader_id_adv::LeaderId;
+use openraft::impls::leader_id_std::LeaderId;
 use openraft::type_config::AsyncRuntime;
 use openraft::{EntryPayload, Membership};
 use redb::TableDefinition;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{Entry, LogId, Vote};
 use crate::error::StoreError;
 use crate::state::{LogIdRecord, MembershipRecord};
-use crate::types::{LogCommand, Peer};
+use crate::types::{LeaderTerm, LogCommand, Peer};
 
 /// Entries by index.
 pub(super) const ENTRIES: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("entries");
@@ -27,7 +27,6 @@ pub(super) const FORMAT: u32 = 1;
 #[derive(Serialize, Deserialize)]
 struct EntryHead {
     term: u64,
-    leader: u64,
     kind: EntryKind,
 }
 
@@ -63,14 +62,8 @@ pub(super) fn decode_value<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Store
 
 /// Encodes an entry: a short head, then the command as its proposer encoded it.
 pub(crate) fn encode_entry<R: AsyncRuntime>(entry: &Entry<R>) -> Result<Vec<u8>, StoreError> {
-    let LeaderId { term, node_id } = entry.log_id.leader_id;
-    let head = |kind| {
-        encode_value(&EntryHead {
-            term,
-            leader: node_id,
-            kind,
-        })
-    };
+    let term = entry.log_id.leader_id.term;
+    let head = |kind| encode_value(&EntryHead { term, kind });
     Ok(match &entry.payload {
         EntryPayload::Blank => head(EntryKind::Blank)?,
         EntryPayload::Normal(command) => {
@@ -103,10 +96,7 @@ pub(crate) fn decode_entry<R: AsyncRuntime>(index: u64, bytes: &[u8]) -> Result<
         }
         EntryKind::Membership => EntryPayload::Membership(decode_membership(rest)?),
     };
-    let leader_id = LeaderId {
-        term: head.term,
-        node_id: head.leader,
-    };
+    let leader_id = LeaderTerm::new(head.term);
     Ok(Entry::<R> {
         log_id: openraft::LogId { leader_id, index },
         payload,
@@ -114,22 +104,18 @@ pub(crate) fn decode_entry<R: AsyncRuntime>(index: u64, bytes: &[u8]) -> Result<
 }
 
 /// A log id for storage.
-pub(crate) fn log_id_to_record(log_id: &openraft::LogId<LeaderId<u64, u64>>) -> LogIdRecord {
+pub(crate) fn log_id_to_record(log_id: &openraft::LogId<LeaderTerm>) -> LogIdRecord {
     LogIdRecord {
         term: log_id.leader_id.term,
-        leader: log_id.leader_id.node_id,
         index: log_id.index,
     }
 }
 
 /// A log id from storage.
 pub(crate) fn log_id_from_record<R: AsyncRuntime>(record: LogIdRecord) -> LogId<R> {
-    let LogIdRecord { term, leader, index } = record;
+    let LogIdRecord { term, index } = record;
     openraft::LogId {
-        leader_id: LeaderId {
-            term,
-            node_id: leader,
-        },
+        leader_id: LeaderTerm::new(term),
         index,
     }
 }
@@ -197,7 +183,7 @@ pub(crate) fn decode_membership(bytes: &[u8]) -> Result<Membership<u64, Peer>, S
 pub(super) fn encode_vote<R: AsyncRuntime>(vote: &Vote<R>) -> Result<Vec<u8>, StoreError> {
     encode_value(&VoteRecord {
         term: vote.leader_id.term,
-        node: vote.leader_id.node_id,
+        node: vote.leader_id.voted_for,
         committed: vote.committed,
     })
 }
@@ -210,7 +196,10 @@ pub(super) fn decode_vote<R: AsyncRuntime>(bytes: &[u8]) -> Result<Vote<R>, Stor
         committed,
     } = decode_value(bytes)?;
     Ok(openraft::Vote {
-        leader_id: LeaderId { term, node_id: node },
+        leader_id: LeaderId {
+            term,
+            voted_for: node,
+        },
         committed,
     })
 }

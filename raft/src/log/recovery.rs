@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use openraft::impls::leader_id_adv::LeaderId;
+use openraft::impls::leader_id_std::LeaderId;
 use openraft::type_config::AsyncRuntime;
 use openraft::{EntryPayload, Membership};
 use redb::{Database, Durability};
@@ -23,7 +23,7 @@ use crate::disk::{DatabaseKind, Disk, open_database};
 use crate::error::{Doing, StoreError};
 use crate::kv::Base;
 use crate::state::State;
-use crate::types::Peer;
+use crate::types::{LeaderTerm, Peer};
 
 /// What a recovery made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +88,7 @@ pub(crate) fn recover<R: AsyncRuntime, D: Disk>(
             + 1;
         let leader_id = LeaderId {
             term,
-            node_id: identity.raft_id,
+            voted_for: identity.raft_id,
         };
         let rebirth = Rebirth::<R> {
             identity: Identity {
@@ -103,7 +103,7 @@ pub(crate) fn recover<R: AsyncRuntime, D: Disk>(
             // A state that is ahead of the log leaves a gap, which counts as purged.
             purged: applied.filter(|_| applied > tail.last),
             log_id: openraft::LogId {
-                leader_id,
+                leader_id: LeaderTerm::new(term),
                 index: last.index + 1,
             },
         };

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use openraft::impls::leader_id_adv::LeaderId;
+use openraft::impls::leader_id_std::LeaderId;
 use openraft::raft::{
     AppendEntriesRequest, StreamAppendError, StreamAppendResult, TransferLeaderError, TransferLeaderRequest,
     VoteRequest, VoteResponse,
@@ -15,29 +15,25 @@ use zephyrfs_proto::peer::{append_reply, transfer_leader_reply};
 use super::api::PeerError;
 use crate::error::StoreError;
 use crate::log::{decode_entry, encode_entry};
-use crate::types::Types;
+use crate::types::{LeaderTerm, Types};
 
 type LogId<R> = LogIdOf<Types<R>>;
 type Vote<R> = VoteOf<Types<R>>;
 
 /// A log id as a message.
 pub(crate) fn log_id<R: AsyncRuntime>(log_id: &LogId<R>) -> peer::LogId {
-    let LeaderId { term, node_id } = log_id.leader_id;
+    let term = log_id.leader_id.term;
     peer::LogId {
         term,
-        leader: node_id,
         index: log_id.index,
     }
 }
 
 /// A log id from a message.
-pub(crate) const fn log_id_from<R: AsyncRuntime>(log_id: &peer::LogId) -> LogId<R> {
-    let peer::LogId { term, leader, index } = *log_id;
+pub(crate) fn log_id_from<R: AsyncRuntime>(log_id: &peer::LogId) -> LogId<R> {
+    let peer::LogId { term, index } = *log_id;
     openraft::LogId {
-        leader_id: LeaderId {
-            term,
-            node_id: leader,
-        },
+        leader_id: LeaderTerm::new(term),
         index,
     }
 }
@@ -46,7 +42,7 @@ pub(crate) const fn log_id_from<R: AsyncRuntime>(log_id: &peer::LogId) -> LogId<
 pub(crate) const fn ballot<R: AsyncRuntime>(vote: &Vote<R>) -> peer::Ballot {
     peer::Ballot {
         term: vote.leader_id.term,
-        node: vote.leader_id.node_id,
+        node: vote.leader_id.voted_for,
         committed: vote.committed,
     }
 }
@@ -62,7 +58,10 @@ pub(crate) fn vote_from<R: AsyncRuntime>(ballot: Option<peer::Ballot>) -> Result
         committed,
     } = ballot.ok_or_else(|| malformed("it has no ballot"))?;
     Ok(openraft::Vote {
-        leader_id: LeaderId { term, node_id: node },
+        leader_id: LeaderId {
+            term,
+            voted_for: node,
+        },
         committed,
     })
 }

@@ -35,7 +35,6 @@ pub(crate) struct Header {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LogIdRecord {
     pub(crate) term: u64,
-    pub(crate) leader: u64,
     pub(crate) index: u64,
 }
 

@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use openraft::async_runtime::Select2;
 use openraft::error::ClientWriteError;
-use openraft::impls::leader_id_adv::LeaderId;
 use openraft::type_config::AsyncRuntime;
 use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
 use zephyrfs_core::engine::{At, EngineError};
@@ -27,7 +26,7 @@ use super::RaftEngine;
 use crate::disk::Disk;
 use crate::recent::{Decision, Found};
 use crate::responder::Answering;
-use crate::types::{LogCommand, Outcome};
+use crate::types::{LeaderTerm, LogCommand, Outcome};
 
 /// The unit in which commands on their way are counted: a small command takes one.
 pub(super) const ADMISSION_UNIT: usize = 1 << 10;
@@ -204,10 +203,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
     /// Appends a command to the log, as the leader of a term and of no other.
     async fn append(&self, command: LogCommand, term: u64, admitted: Arc<OwnedSemaphorePermit>) -> Attempt {
         let (answering, answered) = Answering::new(admitted);
-        let leader = LeaderId {
-            term,
-            node_id: self.raft_id,
-        };
+        let leader = LeaderTerm::new(term);
         let write = self.raft.write(command).with_leader(leader).responder(answering);
         if let Err(fatal) = write.await {
             return Attempt::Refused(self.stopped(&fatal.to_string()));

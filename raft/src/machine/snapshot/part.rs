@@ -60,8 +60,8 @@ impl SnapshotId {
         let Self { sender, applied } = self;
         let mut hasher = blake3::Hasher::new();
         hasher.update(&sender.to_le_bytes());
-        if let Some(LogIdRecord { term, leader, index }) = applied {
-            [term, leader, index].into_iter().for_each(|number| {
+        if let Some(LogIdRecord { term, index }) = applied {
+            [term, index].into_iter().for_each(|number| {
                 hasher.update(&number.to_le_bytes());
             });
         }
