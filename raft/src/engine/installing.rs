@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures::channel::mpsc;
 use futures::{SinkExt, StreamExt};
+use openraft::async_runtime::WatchReceiver;
 use openraft::storage::Snapshot;
 use openraft::type_config::AsyncRuntime;
 use zephyrfs_proto::peer::install_reply::Step as Told;
@@ -53,6 +54,11 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             term: last.term,
             index: last.index,
         });
+        if applied.is_some_and(|applied| applied.index <= self.applied_index()) {
+            // It is here already, maybe from an attempt whose answer was lost.
+            let ours = self.raft.server_metrics().borrow_watched().vote;
+            return Ok(wire::ballot::<R>(&ours));
+        }
         let id = SnapshotId { sender, applied };
         let mut incoming = self.store.receive(id).await.map_err(refused)?;
         let resume = InstallReply {

@@ -22,7 +22,7 @@ use crate::types::Types;
 /// A peer that takes no part, or gives no answer, for so long is given up. Installing is part of the last answer.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// Attempts that brought nothing, one after another, until openraft decides anew what to send.
+/// Attempts that brought the peer no further, until openraft decides anew what to send.
 const MAX_FRUITLESS: u32 = 5;
 
 /// Between two attempts.
@@ -43,13 +43,19 @@ impl<R: AsyncRuntime> Sending<'_, R> {
         service: &Arc<dyn PeerService>,
     ) -> Result<SnapshotResponse<Types<R>>, PeerError> {
         let mut fruitless = 0;
+        let mut reached: Option<Vec<u8>> = None;
         loop {
-            let mut sent = 0_u64;
-            let error = match self.attempt(service, &mut sent).await {
+            let mut began_after = None;
+            let error = match self.attempt(service, &mut began_after).await {
                 Ok(vote) => return Ok(SnapshotResponse::new(vote)),
                 Err(error) => error,
             };
-            fruitless = if sent > 0 { 0 } else { fruitless + 1 };
+            // What counts is how far the peer says it is: one that throws away what it got is not sent to for ever.
+            let is_further = began_after
+                .as_ref()
+                .is_some_and(|after| Some(after) != reached.as_ref());
+            fruitless = if is_further { 0 } else { fruitless + 1 };
+            reached = began_after.or(reached);
             if fruitless >= MAX_FRUITLESS {
                 return Err(error);
             }
@@ -61,7 +67,7 @@ impl<R: AsyncRuntime> Sending<'_, R> {
     async fn attempt(
         &self,
         service: &Arc<dyn PeerService>,
-        sent: &mut u64,
+        began_after: &mut Option<Vec<u8>>,
     ) -> Result<VoteOf<Types<R>>, PeerError> {
         let (mut send, requests) = mpsc::channel(0);
         let start = Step::Start(InstallStart {
@@ -77,6 +83,7 @@ impl<R: AsyncRuntime> Sending<'_, R> {
             Told::Resume(after) => after,
             Told::Installed(ballot) => return wire::vote_from::<R>(Some(ballot)),
         };
+        *began_after = Some(after.clone());
         let after = if after.is_empty() {
             None
         } else {
@@ -95,7 +102,6 @@ impl<R: AsyncRuntime> Sending<'_, R> {
                 // The peer ended the stream; its answer says why.
                 break;
             }
-            *sent += 1;
         }
         match told::<R>(&mut replies).await? {
             Told::Installed(ballot) => wire::vote_from::<R>(Some(ballot)),

@@ -12,8 +12,8 @@ use crate::state::LogIdRecord;
 /// A part holds about so many bytes of rows at most; a row that is larger makes a part of its own.
 pub(super) const PART_BYTES: usize = 1 << 20;
 
-/// A part that is larger is refused: no row comes near.
-pub(super) const MAX_PART_BYTES: usize = 64 << 20;
+/// A part that is larger is refused: no row comes near, and a message between replicas must hold it.
+pub(super) const MAX_PART_BYTES: usize = 60 << 20;
 
 pub(super) const DIGEST_LEN: usize = 32;
 

@@ -111,7 +111,7 @@ async fn install(snapshot: SnapshotView, to: &StateStore) {
 }
 
 /// Every row of a view as it lies in the tables, without the header, which differs by the replica.
-fn content(view: &SnapshotView) -> BTreeMap<(&'static str, Vec<u8>), Vec<u8>> {
+fn content(view: &SnapshotView) -> Content {
     let mut rows = BTreeMap::new();
     for table in Table::ALL.into_iter().filter(|&table| table != Table::Meta) {
         let mut put = |key: &[u8], value: &[u8]| {
@@ -122,6 +122,9 @@ fn content(view: &SnapshotView) -> BTreeMap<(&'static str, Vec<u8>), Vec<u8>> {
     }
     rows
 }
+
+/// Table and key of every row, and its value.
+type Content = BTreeMap<(&'static str, Vec<u8>), Vec<u8>>;
 
 /// The digest of all rows of a state, as the rules see them, and its totals and index.
 fn digest(store: &StateStore) -> String {
