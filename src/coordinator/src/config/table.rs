@@ -77,11 +77,11 @@ pub(crate) static SETTINGS: &[Setting] = &[
         .means("log entries between two snapshots"),
     Setting::new("raft.keep_entries", "100000", count(0, BILLION))
         .means("log entries kept behind a snapshot, so that a replica that lags needs none"),
-    Setting::new("raft.heartbeat_interval", "80ms", time(ms(1), MINUTE))
+    Setting::new("raft.heartbeat_interval", "60ms", time(ms(1), MINUTE))
         .means("how often the leader tells the other replicas that it leads"),
-    Setting::new("raft.election_timeout_min", "250ms", time(ms(2), MINUTE))
+    Setting::new("raft.election_timeout_min", "180ms", time(ms(2), MINUTE))
         .means("least silence of the leader after which a replica stands for election"),
-    Setting::new("raft.election_timeout_max", "400ms", time(ms(3), MINUTE))
+    Setting::new("raft.election_timeout_max", "280ms", time(ms(3), MINUTE))
         .means("most silence of the leader after which a replica stands for election"),
 
     Setting::new("health.check_interval", "30s", time(ms(10), DAY))

@@ -19,12 +19,12 @@ fn values_that_exclude_each_other_are_an_error_that_names_both() {
             "coordinator.node_inactive_after",
         ),
         (
-            "raft: {election_timeout_max: 250ms}",
+            "raft: {election_timeout_max: 180ms}",
             "raft.election_timeout_min",
             "raft.election_timeout_max",
         ),
         (
-            "raft: {heartbeat_interval: 250ms}",
+            "raft: {heartbeat_interval: 180ms}",
             "raft.heartbeat_interval",
             "raft.election_timeout_min",
         ),
