@@ -27,6 +27,10 @@ use super::wire;
 use crate::machine::SnapshotView;
 use crate::types::{Peer, Types};
 
+/// The pauses between attempts to reach a peer that does not answer.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
 /// Makes the ways to peers that openraft asks for.
 pub(crate) struct PeerNetwork<R: AsyncRuntime> {
     pub(crate) transport: Arc<dyn Transport>,
@@ -47,6 +51,7 @@ impl<R: AsyncRuntime> PeerNetwork<R> {
             whoami: Arc::clone(&self.whoami),
             addresses: Arc::clone(&self.addresses),
             reached: None,
+            failures: 0,
         }
     }
 }
@@ -78,9 +83,19 @@ pub(crate) struct PeerLink<R: AsyncRuntime> {
     addresses: Arc<AddressBook>,
     /// The address that was used last, and the way there.
     reached: Option<(String, Arc<dyn PeerService>)>,
+    /// Attempts to begin a stream that failed, one after another.
+    failures: u32,
 }
 
 impl<R: AsyncRuntime> PeerLink<R> {
+    /// Waits after failures, longer after each: openraft begins the next stream at once. Heartbeats have a pace of their own.
+    async fn back_off(&self) {
+        if self.failures > 0 && self.lane != Lane::Heartbeats {
+            let doubled = FIRST_PAUSE * 2_u32.saturating_pow((self.failures - 1).min(10));
+            R::sleep(doubled.min(LONGEST_PAUSE)).await;
+        }
+    }
+
     /// The way to where the peer is now.
     fn service(&mut self) -> Arc<dyn PeerService> {
         let address = self
@@ -98,7 +113,7 @@ impl<R: AsyncRuntime> PeerLink<R> {
     }
 }
 
-/// An error as openraft knows it. Each is followed by a pause before the next attempt.
+/// An error as openraft knows it.
 #[allow(clippy::needless_pass_by_value, reason = "what map_err passes")]
 fn rpc_error<R: AsyncRuntime>(error: PeerError) -> RPCError<Types<R>> {
     match error {
@@ -139,6 +154,7 @@ impl<R: AsyncRuntime> RaftNetworkV2<Types<R>> for PeerLink<R> {
         S: Stream<Item = AppendEntriesRequest<Types<R>>> + OptionalSend + Unpin + 'static,
     {
         Box::pin(async move {
+            self.back_off().await;
             let service = self.service();
             let (whoami, target) = (Arc::clone(&self.whoami), self.target);
             // A stream that ends early is a broken one to both ends, and openraft begins another.
@@ -147,7 +163,13 @@ impl<R: AsyncRuntime> RaftNetworkV2<Types<R>> for PeerLink<R> {
                     .inspect_err(|error| tracing::error!(%error, "An entry of the log cannot be sent"));
                 std::future::ready(encoded.ok())
             });
-            let replies = service.append(Box::pin(requests)).await.map_err(rpc_error::<R>)?;
+            let begun = service.append(Box::pin(requests)).await;
+            self.failures = if begun.is_ok() {
+                0
+            } else {
+                self.failures.saturating_add(1)
+            };
+            let replies = begun.map_err(rpc_error::<R>)?;
             let replies =
                 replies.map(|reply| reply.and_then(wire::appended_from::<R>).map_err(rpc_error::<R>));
             Ok(Box::pin(replies) as BoxStream<'s, _>)
