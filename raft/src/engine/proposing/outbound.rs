@@ -1,6 +1,6 @@
 //! Handing commands to the leader, all of them over one stream.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -55,7 +55,7 @@ struct Waiting {
 #[derive(Default)]
 struct Pending {
     next: u64,
-    sent: HashMap<u64, Sent>,
+    sent: BTreeMap<u64, Sent>,
     /// Why nothing more will be answered.
     ended: Option<String>,
 }
@@ -125,7 +125,7 @@ impl<R: AsyncRuntime> Forwarder<R> {
             ours.close_channel();
             let mut pending = lock(&pending);
             pending.ended = Some(reason.clone());
-            for (_, sent) in pending.sent.drain() {
+            for sent in std::mem::take(&mut pending.sent).into_values() {
                 // Whoever proposed it may have given up.
                 drop(sent.tell.send(Attempt::Lost(reason.clone())));
             }
