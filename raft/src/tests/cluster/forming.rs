@@ -57,7 +57,10 @@ fn no_cluster_is_formed_while_one_replica_is_missing() {
         world.pass(Duration::from_secs(20)).await;
         for name in world.running() {
             let status = world.status(&name);
-            assert!(status.cluster_id.is_empty() && status.members.is_empty(), "{status:?}");
+            assert!(
+                status.cluster_id.is_empty() && status.members.is_empty(),
+                "{status:?}"
+            );
             let reason = status.not_ready.unwrap();
             assert!(reason.contains(&missing), "{reason}");
         }
@@ -97,7 +100,11 @@ fn a_crash_while_a_cluster_is_formed_leads_to_that_cluster_or_another_but_not_to
             let pause = below(world.random(), if crash == 0 { 1_200_000 } else { 400_000 });
             world.pass(Duration::from_micros(pause)).await;
             let victim = if below(world.random(), 4) == 0 { "b" } else { "a" };
-            let end = if below(world.random(), 4) == 0 { End::Kill } else { End::PowerCut };
+            let end = if below(world.random(), 4) == 0 {
+                End::Kill
+            } else {
+                End::PowerCut
+            };
             world.end(victim, end);
             let pause = below(world.random(), 2_000);
             world.pass(Duration::from_millis(pause)).await;

@@ -53,13 +53,38 @@ impl Outcome {
         }
     }
 
+    /// What replicas have come to, which must be the same. A log may begin later than another: a replica that lost the end of
+    /// its log, and not the rows that it made of it, begins anew after them.
+    pub(super) fn agreed(outcomes: Vec<Self>) -> Self {
+        let mut outcomes = outcomes.into_iter();
+        let mut agreed = outcomes.next().unwrap();
+        for other in outcomes {
+            assert_eq!(other.index, agreed.index, "two replicas are not equally far");
+            assert!(other.rows == agreed.rows, "two replicas have other rows");
+            for (index, entry) in other.log {
+                let known = agreed.log.entry(index).or_insert_with(|| entry.clone());
+                assert_eq!(*known, entry, "two replicas have something else at {index}");
+            }
+        }
+        let known = agreed.log.keys().copied();
+        assert!(
+            known.eq(0..=agreed.index.get()),
+            "no replica has the whole log, so there is no verdict"
+        );
+        agreed
+    }
+
     /// Holds what clients were told against what became of it.
     pub(super) fn explain(&self, calls: &[Call]) {
         self.assert_once(calls);
         let mut replay = Replay::new(self);
         self.assert_answers(calls, &mut replay);
         assert_real_time(calls);
-        assert_eq!(replay.rows(), self.rows, "the rows are not those that the log makes");
+        assert_eq!(
+            replay.rows(),
+            self.rows,
+            "the rows are not those that the log makes"
+        );
     }
 
     /// No command is in the log twice, unless the rules themselves see to it; none that was refused is there at all.
@@ -67,6 +92,10 @@ impl Outcome {
         let mut found: BTreeMap<RequestId, u64> = BTreeMap::new();
         for (index, envelope) in self.commands() {
             let id = envelope.proposal.id;
+            if envelope.proposal.idempotency.is_some() {
+                found.insert(id, index);
+                continue;
+            }
             let before = found.insert(id, index);
             assert_eq!(before, None, "{id:?} took effect twice, again at {index}");
         }
@@ -99,7 +128,11 @@ impl Outcome {
             .collect();
         by_index.sort_by_key(|(index, _)| *index);
         for (index, call) in by_index {
-            assert!(index <= self.index, "an answer of {index}, and the log ends at {}: {call:?}", self.index);
+            assert!(
+                index <= self.index,
+                "an answer of {index}, and the log ends at {}: {call:?}",
+                self.index
+            );
             replay.to(index);
             match &call.done {
                 Done::Wrote {
@@ -107,14 +140,20 @@ impl Outcome {
                     outcome: Written::Decided(_, result),
                     ..
                 } => {
-                    let (there, came) = replay.last.as_ref().unwrap_or_else(|| panic!("nothing at {index}: {call:?}"));
+                    let (there, came) = replay
+                        .last
+                        .as_ref()
+                        .unwrap_or_else(|| panic!("nothing at {index}: {call:?}"));
                     assert_eq!((there, came), (id, result), "at {index} stands something else");
                 }
                 Done::Read {
                     freshness, file, row, ..
                 } => {
                     assert_eq!(&replay.file(file), row, "read at {index}: {call:?}");
-                    assert!(freshness.at_least <= Some(index), "older than asked for: {call:?}");
+                    assert!(
+                        freshness.at_least <= Some(index),
+                        "older than asked for: {call:?}"
+                    );
                 }
                 Done::Wrote { .. } => {}
             }
@@ -158,10 +197,19 @@ fn assert_real_time(calls: &[Call]) {
                 newest = Some(before);
             }
         }
-        let Some((before, at_least)) = newest else { continue };
+        let Some((before, at_least)) = newest else {
+            continue;
+        };
         let is_write = matches!(call.done, Done::Wrote { .. });
-        let is_in_order = if is_write { index > at_least } else { index >= at_least };
-        assert!(is_in_order, "{call:?}\n comes before \n{before:?}\n which had ended when it began");
+        let is_in_order = if is_write {
+            index > at_least
+        } else {
+            index >= at_least
+        };
+        assert!(
+            is_in_order,
+            "{call:?}\n comes before \n{before:?}\n which had ended when it began"
+        );
     }
 }
 

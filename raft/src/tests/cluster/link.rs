@@ -10,10 +10,10 @@ use futures::{FutureExt, SinkExt, StreamExt};
 use openraft::type_config::AsyncRuntime;
 use openraft_rt_sim::{SimInstant, SimRuntime};
 use zephyrfs_proto::peer::{
-    AppendReply, AppendRequest, ChangeClusterReply, ChangeClusterRequest, DescribeReply, DescribeRequest, FormReply, FormRequest,
-    ForwardReply, ForwardRequest, GreetReply, GreetRequest, InstallReply, InstallRequest, JoinReply,
-    JoinRequest, ReadIndexReply, ReadIndexRequest, TransferLeaderReply, TransferLeaderRequest, VoteReply,
-    VoteRequest,
+    AppendReply, AppendRequest, ChangeClusterReply, ChangeClusterRequest, DescribeReply, DescribeRequest,
+    FormReply, FormRequest, ForwardReply, ForwardRequest, GreetReply, GreetRequest, InstallReply,
+    InstallRequest, JoinReply, JoinRequest, ReadIndexReply, ReadIndexRequest, TransferLeaderReply,
+    TransferLeaderRequest, VoteReply, VoteRequest,
 };
 
 use super::network::{Endpoint, Found, Network, now};
@@ -59,7 +59,12 @@ struct Caller {
 impl Connection {
     /// Until the caller gives the connection up.
     async fn given_up(&self) -> PeerError {
-        let Link { network, host, patience, .. } = &self.link;
+        let Link {
+            network,
+            host,
+            patience,
+            ..
+        } = &self.link;
         network.silence(host, &self.to, &self.process, *patience).await;
         self.broken("nothing came back for too long")
     }
@@ -70,7 +75,12 @@ impl Connection {
 
     /// Until the one that is called learns that the caller is gone.
     async fn deserted(&self, gone: oneshot::Receiver<()>) {
-        let Link { network, host, process, .. } = &self.link;
+        let Link {
+            network,
+            host,
+            process,
+            ..
+        } = &self.link;
         let told = async {
             let _ = gone.await;
             network.arrival(host, &self.to, now() + network.delay()).await;
@@ -110,10 +120,17 @@ impl Link {
     /// Connects, and brings the beginning of a call there.
     async fn connect(&self) -> Result<(Connection, Arc<dyn PeerService>), PeerError> {
         SimRuntime::sleep(self.network.delay()).await;
-        let Endpoint { host, process, service } = match self.network.find(&self.address) {
+        let Endpoint {
+            host,
+            process,
+            service,
+        } = match self.network.find(&self.address) {
             Found::Listening(endpoint) => endpoint,
             Found::Nobody => {
-                return Err(PeerError::Unreachable(format!("{}: nobody listens", self.address)));
+                return Err(PeerError::Unreachable(format!(
+                    "{}: nobody listens",
+                    self.address
+                )));
             }
             Found::Silence => {
                 SimRuntime::sleep(self.patience).await;
@@ -125,7 +142,11 @@ impl Link {
             to: host,
             process,
         };
-        let arrived = first(connection.there().map(|()| true), connection.given_up().map(|_| false)).await;
+        let arrived = first(
+            connection.there().map(|()| true),
+            connection.given_up().map(|_| false),
+        )
+        .await;
         if arrived && !connection.process.is_dead() {
             return Ok((connection, service));
         }
@@ -330,65 +351,89 @@ fn receive<A: Send + 'static>(
 #[async_trait]
 impl PeerService for Link {
     async fn append(&self, requests: Requests<AppendRequest>) -> Result<Replies<AppendReply>, PeerError> {
-        self.stream(requests, |peer, requests| async move { peer.append(requests).await }.boxed())
-            .await
+        self.stream(requests, |peer, requests| {
+            async move { peer.append(requests).await }.boxed()
+        })
+        .await
     }
 
     async fn vote(&self, request: VoteRequest) -> Result<VoteReply, PeerError> {
-        self.ask(request, |peer, request| async move { peer.vote(request).await }.boxed())
-            .await
+        self.ask(request, |peer, request| {
+            async move { peer.vote(request).await }.boxed()
+        })
+        .await
     }
 
     async fn pre_vote(&self, request: VoteRequest) -> Result<VoteReply, PeerError> {
-        self.ask(request, |peer, request| async move { peer.pre_vote(request).await }.boxed())
-            .await
+        self.ask(request, |peer, request| {
+            async move { peer.pre_vote(request).await }.boxed()
+        })
+        .await
     }
 
     async fn transfer_leader(
         &self,
         request: TransferLeaderRequest,
     ) -> Result<TransferLeaderReply, PeerError> {
-        self.ask(request, |peer, request| async move { peer.transfer_leader(request).await }.boxed())
-            .await
+        self.ask(request, |peer, request| {
+            async move { peer.transfer_leader(request).await }.boxed()
+        })
+        .await
     }
 
     async fn install(&self, requests: Requests<InstallRequest>) -> Result<Replies<InstallReply>, PeerError> {
-        self.stream(requests, |peer, requests| async move { peer.install(requests).await }.boxed())
-            .await
+        self.stream(requests, |peer, requests| {
+            async move { peer.install(requests).await }.boxed()
+        })
+        .await
     }
 
     async fn read_index(&self, request: ReadIndexRequest) -> Result<ReadIndexReply, PeerError> {
-        self.ask(request, |peer, request| async move { peer.read_index(request).await }.boxed())
-            .await
+        self.ask(request, |peer, request| {
+            async move { peer.read_index(request).await }.boxed()
+        })
+        .await
     }
 
     async fn forward(&self, requests: Requests<ForwardRequest>) -> Result<Replies<ForwardReply>, PeerError> {
-        self.stream(requests, |peer, requests| async move { peer.forward(requests).await }.boxed())
-            .await
+        self.stream(requests, |peer, requests| {
+            async move { peer.forward(requests).await }.boxed()
+        })
+        .await
     }
 
     async fn greet(&self, request: GreetRequest) -> Result<GreetReply, PeerError> {
-        self.ask(request, |peer, request| async move { peer.greet(request).await }.boxed())
-            .await
+        self.ask(request, |peer, request| {
+            async move { peer.greet(request).await }.boxed()
+        })
+        .await
     }
 
     async fn form(&self, request: FormRequest) -> Result<FormReply, PeerError> {
-        self.ask(request, |peer, request| async move { peer.form(request).await }.boxed())
-            .await
+        self.ask(request, |peer, request| {
+            async move { peer.form(request).await }.boxed()
+        })
+        .await
     }
 
     async fn join(&self, request: JoinRequest) -> Result<JoinReply, PeerError> {
-        self.ask(request, |peer, request| async move { peer.join(request).await }.boxed())
-            .await
+        self.ask(request, |peer, request| {
+            async move { peer.join(request).await }.boxed()
+        })
+        .await
     }
 
     async fn change_cluster(&self, request: ChangeClusterRequest) -> Result<ChangeClusterReply, PeerError> {
-        self.ask(request, |peer, request| async move { peer.change_cluster(request).await }.boxed())
-            .await
+        self.ask(request, |peer, request| {
+            async move { peer.change_cluster(request).await }.boxed()
+        })
+        .await
     }
 
     async fn describe(&self, request: DescribeRequest) -> Result<DescribeReply, PeerError> {
-        self.ask(request, |peer, request| async move { peer.describe(request).await }.boxed())
-            .await
+        self.ask(request, |peer, request| {
+            async move { peer.describe(request).await }.boxed()
+        })
+        .await
     }
 }

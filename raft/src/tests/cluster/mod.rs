@@ -39,7 +39,10 @@ fn each_seed<F: Future<Output = ()>>(seeds: Range<u64>, test: impl Fn(u64) -> F)
 fn run<T>(seed: u64, test: impl Future<Output = T>) -> T {
     let mut runtime = SimRuntime::with_seed(seed);
     catch_unwind(AssertUnwindSafe(|| runtime.block_on(test))).unwrap_or_else(|panic| {
-        let name = std::thread::current().name().unwrap_or("tests::cluster").to_owned();
+        let name = std::thread::current()
+            .name()
+            .unwrap_or("tests::cluster")
+            .to_owned();
         eprintln!("seed {seed} failed; to repeat it: {SEED}={seed} cargo test -p zephyrfs-raft --lib {name}");
         resume_unwind(panic)
     })

@@ -193,6 +193,8 @@ impl Transport for Wire {
     }
 
     async fn resolve(&self, name: &str) -> Result<Vec<String>, PeerError> {
-        Err(PeerError::Unreachable(format!("there is no name server that knows {name}")))
+        Err(PeerError::Unreachable(format!(
+            "there is no name server that knows {name}"
+        )))
     }
 }

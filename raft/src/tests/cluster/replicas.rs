@@ -211,7 +211,10 @@ impl World {
         let (joining, failures, who) = (Arc::clone(&engine), Arc::clone(&self.failures), name.to_owned());
         process.spawn(async move {
             if let Err(error) = joining.recovered().await {
-                failures.lock().unwrap().push(format!("{who} could not take part: {error}"));
+                failures
+                    .lock()
+                    .unwrap()
+                    .push(format!("{who} could not take part: {error}"));
             }
         });
         self.processes.push((name.to_owned(), Arc::clone(&process)));
@@ -334,7 +337,9 @@ impl World {
     pub(super) fn leader(&self) -> Option<String> {
         let mut leaders = self.running().into_iter().map(|name| self.status(&name).leader);
         let first = leaders.next()??;
-        leaders.all(|leader| leader.as_ref() == Some(&first)).then_some(first)
+        leaders
+            .all(|leader| leader.as_ref() == Some(&first))
+            .then_some(first)
     }
 
     /// Waits until all running replicas agree on a leader and are ready.

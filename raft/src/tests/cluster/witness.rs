@@ -1,4 +1,7 @@
-//! What must hold at every moment: a replica votes once in a term, terms do not go back, and one replica leads in a term.
+//! What must hold at every moment: what a replica promised by its vote it never takes back.
+//!
+//! Votes are ordered by term, then by whom they are for, then by whether a quorum granted them. A replica that voted in a
+//! term may still vote for one that comes later in that order, but never for one before.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,12 +18,10 @@ pub(super) struct Witness(Mutex<Seen>);
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// For whom a replica voted, by replica and term.
-    votes: BTreeMap<(u64, u64), u64>,
-    /// The last term of each replica.
-    terms: BTreeMap<u64, u64>,
-    /// Who led, by cluster and term.
-    leaders: BTreeMap<(String, u64), u64>,
+    /// The last vote of each replica.
+    votes: BTreeMap<u64, (u64, u64, bool)>,
+    /// Who led: cluster, term, and replica.
+    leaders: BTreeSet<(String, u64, u64)>,
 }
 
 impl Witness {
@@ -32,32 +33,33 @@ impl Witness {
         let Some(Ok(Some(vote))) = vote.now_or_never() else {
             return;
         };
-        let (term, node) = (vote.leader_id.term, vote.leader_id.node_id);
-        let mut seen = self.seen();
-        let me = identity.raft_id;
-        let before = seen.terms.insert(me, term).unwrap_or(0);
-        assert!(before <= term, "{me:016x} went back from term {before} to {term}");
-        let voted = *seen.votes.entry((me, term)).or_insert(node);
-        assert_eq!(voted, node, "{me:016x} voted twice in term {term}");
-        if vote.committed {
-            let leader = *seen.leaders.entry((identity.cluster_id.clone(), term)).or_insert(node);
-            assert_eq!(leader, node, "two replicas led in term {term}");
+        let vote = (vote.leader_id.term, vote.leader_id.node_id, vote.committed);
+        let (me, mut seen) = (identity.raft_id, self.seen());
+        let before = seen.votes.insert(me, vote).unwrap_or_default();
+        assert!(
+            before <= vote,
+            "{me:016x} went back from vote {before:?} to {vote:?}"
+        );
+        let (term, leader, is_elected) = vote;
+        if is_elected {
+            seen.leaders.insert((identity.cluster_id.clone(), term, leader));
         }
     }
 
     /// The clusters that ever had a leader.
     pub(super) fn clusters(&self) -> BTreeSet<String> {
-        self.seen().leaders.keys().map(|(cluster, _)| cluster.clone()).collect()
+        let seen = self.seen();
+        seen.leaders.iter().map(|(cluster, ..)| cluster.clone()).collect()
     }
 
-    /// The terms in which anybody led.
-    pub(super) fn terms(&self) -> BTreeSet<u64> {
-        self.seen().leaders.keys().map(|(_, term)| *term).collect()
+    /// How often somebody began to lead.
+    pub(super) fn reigns(&self) -> usize {
+        self.seen().leaders.len()
     }
 
-    /// Those that a replica ever voted in.
-    pub(super) fn last_vote_of(&self, raft_id: u64) -> Option<u64> {
-        self.seen().terms.get(&raft_id).copied()
+    /// The last vote of a replica: the term, for whom, and whether that one was elected.
+    pub(super) fn vote_of(&self, raft_id: u64) -> Option<(u64, u64, bool)> {
+        self.seen().votes.get(&raft_id).copied()
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {

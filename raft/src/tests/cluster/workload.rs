@@ -15,14 +15,26 @@ use zephyrfs_core::{Command, Idempotency, Proposal, ReadSet, Rejection, Response
 
 use super::network::now;
 use super::process::Gone;
-use super::replicas::{Doors, Running, below};
-use crate::tests::support::file;
+use super::replicas::{Doors, Running, World, below};
+use crate::tests::support::{file, node};
 
 /// How long a client waits.
 pub(super) const WITHIN: Duration = Duration::from_secs(3);
 
 /// Files that all clients write.
 const SHARED: u64 = 4;
+
+/// The nodes that files are on.
+pub(super) async fn register_nodes(world: &World) {
+    for (number, id) in (1_u128..).zip(["n1", "n2", "n3"]) {
+        let mut proposal = node(id);
+        proposal.id = RequestId::from_bytes(number.to_be_bytes());
+        let registering = world.on("a", |engine| {
+            Box::pin(async move { engine.execute(proposal, Duration::from_secs(10)).await })
+        });
+        registering.await.unwrap().unwrap();
+    }
+}
 
 /// What came of a write.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,7 +91,15 @@ impl History {
 
     /// How many writes were decided.
     pub(super) fn decided(&self) -> usize {
-        let decided = |call: &&Call| matches!(&call.done, Done::Wrote { outcome: Written::Decided(..), .. });
+        let decided = |call: &&Call| {
+            matches!(
+                &call.done,
+                Done::Wrote {
+                    outcome: Written::Decided(..),
+                    ..
+                }
+            )
+        };
         self.calls().iter().filter(decided).count()
     }
 }
@@ -175,20 +195,31 @@ impl Client {
             Err(_) => Written::Unknown("no answer in time".to_owned()),
             Ok(Err(Gone)) => Written::Unknown("the replica is gone".to_owned()),
             Ok(Ok(Ok(At { index, value }))) => Written::Decided(index, Ok(value)),
-            Ok(Ok(Err(EngineError::Rejected { rejection, index }))) => Written::Decided(index, Err(rejection)),
+            Ok(Ok(Err(EngineError::Rejected { rejection, index }))) => {
+                Written::Decided(index, Err(rejection))
+            }
             Ok(Ok(Err(EngineError::UnknownOutcome { reason }))) => Written::Unknown(reason),
             Ok(Ok(Err(
                 EngineError::Unavailable { reason }
                 | EngineError::Overloaded { reason }
                 | EngineError::Failed { reason },
             ))) => Written::Refused(reason),
-            Ok(Ok(Err(EngineError::TimedOut { reason }))) => panic!("a write timed out as a read does: {reason}"),
+            Ok(Ok(Err(EngineError::TimedOut { reason }))) => {
+                panic!("a write timed out as a read does: {reason}")
+            }
         };
         if let Written::Decided(index, _) = &outcome {
             self.last = self.last.max(*index);
         }
         let noted = outcome.clone();
-        self.history.note(began, Done::Wrote { id, is_keyed, outcome });
+        self.history.note(
+            began,
+            Done::Wrote {
+                id,
+                is_keyed,
+                outcome,
+            },
+        );
         noted
     }
 
