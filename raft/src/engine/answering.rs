@@ -98,7 +98,7 @@ where
     }
 
     async fn forward(&self, requests: Requests<ForwardRequest>) -> Result<Replies<ForwardReply>, PeerError> {
-        Ok(self.0.take_forwarded(requests))
+        self.0.take_forwarded(requests).await
     }
 
     async fn greet(&self, request: GreetRequest) -> Result<GreetReply, PeerError> {
