@@ -1,6 +1,7 @@
 //! The way from a process to an address, as a peer service. What is called runs in the process that is called.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -34,6 +35,34 @@ pub(super) struct Link {
     pub(super) process: Arc<Process>,
     pub(super) address: String,
     pub(super) patience: Duration,
+    /// Whether there is a connection.
+    pub(super) is_connected: Arc<AtomicBool>,
+}
+
+/// Notices when a connection is dead, also while nobody waits for anything.
+fn keep_alive(connection: &Connection) -> impl Future<Output = ()> + Send + use<> {
+    let connected = Arc::downgrade(&connection.link.is_connected);
+    let Link {
+        network,
+        host,
+        patience,
+        ..
+    } = connection.link.clone();
+    let (to, process) = (connection.to.clone(), Arc::clone(&connection.process));
+    async move {
+        let used = async {
+            while connected
+                .upgrade()
+                .is_some_and(|connected| connected.load(Ordering::Relaxed))
+            {
+                SimRuntime::sleep(patience).await;
+            }
+        };
+        first(network.silence(&host, &to, &process, patience), used).await;
+        if let Some(connected) = connected.upgrade() {
+            connected.store(false, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Whichever comes first; the other one is dropped.
@@ -70,6 +99,7 @@ impl Connection {
     }
 
     fn broken(&self, why: &str) -> PeerError {
+        self.link.is_connected.store(false, Ordering::Relaxed);
         PeerError::Broken(format!("{}: {why}", self.link.address))
     }
 
@@ -142,20 +172,26 @@ impl Link {
             to: host,
             process,
         };
+        if !self.is_connected.load(Ordering::Relaxed) {
+            let shaken = async {
+                connection.there().await;
+                connection.back().await;
+                true
+            };
+            if !first(shaken, connection.given_up().map(|_| false)).await {
+                return Err(PeerError::Unreachable(format!("{}: no answer", self.address)));
+            }
+            self.is_connected.store(true, Ordering::Relaxed);
+            self.process.spawn(keep_alive(&connection));
+        }
         let arrived = first(
             connection.there().map(|()| true),
             connection.given_up().map(|_| false),
-        )
-        .await;
-        if arrived && !connection.process.is_dead() {
+        );
+        if arrived.await && !connection.process.is_dead() {
             return Ok((connection, service));
         }
-        // Whether there was a connection before decides what the caller knows.
-        Err(if self.network.coin() {
-            connection.broken("the connection broke")
-        } else {
-            PeerError::Unreachable(format!("{}: it was not reached", self.address))
-        })
+        Err(connection.broken("the connection broke"))
     }
 
     async fn ask<Q, A>(

@@ -4,11 +4,14 @@
 mod forming;
 mod history;
 mod link;
+mod membership;
 mod nemesis;
 mod network;
+mod partitions;
 mod process;
 mod replicas;
 mod slow_disk;
+mod strangers;
 mod witness;
 mod workload;
 

@@ -18,7 +18,7 @@ use super::process::Process;
 use crate::peers::{Lane, PeerError, PeerService, Transport};
 
 /// How often a connection whose link is cut looks whether it is back.
-const LOOK: Duration = Duration::from_millis(10);
+const LOOK: Duration = Duration::from_millis(15);
 
 /// The network. Hosts are known by name; each has one process at a time.
 pub(super) struct Network(Mutex<Inner>);
@@ -126,10 +126,6 @@ impl Network {
         Duration::from_micros(micros)
     }
 
-    pub(super) fn coin(&self) -> bool {
-        self.inner().random.random_bool(0.5)
-    }
-
     /// Waits until a message that is due at `at` is there.
     pub(super) async fn arrival(&self, from: &str, to: &str, at: SimInstant) {
         SimRuntime::sleep_until(at).await;
@@ -189,6 +185,7 @@ impl Transport for Wire {
             process: Arc::clone(&self.process),
             address: address.to_owned(),
             patience,
+            is_connected: Arc::default(),
         })
     }
 

@@ -33,12 +33,16 @@ async fn agreed(world: &World) -> Outcome {
     world
         .until("all replicas have applied the same", LONG, |world| {
             let names = world.running();
-            names.iter().all(|name| world.status(name).applied == world.status(&names[0]).applied)
+            names
+                .iter()
+                .all(|name| world.status(name).applied == world.status(&names[0]).applied)
         })
         .await;
     let mut outcomes = Vec::new();
     for name in world.running() {
-        let outcome = world.on(&name, |engine| Box::pin(async move { Outcome::of(&engine).await }));
+        let outcome = world.on(&name, |engine| {
+            Box::pin(async move { Outcome::of(&engine).await })
+        });
         outcomes.push(outcome.await.unwrap());
     }
     Outcome::agreed(outcomes)
@@ -69,7 +73,11 @@ fn a_leader_that_is_cut_off_neither_answers_from_the_past_nor_acknowledges() {
             world.pass(Duration::from_millis(pause)).await;
             // Somebody asks the one that was cut off, without waiting for what it says.
             let freshness = Freshness {
-                consistency: if attempt % 2 == 0 { Consistency::Linearizable } else { Consistency::Leader },
+                consistency: if attempt % 2 == 0 {
+                    Consistency::Linearizable
+                } else {
+                    Consistency::Leader
+                },
                 ..Freshness::default()
             };
             let mut asking = Client::new(seed, 1_000 + u64::from(attempt), world.doors(), history.clone());
@@ -83,12 +91,17 @@ fn a_leader_that_is_cut_off_neither_answers_from_the_past_nor_acknowledges() {
             let elected = rest.iter().find(|name| world.status(name).leads);
             was_deposed |= elected.is_some();
             if elected.is_some() && newer.is_none() {
-                client.write_at(&world.doors().find(&rest[0]).unwrap(), "shared", false).await;
+                client
+                    .write_at(&world.doors().find(&rest[0]).unwrap(), "shared", false)
+                    .await;
                 newer = Some(history.decided());
             }
         }
         assert!(was_deposed, "the others elected nobody");
-        assert!(newer.is_some_and(|decided| decided > 0), "the others wrote nothing");
+        assert!(
+            newer.is_some_and(|decided| decided > 0),
+            "the others wrote nothing"
+        );
         world.network.mend_all();
         world.until_ready(LONG).await;
         for attempt in attempts {
@@ -142,7 +155,10 @@ fn commands_that_were_with_a_leader_that_died_take_effect_once_under_the_next_on
         let mut writing = Vec::new();
         for number in 0..40 {
             let mut client = Client::new(seed, number + 1, world.doors(), history.clone());
-            let to = world.doors().find(&rest[usize::try_from(number % 2).unwrap()]).unwrap();
+            let to = world
+                .doors()
+                .find(&rest[usize::try_from(number % 2).unwrap()])
+                .unwrap();
             writing.push(SimRuntime::spawn(async move {
                 client.write_at(&to, &format!("own-{number}"), false).await;
             }));
@@ -154,8 +170,13 @@ fn commands_that_were_with_a_leader_that_died_take_effect_once_under_the_next_on
             write.await.unwrap();
         }
         for call in history.calls() {
-            let Done::Wrote { outcome, .. } = &call.done else { continue };
-            assert!(matches!(outcome, Written::Decided(_, Ok(_))), "the next leader did not tell: {call:?}");
+            let Done::Wrote { outcome, .. } = &call.done else {
+                continue;
+            };
+            assert!(
+                matches!(outcome, Written::Decided(_, Ok(_))),
+                "the next leader did not tell: {call:?}"
+            );
         }
         assert_eq!(history.decided(), 40);
         world.start(&leader).await;
@@ -170,7 +191,12 @@ fn without_a_quorum_nothing_is_acknowledged_and_what_is_here_is_readable_locally
     each_seed(0..3, |seed| async move {
         let (mut world, leader) = ready(seed).await;
         let rest = others(&world, &leader);
-        let left = if seed == 0 { leader.clone() } else { rest[0].clone() };
+        let left = if seed == 0 {
+            leader.clone()
+        } else {
+            rest[0].clone()
+        };
+        agreed(&world).await;
         for name in world.names() {
             if name != left {
                 world.end(&name, End::PowerCut);
@@ -182,7 +208,10 @@ fn without_a_quorum_nothing_is_acknowledged_and_what_is_here_is_readable_locally
         });
         let error = written.await.unwrap().unwrap_err();
         assert!(
-            matches!(error, EngineError::Unavailable { .. } | EngineError::UnknownOutcome { .. }),
+            matches!(
+                error,
+                EngineError::Unavailable { .. } | EngineError::UnknownOutcome { .. }
+            ),
             "{error:?}"
         );
         let read = |consistency| {
@@ -190,7 +219,9 @@ fn without_a_quorum_nothing_is_acknowledged_and_what_is_here_is_readable_locally
                 consistency,
                 ..Freshness::default()
             };
-            world.on(&left, move |engine| Box::pin(async move { engine.nodes(freshness).await }))
+            world.on(&left, move |engine| {
+                Box::pin(async move { engine.nodes(freshness).await })
+            })
         };
         assert_eq!(read(Consistency::Local).await.unwrap().unwrap().value.len(), 3);
         for consistency in [Consistency::Linearizable, Consistency::Leader] {

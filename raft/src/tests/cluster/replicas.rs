@@ -236,8 +236,12 @@ impl World {
         let Some(Running { process, engine }) = self.doors.0.lock().unwrap().remove(name) else {
             return;
         };
-        let host = self.hosts.get_mut(name).unwrap();
         note_failure(&self.failures, name, &engine);
+        self.off(name, &process, end, seed);
+    }
+
+    fn off(&mut self, name: &str, process: &Process, end: End, seed: u64) {
+        let host = self.hosts.get_mut(name).unwrap();
         host.disk = match end {
             End::Kill => host.disk.pull(),
             End::PowerCut => host.disk.cut(seed),
@@ -256,7 +260,8 @@ impl World {
         })
         .await
         .unwrap();
-        self.end(name, End::Kill);
+        let running = self.doors.0.lock().unwrap().remove(name).unwrap();
+        self.off(name, &running.process, End::Kill, 0);
     }
 
     /// The disk of a host that is off is replaced by an empty one.
@@ -269,6 +274,11 @@ impl World {
     pub(super) fn move_to(&mut self, name: &str, address: &str) {
         assert!(!self.is_running(name), "{name} runs");
         address.clone_into(&mut self.hosts.get_mut(name).unwrap().address);
+    }
+
+    /// Replicas that start from now on look for each other here.
+    pub(super) fn look_at(&mut self, addresses: [&str; 3]) {
+        self.peers = addresses.map(str::to_owned).to_vec();
     }
 
     /// A further host, off, whose replica has the name of another host's.

@@ -9,9 +9,8 @@ use rand::rngs::SmallRng;
 use rand::{Rng, RngExt};
 use zephyrfs_proto::peer::{
     AppendRequest, Ballot, ChangeClusterRequest, DescribeRequest, FormRequest, ForwardRequest,
-    ForwardedCommand, GreetRequest, InstallRequest, InstallStart, JoinRequest,
-    LogId, ReadIndexRequest, Replica, Route, TransferLeaderRequest, TransferTo, VoteRequest,
-    change_cluster_request, install_request,
+    ForwardedCommand, GreetRequest, InstallRequest, InstallStart, JoinRequest, LogId, ReadIndexRequest,
+    Replica, Route, TransferLeaderRequest, TransferTo, VoteRequest, change_cluster_request, install_request,
 };
 
 use super::each_seed;
@@ -72,8 +71,13 @@ async fn send_all(peer: &dyn PeerService, route: Option<&Route>) -> Vec<(&'stati
     };
     let transfer = TransferLeaderRequest {
         route: route(),
-        from_leader: Some(Ballot::default()),
+        from_leader: Some(Ballot {
+            term: 1_000,
+            node: 7,
+            committed: true,
+        }),
         last: None,
+        next: 7,
     };
     let change = ChangeClusterRequest {
         route: route(),
@@ -86,9 +90,15 @@ async fn send_all(peer: &dyn PeerService, route: Option<&Route>) -> Vec<(&'stati
         ("pre-vote", peer.pre_vote(vote(route(), 1_000)).await.err()),
         ("transfer", peer.transfer_leader(transfer).await.err()),
         ("install", first(peer.install(one(install)).await).await),
-        ("read index", peer.read_index(ReadIndexRequest { route: route() }).await.err()),
+        (
+            "read index",
+            peer.read_index(ReadIndexRequest { route: route() }).await.err(),
+        ),
         ("forward", first(peer.forward(one(forward)).await).await),
-        ("describe", peer.describe(DescribeRequest { route: route() }).await.err()),
+        (
+            "describe",
+            peer.describe(DescribeRequest { route: route() }).await.err(),
+        ),
         ("change", peer.change_cluster(change).await.err()),
     ]
 }
@@ -115,14 +125,28 @@ fn what_is_for_another_replica_or_of_another_cluster_is_refused_as_such() {
             let right = route(&world, &name);
             let term = world.status(&name).term;
             let wrong = [
-                Route { cluster_id: "another".to_owned(), ..right.clone() },
-                Route { cluster_id: String::new(), ..right.clone() },
-                Route { to: right.to ^ 1, ..right.clone() },
-                Route { to: 0, ..right.clone() },
+                Route {
+                    cluster_id: "another".to_owned(),
+                    ..right.clone()
+                },
+                Route {
+                    cluster_id: String::new(),
+                    ..right.clone()
+                },
+                Route {
+                    to: right.to ^ 1,
+                    ..right.clone()
+                },
+                Route {
+                    to: 0,
+                    ..right.clone()
+                },
             ];
             for wrong in wrong {
                 let peer = world.engine(&name).peer_service();
-                let sent = world.on(&name, |_| Box::pin(async move { send_all(&*peer, Some(&wrong)).await }));
+                let sent = world.on(&name, |_| {
+                    Box::pin(async move { send_all(&*peer, Some(&wrong)).await })
+                });
                 for (what, error) in sent.await.unwrap() {
                     assert!(matches!(error, Some(PeerError::Stranger(_))), "{what}: {error:?}");
                 }
@@ -130,7 +154,10 @@ fn what_is_for_another_replica_or_of_another_cluster_is_refused_as_such() {
             let peer = world.engine(&name).peer_service();
             let sent = world.on(&name, |_| Box::pin(async move { send_all(&*peer, None).await }));
             for (what, error) in sent.await.unwrap() {
-                assert!(matches!(error, Some(PeerError::Malformed(_))), "{what}: {error:?}");
+                assert!(
+                    matches!(error, Some(PeerError::Malformed(_))),
+                    "{what}: {error:?}"
+                );
             }
             assert_eq!(world.status(&name).term, term, "a stranger's term was believed");
         }
@@ -166,7 +193,11 @@ fn log_id(random: &mut SmallRng) -> Option<LogId> {
 fn ballot(random: &mut SmallRng) -> Option<Ballot> {
     random.random_bool(0.7).then(|| Ballot {
         term: random.random_range(0..2),
-        node: number(random),
+        node: if random.random_bool(0.5) {
+            7
+        } else {
+            number(random)
+        },
         committed: random.random_bool(0.5),
     })
 }
@@ -205,6 +236,7 @@ async fn babble(peer: &dyn PeerService, route: Option<Route>, random: &mut Small
                 route,
                 from_leader: ballot(random),
                 last: log_id(random),
+                next: number(random),
             };
             drop(peer.transfer_leader(request).await);
         }
@@ -221,7 +253,10 @@ async fn babble(peer: &dyn PeerService, route: Option<Route>, random: &mut Small
                 None,
             ];
             let skipped = random.random_range(0..steps.len());
-            let steps = steps.into_iter().skip(skipped).map(|step| InstallRequest { step });
+            let steps = steps
+                .into_iter()
+                .skip(skipped)
+                .map(|step| InstallRequest { step });
             let steps: Vec<_> = steps.collect();
             let replies = peer.install(Box::pin(futures::stream::iter(steps))).await;
             if let Ok(replies) = replies {
@@ -291,19 +326,25 @@ fn what_makes_no_sense_does_no_harm() {
         world.until_ready(LONG).await;
         register_nodes(&world).await;
         for _ in 0..400 {
-            let name = world.names().remove(usize::try_from(below(world.random(), 3)).unwrap());
+            let name = world
+                .names()
+                .remove(usize::try_from(below(world.random(), 3)).unwrap());
             let has_route = below(world.random(), 10) > 0;
             let route = has_route.then(|| route(&world, &name));
             let peer = world.engine(&name).peer_service();
             let mut random = <SmallRng as rand::SeedableRng>::seed_from_u64(world.random().next_u64());
-            let sent = world.on(&name, |_| Box::pin(async move { babble(&*peer, route, &mut random).await }));
+            let sent = world.on(&name, |_| {
+                Box::pin(async move { babble(&*peer, route, &mut random).await })
+            });
             // Some are answered when the leader has answered, or never.
-            drop(SimRuntime::timeout(Duration::from_millis(200), sent).await);
+            let _ = SimRuntime::timeout(Duration::from_millis(200), sent).await;
             world.assert_sound();
         }
         world.until_ready(LONG).await;
         let history = History::default();
-        Client::new(seed, 1, world.doors(), history.clone()).write("after", false).await;
+        Client::new(seed, 1, world.doors(), history.clone())
+            .write("after", false)
+            .await;
         assert_eq!(history.decided(), 1, "{:?}", history.calls());
         world.assert_sound();
     });

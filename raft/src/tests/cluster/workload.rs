@@ -7,6 +7,7 @@ use openraft::type_config::AsyncRuntime;
 use openraft_rt_sim::{SimInstant, SimRuntime};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
+use zephyrfs_core::command::RegisterFile;
 use zephyrfs_core::engine::{At, Consistency, Engine, EngineError, Freshness};
 use zephyrfs_core::id::{FileId, RequestId};
 use zephyrfs_core::row::{FileRow, Fingerprint};
@@ -156,9 +157,30 @@ impl Client {
 
     /// Writes content to a file that no other write has, at any replica; a keyed one until it is known what came of it.
     pub(super) async fn write(&mut self, name: &str, is_keyed: bool) {
+        let (register, key) = self.content(name, is_keyed);
+        for _ in 0..if is_keyed { 5 } else { 1 } {
+            let Some(replica) = self.doors.any(&mut self.random) else {
+                return;
+            };
+            let proposal = self.proposal(&register, key.clone());
+            let outcome = self.propose(&replica, proposal).await;
+            if !matches!(outcome, Written::Unknown(_)) {
+                return;
+            }
+        }
+    }
+
+    /// Writes content to a file that no other write has, at a replica, once.
+    pub(super) async fn write_at(&mut self, replica: &Running, name: &str, is_keyed: bool) -> Written {
+        let (register, key) = self.content(name, is_keyed);
+        let proposal = self.proposal(&register, key);
+        self.propose(replica, proposal).await
+    }
+
+    fn content(&self, name: &str, is_keyed: bool) -> (RegisterFile, Option<Idempotency>) {
         let version = format!("{}-{}", self.number, self.next);
         let Command::RegisterFile(mut register) = file(&version, 2).command else {
-            return;
+            panic!("a file is registered by another command");
         };
         register.file = FileId::from(name);
         let key = is_keyed.then(|| Idempotency {
@@ -166,21 +188,16 @@ impl Client {
             fingerprint: Fingerprint::from_bytes(*blake3::hash(version.as_bytes()).as_bytes()),
             keep_for: Millis::new(3_600_000),
         });
-        for _ in 0..if is_keyed { 5 } else { 1 } {
-            let number = (u128::from(self.number) << 64) | u128::from(self.next);
-            self.next += 1;
-            let proposal = Proposal {
-                id: RequestId::from_bytes((number + 1).to_be_bytes()),
-                idempotency: key.clone(),
-                command: Command::RegisterFile(register.clone()),
-            };
-            let Some(replica) = self.doors.any(&mut self.random) else {
-                return;
-            };
-            let outcome = self.propose(&replica, proposal).await;
-            if !matches!(outcome, Written::Unknown(_)) {
-                return;
-            }
+        (register, key)
+    }
+
+    fn proposal(&mut self, register: &RegisterFile, idempotency: Option<Idempotency>) -> Proposal {
+        let number = (u128::from(self.number) << 64) | u128::from(self.next);
+        self.next += 1;
+        Proposal {
+            id: RequestId::from_bytes(number.to_be_bytes()),
+            idempotency,
+            command: Command::RegisterFile(register.clone()),
         }
     }
 
