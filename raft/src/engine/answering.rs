@@ -76,7 +76,7 @@ where
         request: TransferLeaderRequest,
     ) -> Result<TransferLeaderReply, PeerError> {
         self.0.whoami.check(request.route.as_ref())?;
-        let request = wire::transfer_from::<R>(&request, self.0.raft_id)?;
+        let request = wire::transfer_from::<R>(&request)?;
         let result = self.0.raft.handle_transfer_leader(request).await;
         Ok(wire::transferred::<R>(&result.map_err(|error| stopped(&error))?))
     }
@@ -98,7 +98,7 @@ where
     }
 
     async fn forward(&self, requests: Requests<ForwardRequest>) -> Result<Replies<ForwardReply>, PeerError> {
-        Ok(self.0.take_forwarded(requests))
+        self.0.take_forwarded(requests).await
     }
 
     async fn greet(&self, request: GreetRequest) -> Result<GreetReply, PeerError> {

@@ -66,6 +66,29 @@ pub(crate) fn vote_from<R: AsyncRuntime>(ballot: Option<peer::Ballot>) -> Result
     })
 }
 
+/// The sender's own vote, from a message: with `leads`, that of a leader, else that of one that stands for election.
+///
+/// # Errors
+/// If there is none, or another one.
+fn own_vote_from<R: AsyncRuntime>(
+    route: Option<&peer::Route>,
+    ballot: Option<peer::Ballot>,
+    leads: bool,
+) -> Result<Vote<R>, PeerError> {
+    let vote = vote_from::<R>(ballot)?;
+    if route.map(|route| route.from) != Some(vote.leader_id.node_id) {
+        return Err(malformed("its ballot is not the sender's own"));
+    }
+    if vote.committed != leads {
+        return Err(malformed(if leads {
+            "its ballot is not that of a leader"
+        } else {
+            "it asks for a vote that was granted before"
+        }));
+    }
+    Ok(vote)
+}
+
 /// Entries for a peer.
 ///
 /// # Errors
@@ -97,7 +120,7 @@ pub(crate) fn append_from<R: AsyncRuntime>(
     request: peer::AppendRequest,
 ) -> Result<AppendEntriesRequest<Types<R>>, PeerError> {
     let peer::AppendRequest {
-        route: _,
+        route,
         ballot,
         previous,
         entries,
@@ -106,11 +129,15 @@ pub(crate) fn append_from<R: AsyncRuntime>(
     let first = previous
         .as_ref()
         .map_or(0, |previous| previous.index.saturating_add(1));
+    // Far below where counting would end; no log was ever so long.
+    if first > u64::MAX / 2 {
+        return Err(malformed("its entries lie beyond the end of any log"));
+    }
     let entries = (first..).zip(entries).map(|(index, bytes)| {
         decode_entry::<R>(index, &bytes).map_err(|error| PeerError::Malformed(error.to_string()))
     });
     Ok(AppendEntriesRequest {
-        vote: vote_from::<R>(ballot)?,
+        vote: own_vote_from::<R>(route.as_ref(), ballot, true)?,
         prev_log_id: previous.as_ref().map(log_id_from::<R>),
         entries: entries.collect::<Result<_, _>>()?,
         leader_commit: committed.as_ref().map(log_id_from::<R>),
@@ -170,12 +197,13 @@ pub(crate) fn vote_request_from<R: AsyncRuntime>(
     request: &peer::VoteRequest,
 ) -> Result<VoteRequest<Types<R>>, PeerError> {
     let peer::VoteRequest {
-        route: _,
+        route,
         ballot,
         last,
         leadership_transfer,
     } = request;
-    let mut asked = VoteRequest::new(vote_from::<R>(*ballot)?, last.as_ref().map(log_id_from::<R>));
+    let vote = own_vote_from::<R>(route.as_ref(), *ballot, false)?;
+    let mut asked = VoteRequest::new(vote, last.as_ref().map(log_id_from::<R>));
     asked.leadership_transfer = *leadership_transfer;
     Ok(asked)
 }
@@ -217,6 +245,7 @@ pub(crate) fn transfer<R: AsyncRuntime>(
         route: Some(route),
         from_leader: Some(ballot::<R>(request.from_leader())),
         last: request.last_log_id().map(log_id::<R>),
+        next: *request.to_node_id(),
     }
 }
 
@@ -226,16 +255,16 @@ pub(crate) fn transfer<R: AsyncRuntime>(
 /// If the message cannot be read.
 pub(crate) fn transfer_from<R: AsyncRuntime>(
     request: &peer::TransferLeaderRequest,
-    to: u64,
 ) -> Result<TransferLeaderRequest<Types<R>>, PeerError> {
     let peer::TransferLeaderRequest {
-        route: _,
+        route,
         from_leader,
         last,
+        next,
     } = request;
     Ok(TransferLeaderRequest::new(
-        vote_from::<R>(*from_leader)?,
-        to,
+        own_vote_from::<R>(route.as_ref(), *from_leader, true)?,
+        *next,
         last.as_ref().map(log_id_from::<R>),
     ))
 }

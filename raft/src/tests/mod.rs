@@ -1,5 +1,6 @@
 //! Tests of the whole room: the stores under openraft's own suite, and the engine over both.
 
+mod cluster;
 mod conformance;
 mod engine;
 mod panics;

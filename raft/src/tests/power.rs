@@ -43,6 +43,23 @@ impl PowerDisk {
         left
     }
 
+    /// Takes the disk from a process that ended: that one reads and writes nothing any more, and what it wrote is there.
+    pub(super) fn pull(&self) -> Self {
+        self.supply.last_for(0);
+        let left = Self::default();
+        let with_power = |backend: &PowerBackend| PowerBackend {
+            platter: Arc::clone(&backend.platter),
+            supply: Arc::clone(&left.supply),
+        };
+        let names = self.names();
+        let names = names.iter().map(|names| {
+            let pulled = names.iter().map(|(&kind, backend)| (kind, with_power(backend)));
+            pulled.collect::<Names>()
+        });
+        left.names().extend(names);
+        left
+    }
+
     /// The power goes after so many more changes.
     pub(super) fn cut_after(&self, changes: u64) {
         self.supply.last_for(changes);
@@ -223,15 +240,31 @@ impl StorageBackend for PowerBackend {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let len = usize::try_from(len).map_err(io::Error::other)?;
-        self.platter()?.cached.resize(len, 0);
+        let mut platter = self.platter()?;
+        let grown = platter.cached.len().min(len)..len;
+        platter.cached.resize(len, 0);
+        // What was cut off and comes back is not what it was.
+        platter
+            .unsynced
+            .extend(grown.start / SECTOR..grown.end.div_ceil(SECTOR));
         self.supply.change()
     }
 
     fn sync_data(&self) -> io::Result<()> {
         let mut platter = self.platter()?;
         self.supply.change()?;
-        platter.synced = platter.cached.clone();
-        platter.unsynced.clear();
+        let Platter {
+            synced,
+            cached,
+            unsynced,
+        } = &mut *platter;
+        synced.resize(cached.len(), 0);
+        for sector in std::mem::take(unsynced) {
+            let range = sector * SECTOR..((sector + 1) * SECTOR).min(cached.len());
+            if !range.is_empty() {
+                synced[range.clone()].copy_from_slice(&cached[range]);
+            }
+        }
         Ok(())
     }
 

@@ -18,6 +18,9 @@ use crate::peers::PeerError;
 /// A leader that is to go hands over first, and the change goes on there: at most so often.
 const MAX_HOPS: usize = 3;
 
+/// Nobody waits longer than this for a change.
+const MAX_WITHIN: Duration = Duration::from_secs(3_600);
+
 /// What the leader made of a change.
 enum Step {
     Done(String),
@@ -103,7 +106,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         &self,
         request: ChangeClusterRequest,
     ) -> ChangeClusterReply {
-        let within = Duration::from_millis(request.within_ms);
+        let within = Duration::from_millis(request.within_ms).min(MAX_WITHIN);
         let change = match request.change {
             Some(Change::Transfer(TransferTo { name })) => Some(ClusterChange::TransferLeader { to: name }),
             Some(Change::Remove(name)) => Some(ClusterChange::RemoveMember { name }),
@@ -133,7 +136,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
     }
 
     async fn change_here(&self, change: &ClusterChange, within: Duration) -> Result<Step, ClusterError> {
-        let members = self.members();
+        let members = self.acquainted_members().await;
         if !members.leads {
             return Ok(Step::Elsewhere);
         }

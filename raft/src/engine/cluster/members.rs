@@ -14,6 +14,9 @@ use crate::engine::RaftEngine;
 use crate::state::LogIdRecord;
 use crate::types::Peer;
 
+/// Between two looks whether the voters have answered a new leader.
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// A member as the leader sees it.
 #[derive(Debug, Clone)]
 pub(in crate::engine) struct MemberView {
@@ -112,6 +115,19 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
                 .log_id()
                 .as_ref()
                 .map(crate::log::log_id_to_record),
+        }
+    }
+
+    /// The members, once every voter has answered this leader or has been silent for long enough to count as gone. Of one
+    /// that has just begun to lead nobody could tell.
+    pub(super) async fn acquainted_members(&self) -> Members {
+        loop {
+            let members = self.members();
+            let is_acquainted = members.knows_silence() || members.voters().all(|voter| voter.in_contact);
+            if !members.leads || is_acquainted {
+                return members;
+            }
+            R::sleep(PAUSE).await;
         }
     }
 

@@ -1,5 +1,6 @@
 //! Commands that other replicas hand to this one as the leader.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -23,10 +24,17 @@ const IN_FLIGHT: usize = 4_096;
 
 impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
     /// Has the commands of a stream decided, and answers each as soon as it is.
-    pub(in crate::engine) fn take_forwarded(
+    ///
+    /// # Errors
+    /// If the first of them are not meant for this replica: then no command was taken.
+    pub(in crate::engine) async fn take_forwarded(
         self: &Arc<Self>,
         requests: Requests<ForwardRequest>,
-    ) -> Replies<ForwardReply> {
+    ) -> Result<Replies<ForwardReply>, PeerError> {
+        let mut requests = requests.peekable();
+        if let Some(first) = Pin::new(&mut requests).peek().await {
+            self.whoami.check(first.route.as_ref())?;
+        }
         let engine = Arc::clone(self);
         let whoami = Arc::clone(&self.whoami);
         let commands = requests
@@ -45,7 +53,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             .buffer_unordered(IN_FLIGHT);
         let replies =
             batches(Box::pin(outcomes), size).map(|outcomes| Ok::<_, PeerError>(ForwardReply { outcomes }));
-        Box::pin(replies)
+        Ok(Box::pin(replies))
     }
 
     async fn take_one(&self, term: u64, command: ForwardedCommand) -> ForwardedOutcome {

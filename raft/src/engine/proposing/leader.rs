@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
+use openraft::impls::leader_id_adv::LeaderId;
 use openraft::type_config::AsyncRuntime;
 
 use crate::disk::Disk;
@@ -17,6 +18,16 @@ pub(in crate::engine) struct Leader {
     pub(in crate::engine) address: String,
     /// Where clients reach it.
     pub(in crate::engine) client_address: String,
+}
+
+impl Leader {
+    /// Which of all leaders it is, in their order. A term may have several, one after another.
+    pub(super) const fn reign(&self) -> LeaderId<u64, u64> {
+        LeaderId {
+            term: self.term,
+            node_id: self.id,
+        }
+    }
 }
 
 impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
@@ -34,20 +45,20 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         })
     }
 
-    /// Waits for a leader, of a later term if one is given; `None` if none comes in time.
+    /// Waits for a leader, a later one than this if one is given; `None` if none comes in time.
     pub(in crate::engine) async fn leader_after(
         &self,
-        term: Option<u64>,
+        before: Option<LeaderId<u64, u64>>,
         within: Duration,
     ) -> Option<Leader> {
-        R::timeout(within, self.next_leader(term)).await.ok().flatten()
+        R::timeout(within, self.next_leader(before)).await.ok().flatten()
     }
 
-    /// Waits for a leader, of a later term if one is given; `None` if this replica ends.
-    pub(super) async fn next_leader(&self, term: Option<u64>) -> Option<Leader> {
+    /// Waits for a leader, a later one than this if one is given; `None` if this replica ends.
+    pub(super) async fn next_leader(&self, before: Option<LeaderId<u64, u64>>) -> Option<Leader> {
         let mut changes = self.raft.server_metrics();
         loop {
-            if let Some(leader) = self.leader().filter(|leader| Some(leader.term) > term) {
+            if let Some(leader) = self.leader().filter(|leader| Some(leader.reign()) > before) {
                 return Some(leader);
             }
             // An error means that the Raft task ended: no leader will come.

@@ -1,6 +1,6 @@
 //! Handing commands to the leader, all of them over one stream.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -55,9 +55,15 @@ struct Waiting {
 #[derive(Default)]
 struct Pending {
     next: u64,
-    sent: HashMap<u64, Sent>,
-    /// Why nothing more will be answered.
-    ended: Option<String>,
+    sent: BTreeMap<u64, Sent>,
+    /// Whether nothing more will be answered.
+    has_ended: bool,
+}
+
+/// What the end of a stream means for what was sent and not answered.
+enum End {
+    NotTaken,
+    Lost(String),
 }
 
 struct Sent {
@@ -117,17 +123,23 @@ impl<R: AsyncRuntime> Forwarder<R> {
             let pending = SharedPending::default();
             let requests = requests(whoami, &leader, waiting, Arc::clone(&pending));
             let opening = R::timeout(patience, service.forward(Box::pin(requests)));
-            let reason = match opening.await {
-                Ok(Ok(replies)) => read_replies(replies, &pending).await,
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "the leader did not answer in time".to_owned(),
+            let end = match opening.await {
+                Ok(Ok(replies)) => End::Lost(read_replies(replies, &pending).await),
+                // Nobody was asked, or somebody else, who took nothing.
+                Ok(Err(PeerError::Unreachable(_) | PeerError::Stranger(_))) => End::NotTaken,
+                Ok(Err(error)) => End::Lost(error.to_string()),
+                Err(_) => End::Lost("the leader did not answer in time".to_owned()),
             };
             ours.close_channel();
             let mut pending = lock(&pending);
-            pending.ended = Some(reason.clone());
-            for (_, sent) in pending.sent.drain() {
+            pending.has_ended = true;
+            for sent in std::mem::take(&mut pending.sent).into_values() {
+                let attempt = match &end {
+                    End::NotTaken => Attempt::NotTaken,
+                    End::Lost(reason) => Attempt::Lost(reason.clone()),
+                };
                 // Whoever proposed it may have given up.
-                drop(sent.tell.send(Attempt::Lost(reason.clone())));
+                drop(sent.tell.send(attempt));
             }
         }));
         queue
@@ -163,7 +175,7 @@ fn requests<R: AsyncRuntime>(
 impl Pending {
     /// Notes that a command is sent. After the end it is not, and its proposer learns that by its being dropped.
     fn send(&mut self, Waiting { command, tell }: Waiting) -> Option<ForwardedCommand> {
-        if self.ended.is_some() {
+        if self.has_ended {
             return None;
         }
         let number = self.next;

@@ -1,0 +1,52 @@
+//! Whole clusters under the deterministic simulator: the same code with another runtime, a network whose links are cut, and
+//! disks that lose their power. Each test runs over a number of seeds; a seed decides everything that chance decides.
+
+mod forming;
+mod history;
+mod link;
+mod membership;
+mod nemesis;
+mod network;
+mod partitions;
+mod process;
+mod replicas;
+mod slow_disk;
+mod strangers;
+mod witness;
+mod workload;
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use openraft::type_config::AsyncRuntime;
+use openraft_rt_sim::SimRuntime;
+
+/// Runs only the seed that this environment variable names.
+const SEED: &str = "SIMULATION_SEED";
+
+/// Runs a test over seeds, each in a world of its own. One that fails says how to repeat it.
+fn each_seed<F: Future<Output = ()>>(seeds: Range<u64>, test: impl Fn(u64) -> F) {
+    let seeds = match std::env::var(SEED) {
+        Ok(seed) => {
+            let seed = seed.parse().unwrap();
+            seed..seed + 1
+        }
+        Err(_) => seeds,
+    };
+    for seed in seeds {
+        run(seed, test(seed));
+    }
+}
+
+/// Runs one seed.
+fn run<T>(seed: u64, test: impl Future<Output = T>) -> T {
+    let mut runtime = SimRuntime::with_seed(seed);
+    catch_unwind(AssertUnwindSafe(|| runtime.block_on(test))).unwrap_or_else(|panic| {
+        let name = std::thread::current()
+            .name()
+            .unwrap_or("tests::cluster")
+            .to_owned();
+        eprintln!("seed {seed} failed; to repeat it: {SEED}={seed} cargo test -p zephyrfs-raft --lib {name}");
+        resume_unwind(panic)
+    })
+}
