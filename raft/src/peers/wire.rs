@@ -76,7 +76,7 @@ fn own_vote_from<R: AsyncRuntime>(
     leads: bool,
 ) -> Result<Vote<R>, PeerError> {
     let vote = vote_from::<R>(ballot)?;
-    if route.map(|route| route.from) != Some(vote.leader_id.node_id) {
+    if route.map(|route| route.from) != Some(vote.leader_id.voted_for) {
         return Err(malformed("its ballot is not the sender's own"));
     }
     if vote.committed != leads {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
-use openraft::impls::leader_id_adv::LeaderId;
 use openraft::type_config::AsyncRuntime;
 
 use crate::disk::Disk;
@@ -18,16 +17,6 @@ pub(in crate::engine) struct Leader {
     pub(in crate::engine) address: String,
     /// Where clients reach it.
     pub(in crate::engine) client_address: String,
-}
-
-impl Leader {
-    /// Which of all leaders it is, in their order. A term may have several, one after another.
-    pub(super) const fn reign(&self) -> LeaderId<u64, u64> {
-        LeaderId {
-            term: self.term,
-            node_id: self.id,
-        }
-    }
 }
 
 impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
@@ -48,17 +37,17 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
     /// Waits for a leader, a later one than this if one is given; `None` if none comes in time.
     pub(in crate::engine) async fn leader_after(
         &self,
-        before: Option<LeaderId<u64, u64>>,
+        before: Option<u64>,
         within: Duration,
     ) -> Option<Leader> {
         R::timeout(within, self.next_leader(before)).await.ok().flatten()
     }
 
     /// Waits for a leader, a later one than this if one is given; `None` if this replica ends.
-    pub(super) async fn next_leader(&self, before: Option<LeaderId<u64, u64>>) -> Option<Leader> {
+    pub(super) async fn next_leader(&self, before: Option<u64>) -> Option<Leader> {
         let mut changes = self.raft.server_metrics();
         loop {
-            if let Some(leader) = self.leader().filter(|leader| Some(leader.reign()) > before) {
+            if let Some(leader) = self.leader().filter(|leader| Some(leader.term) > before) {
                 return Some(leader);
             }
             // An error means that the Raft task ended: no leader will come.

@@ -59,8 +59,8 @@ struct Outgoing {
     is_keyed: bool,
     /// Whatever becomes of it is decided above this index.
     above: u64,
-    /// The reign of the leader that it was handed to and that was lost, if any.
-    lost_in: Option<LeaderId<u64, u64>>,
+    /// The term of the leader that it was handed to and that was lost, if any.
+    lost_in: Option<u64>,
     /// Whether it may take effect.
     is_handed_over: Arc<AtomicBool>,
 }
@@ -118,7 +118,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
                         term = leader.term,
                         "A command was handed over and not answered"
                     );
-                    outgoing.lost_in = Some(leader.reign());
+                    outgoing.lost_in = Some(leader.term);
                     lost = Some(reason);
                     R::sleep(PAUSE).await;
                 }
@@ -137,7 +137,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             };
             // A leader that hangs is not waited for once there is another: what it has not committed by then it never will.
             let handed_over = self.forwarder.hand_over(leader, command);
-            return match R::select2(handed_over, self.next_leader(Some(leader.reign()))).await {
+            return match R::select2(handed_over, self.next_leader(Some(leader.term))).await {
                 Select2::First(attempt) => attempt,
                 Select2::Second(_) => {
                     Attempt::Lost("the leader changed while the write was on its way".to_owned())

@@ -39,7 +39,6 @@ fn vote(route: Option<Route>, term: u64) -> VoteRequest {
         }),
         last: Some(LogId {
             term,
-            leader: 7,
             index: 1_000_000,
         }),
         leadership_transfer: true,
@@ -184,7 +183,6 @@ fn number(random: &mut SmallRng) -> u64 {
 fn log_id(random: &mut SmallRng) -> Option<LogId> {
     random.random_bool(0.7).then(|| LogId {
         term: random.random_range(0..3),
-        leader: number(random),
         index: number(random),
     })
 }

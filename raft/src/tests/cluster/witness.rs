@@ -1,7 +1,5 @@
-//! What must hold at every moment: what a replica promised by its vote it never takes back.
-//!
-//! Votes are ordered by term, then by whom they are for, then by whether a quorum granted them. A replica that voted in a
-//! term may still vote for one that comes later in that order, but never for one before.
+//! What must hold at every moment: a replica votes for one at most in a term, never goes back to an earlier one, and a term has
+//! one leader at most.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,8 +18,8 @@ pub(super) struct Witness(Mutex<Seen>);
 struct Seen {
     /// The last vote of each replica.
     votes: BTreeMap<u64, (u64, u64, bool)>,
-    /// Who led: cluster, term, and replica.
-    leaders: BTreeSet<(String, u64, u64)>,
+    /// Who led, by cluster and term.
+    leaders: BTreeMap<(String, u64), u64>,
 }
 
 impl Witness {
@@ -33,7 +31,7 @@ impl Witness {
         let Some(Ok(Some(vote))) = vote.now_or_never() else {
             return;
         };
-        let vote = (vote.leader_id.term, vote.leader_id.node_id, vote.committed);
+        let vote = (vote.leader_id.term, vote.leader_id.voted_for, vote.committed);
         let (me, mut seen) = (identity.raft_id, self.seen());
         let before = seen.votes.insert(me, vote).unwrap_or_default();
         assert!(
@@ -41,15 +39,21 @@ impl Witness {
             "{me:016x} went back from vote {before:?} to {vote:?}"
         );
         let (term, leader, is_elected) = vote;
+        assert!(
+            before.0 < term || before.1 == leader,
+            "{me:016x} voted for two in term {term}: {before:?} and {vote:?}"
+        );
         if is_elected {
-            seen.leaders.insert((identity.cluster_id.clone(), term, leader));
+            let reign = (identity.cluster_id.clone(), term);
+            let known = *seen.leaders.entry(reign).or_insert(leader);
+            assert_eq!(known, leader, "term {term} has two leaders");
         }
     }
 
     /// The clusters that ever had a leader.
     pub(super) fn clusters(&self) -> BTreeSet<String> {
         let seen = self.seen();
-        seen.leaders.iter().map(|(cluster, ..)| cluster.clone()).collect()
+        seen.leaders.keys().map(|(cluster, _)| cluster.clone()).collect()
     }
 
     /// How often somebody began to lead.
