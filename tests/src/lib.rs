@@ -4,6 +4,7 @@
 //! process's own log.
 
 mod binary;
+pub mod history;
 mod node;
 mod process;
 mod rest;
