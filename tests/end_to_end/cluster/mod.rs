@@ -1,0 +1,3 @@
+//! Several replicas, and what happens to them.
+
+mod forming;
