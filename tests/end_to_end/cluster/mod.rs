@@ -1,3 +1,4 @@
 //! Several replicas, and what happens to them.
 
+mod files;
 mod forming;
