@@ -6,6 +6,7 @@
 mod binary;
 mod cluster;
 pub mod history;
+mod load;
 mod network;
 mod node;
 mod place;
@@ -15,6 +16,7 @@ mod wait;
 
 pub use binary::{Ended, binary, run_to_end};
 pub use cluster::{ClusterPlan, ClusterStatus, MemberStatus, Rows, TestCluster, TestReplica};
+pub use load::{Attempt, Load, longest_gap};
 pub use network::FaultyLinks;
 pub use node::TestNode;
 pub use place::Place;

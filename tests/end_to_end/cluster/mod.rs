@@ -2,3 +2,4 @@
 
 mod files;
 mod forming;
+mod leader_loss;

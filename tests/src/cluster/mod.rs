@@ -11,6 +11,7 @@ mod status;
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::json;
@@ -23,6 +24,7 @@ pub use status::{ClusterStatus, MemberStatus};
 
 use crate::network::{FaultyLinks, Network};
 use crate::process::Launch;
+use crate::rest::Rest;
 use crate::wait::until_told;
 
 static TURN: Semaphore = Semaphore::const_new(1);
@@ -106,6 +108,19 @@ impl TestCluster {
     /// All replicas.
     pub fn replicas(&self) -> &[TestReplica] {
         &self.replicas
+    }
+
+    /// The names and REST APIs of all replicas, for clients that wait so long for an answer.
+    pub fn apis(&self, patience: Duration) -> Vec<(String, Rest)> {
+        let api = |replica: &TestReplica| (replica.name().to_owned(), replica.place().rest_for(patience));
+        self.replicas.iter().map(api).collect()
+    }
+
+    /// The names of all replicas but one.
+    pub fn others(&self, name: &str) -> Vec<String> {
+        let mut names = self.names();
+        names.retain(|other| other != name);
+        names
     }
 
     /// The names of all replicas.
