@@ -2,4 +2,8 @@
 
 mod files;
 mod forming;
+mod idempotency;
 mod leader_loss;
+mod membership;
+mod partitions;
+mod quorum;

@@ -123,6 +123,11 @@ impl TestCluster {
         names
     }
 
+    /// Where the peers of a replica reach it.
+    pub fn peer_address(&self, name: &str) -> String {
+        self.network.peer_address(name).to_string()
+    }
+
     /// The names of all replicas.
     pub fn names(&self) -> Vec<String> {
         self.plan.names()
