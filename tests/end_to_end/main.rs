@@ -6,6 +6,7 @@
     reason = "what goes wrong in a test is a failed test"
 )]
 
+mod cluster;
 mod connections;
 mod contract;
 mod durability;

@@ -1,6 +1,6 @@
 //! Finding and running the programs under test.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -15,26 +15,35 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// If it is not there.
 #[allow(clippy::panic, reason = "without the program there is nothing to test")]
 pub fn binary(name: &str) -> PathBuf {
-    // Test programs lie in a folder beside the others.
     let here = std::env::current_exe().unwrap_or_else(|error| panic!("where am I? {error}"));
-    let folder = here
-        .parent()
-        .and_then(Path::parent)
-        .unwrap_or_else(|| panic!("{} has no parent", here.display()));
-    let path = folder.join(name);
-    assert!(
-        path.exists(),
-        "{} is not built; run: cargo build --workspace",
-        path.display()
-    );
-    path
+    // Test programs lie in a folder beside the others.
+    let mut paths = here.ancestors().skip(1).take(2).map(|folder| folder.join(name));
+    paths.find(|path| path.is_file()).unwrap_or_else(|| {
+        panic!(
+            "{name} is not built beside {}; run: cargo build --workspace",
+            here.display()
+        )
+    })
 }
 
 /// A program of this workspace, to be run with no environment, except that it counts into the same profile as the tests
 /// where coverage is measured. It dies with whoever holds it.
 pub(crate) fn command(program: &str) -> Command {
+    command_through(&[], program)
+}
+
+/// The same, started by another program that becomes this one: `through` is that program with its arguments.
+pub(crate) fn command_through(through: &[String], program: &str) -> Command {
     const PROFILE: &str = "LLVM_PROFILE_FILE";
-    let mut command = Command::new(binary(program));
+    let program = binary(program);
+    let mut command = match through {
+        [] => Command::new(program),
+        [first, arguments @ ..] => {
+            let mut command = Command::new(first);
+            command.args(arguments).arg(program);
+            command
+        }
+    };
     command
         .env_clear()
         .envs(std::env::var_os(PROFILE).map(|file| (PROFILE, file)))

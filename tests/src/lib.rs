@@ -4,15 +4,24 @@
 //! process's own log.
 
 mod binary;
+mod cluster;
+pub mod history;
+mod load;
+mod network;
 mod node;
+mod place;
 mod process;
 mod rest;
 mod wait;
 
 pub use binary::{Ended, binary, run_to_end};
+pub use cluster::{ClusterPlan, ClusterStatus, MemberStatus, Rows, TestCluster, TestReplica};
+pub use load::{Attempt, Load, longest_gap};
+pub use network::FaultyLinks;
 pub use node::TestNode;
+pub use place::Place;
 pub use rest::{Answer, Rest};
-pub use wait::until;
+pub use wait::{until, until_told};
 
 /// The generated gRPC client of the public API.
 pub type GrpcClient = zephyrfs_proto::coordinator::coordinator_service_client::CoordinatorServiceClient<

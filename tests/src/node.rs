@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tonic::transport::Endpoint;
 
 use crate::GrpcClient;
-use crate::process::Process;
+use crate::place::Place;
+use crate::process::{Launch, Process};
 use crate::rest::Rest;
-use crate::wait::until;
 
 /// Where a replica keeps its data.
 enum Data {
@@ -29,10 +28,9 @@ impl Data {
 /// One replica with a data directory of its own, which goes with it.
 pub struct TestNode {
     data: Data,
-    environment: Vec<(String, String)>,
-    arguments: Vec<String>,
+    launch: Launch,
     process: Process,
-    ports: [u16; 3],
+    place: Place,
 }
 
 impl TestNode {
@@ -48,28 +46,30 @@ impl TestNode {
     #[allow(clippy::panic, reason = "without a place for its data there is no test")]
     pub async fn start_with(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
         let data = TempDir::new().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
-        let environment: Vec<_> = environment
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        Self::launch(Data::Own(data), environment, arguments).await
+        let launch = Launch {
+            environment: environment
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            ..Launch::default()
+        };
+        Self::launch(Data::Own(data), launch).await
     }
 
     /// Starts a replica with the defaults and its data in a directory that is somebody else's.
     pub async fn start_at(path: &Path) -> Self {
-        Self::launch(Data::Given(path.to_owned()), Vec::new(), Vec::new()).await
+        Self::launch(Data::Given(path.to_owned()), Launch::default()).await
     }
 
-    async fn launch(data: Data, environment: Vec<(String, String)>, arguments: Vec<String>) -> Self {
-        let mut process = Process::start(data.path(), &environment, &arguments);
-        let ports = process.ready().await;
+    async fn launch(data: Data, launch: Launch) -> Self {
+        let mut process = Process::start(data.path(), &launch);
+        let place = process.ready().await;
         Self {
             data,
-            environment,
-            arguments,
+            launch,
             process,
-            ports,
+            place,
         }
     }
 
@@ -80,27 +80,25 @@ impl TestNode {
 
     /// Its REST API.
     pub fn rest(&self) -> Rest {
-        Rest::at(format!("http://127.0.0.1:{}", self.ports[1]))
+        self.place.rest()
     }
 
     /// Its health port.
     pub fn health(&self) -> Rest {
-        Rest::at(format!("http://127.0.0.1:{}", self.ports[2]))
+        self.place.health()
     }
 
     /// The URL of its gRPC API.
     pub fn grpc_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.ports[0])
+        self.place.grpc_url()
     }
 
     /// Its gRPC API.
     ///
     /// # Panics
     /// If it does not take connections.
-    #[allow(clippy::panic, reason = "a server that does not answer is a failed test")]
     pub async fn grpc(&self) -> GrpcClient {
-        let connected = async { Endpoint::from_shared(self.grpc_url())?.connect().await }.await;
-        GrpcClient::new(connected.unwrap_or_else(|error| panic!("cannot connect to gRPC: {error}")))
+        self.place.grpc().await
     }
 
     /// Its process id.
@@ -119,16 +117,8 @@ impl TestNode {
     }
 
     /// Kills it at once, as `kill -9` does.
-    ///
-    /// # Panics
-    /// If it cannot be killed.
-    #[allow(clippy::panic, reason = "a process that cannot be killed is a failed test")]
     pub async fn kill(&mut self) {
-        self.process
-            .child
-            .kill()
-            .await
-            .unwrap_or_else(|error| panic!("cannot kill the coordinator: {error}"));
+        self.process.kill().await;
     }
 
     /// Asks it to stop, waits until it has, and gives its exit code.
@@ -139,16 +129,13 @@ impl TestNode {
 
     /// Waits until it has ended, by itself or not, and gives its exit code.
     pub async fn ended(&mut self) -> Option<i32> {
-        let status = until("the coordinator ends", async || {
-            self.process.child.try_wait().ok().flatten()
-        });
-        status.await.code()
+        self.process.ended().await
     }
 
     /// Starts it again on the same data, on other ports.
     pub async fn start_again(&mut self) {
-        self.process = Process::start(self.data.path(), &self.environment, &self.arguments);
-        self.ports = self.process.ready().await;
+        self.process = Process::start(self.data.path(), &self.launch);
+        self.place = self.process.ready().await;
     }
 
     /// Registers storage nodes `n1`, `n2`, ... over REST.

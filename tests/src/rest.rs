@@ -1,5 +1,7 @@
 //! A small client of the REST API, for tests that look at the wire.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 /// An answer as it came over the wire.
@@ -21,12 +23,23 @@ pub struct Rest {
 }
 
 impl Rest {
-    /// The API at a base URL without a path.
+    /// The API at a base URL without a path, for a client that waits for answers as long as it takes.
     pub fn at(base: String) -> Self {
         Self {
             client: reqwest::Client::new(),
             base,
         }
+    }
+
+    /// The same for a client that waits for an answer no longer than its patience lasts.
+    ///
+    /// # Panics
+    /// If the system has no TLS settings to read, which nobody needs here.
+    #[allow(clippy::panic, reason = "without a client there is no test")]
+    pub fn new(base: String, patience: Duration) -> Self {
+        let client = reqwest::Client::builder().timeout(patience).build();
+        let client = client.unwrap_or_else(|error| panic!("no HTTP client: {error}"));
+        Self { client, base }
     }
 
     /// The base URL.
@@ -44,10 +57,27 @@ impl Rest {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Answer, reqwest::Error> {
+        self.send_with(method, path, body, None).await
+    }
+
+    /// Sends a request that may carry an idempotency key; an error says that no answer came.
+    ///
+    /// # Errors
+    /// The transport's.
+    pub async fn send_with(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        key: Option<&str>,
+    ) -> Result<Answer, reqwest::Error> {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap_or(reqwest::Method::GET);
         let mut request = self.client.request(method, format!("{}{path}", self.base));
         if let Some(body) = body {
             request = request.json(body);
+        }
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
         }
         let response = request.send().await?;
         let index = response.headers().get("x-applied-index");

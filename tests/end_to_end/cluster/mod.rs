@@ -1,0 +1,9 @@
+//! Several replicas, and what happens to them.
+
+mod files;
+mod forming;
+mod idempotency;
+mod leader_loss;
+mod membership;
+mod partitions;
+mod quorum;
