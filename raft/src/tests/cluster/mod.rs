@@ -24,14 +24,16 @@ use openraft_rt_sim::SimRuntime;
 /// Runs only the seed that this environment variable names.
 const SEED: &str = "SIMULATION_SEED";
 
+/// Runs so many seeds of each test instead of the few that fit into a minute.
+const SEEDS: &str = "SIMULATION_SEEDS";
+
 /// Runs a test over seeds, each in a world of its own. One that fails says how to repeat it.
 fn each_seed<F: Future<Output = ()>>(seeds: Range<u64>, test: impl Fn(u64) -> F) {
-    let seeds = match std::env::var(SEED) {
-        Ok(seed) => {
-            let seed = seed.parse().unwrap();
-            seed..seed + 1
-        }
-        Err(_) => seeds,
+    let number = |name| std::env::var(name).ok().map(|number| number.parse::<u64>().unwrap());
+    let seeds = match (number(SEED), number(SEEDS)) {
+        (Some(seed), _) => seed..seed + 1,
+        (None, Some(count)) => seeds.start..seeds.start + count,
+        (None, None) => seeds,
     };
     for seed in seeds {
         run(seed, test(seed));
