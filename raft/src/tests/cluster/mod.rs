@@ -29,7 +29,11 @@ const SEEDS: &str = "SIMULATION_SEEDS";
 
 /// Runs a test over seeds, each in a world of its own. One that fails says how to repeat it.
 fn each_seed<F: Future<Output = ()>>(seeds: Range<u64>, test: impl Fn(u64) -> F) {
-    let number = |name| std::env::var(name).ok().map(|number| number.parse::<u64>().unwrap());
+    let number = |name| {
+        std::env::var(name)
+            .ok()
+            .map(|number| number.parse::<u64>().unwrap())
+    };
     let seeds = match (number(SEED), number(SEEDS)) {
         (Some(seed), _) => seed..seed + 1,
         (None, Some(count)) => seeds.start..seeds.start + count,

@@ -33,7 +33,6 @@ struct Inner {
     dark: BTreeSet<String>,
     /// What hosts without power, or processes that are gone, used to listen at.
     vacant: BTreeMap<String, String>,
-    messages: u64,
 }
 
 /// Who listens at an address.
@@ -52,7 +51,6 @@ impl Network {
             cuts: BTreeSet::new(),
             dark: BTreeSet::new(),
             vacant: BTreeMap::new(),
-            messages: 0,
         })))
     }
 
@@ -94,11 +92,6 @@ impl Network {
         self.inner().cuts.clear();
     }
 
-    /// Messages that arrived so far.
-    pub(super) fn messages(&self) -> u64 {
-        self.inner().messages
-    }
-
     pub(super) fn find(&self, address: &str) -> Found {
         let inner = self.inner();
         match (inner.endpoints.get(address), inner.vacant.get(address)) {
@@ -132,7 +125,6 @@ impl Network {
         while self.is_cut(from, to) {
             SimRuntime::sleep(LOOK).await;
         }
-        self.inner().messages += 1;
     }
 
     /// Waits until nothing came back over a connection for as long as its user is patient.

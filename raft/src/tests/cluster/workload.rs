@@ -53,7 +53,6 @@ pub(super) enum Written {
 pub(super) enum Done {
     Wrote {
         id: RequestId,
-        is_keyed: bool,
         outcome: Written,
     },
     Read {
@@ -204,7 +203,7 @@ impl Client {
     /// Has a command decided at a replica.
     pub(super) async fn propose(&mut self, replica: &Running, proposal: Proposal) -> Written {
         let began = now();
-        let (id, is_keyed) = (proposal.id, proposal.idempotency.is_some());
+        let id = proposal.id;
         let asked = replica.ask(|engine| Box::pin(async move { engine.execute(proposal, WITHIN).await }));
         // A process that is halted does not keep deadlines, so its clients do.
         let answer = SimRuntime::timeout(WITHIN + Duration::from_secs(1), asked).await;
@@ -229,14 +228,7 @@ impl Client {
             self.last = self.last.max(*index);
         }
         let noted = outcome.clone();
-        self.history.note(
-            began,
-            Done::Wrote {
-                id,
-                is_keyed,
-                outcome,
-            },
-        );
+        self.history.note(began, Done::Wrote { id, outcome });
         noted
     }
 
