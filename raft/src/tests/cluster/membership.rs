@@ -38,10 +38,6 @@ fn follower(world: &World, leader: &str) -> String {
     world.names().into_iter().rfind(|name| name != leader).unwrap()
 }
 
-fn raft_id(world: &World, name: &str) -> u64 {
-    world.engine(name).log.identity().raft_id
-}
-
 /// The raft ids of the voters, as a replica knows them.
 fn voters(world: &World, name: &str) -> BTreeSet<u64> {
     let members = world.status(name).members;
@@ -92,17 +88,17 @@ fn a_replica_that_lost_its_disk_takes_its_own_place_under_a_new_identity() {
         } else {
             follower(&world, &leader)
         };
-        let old = raft_id(&world, &victim);
+        let old = world.raft_id(&victim);
         world.end(&victim, End::PowerCut);
         world.wipe(&victim);
         let pause = below(world.random(), 3_000);
         world.pass(Duration::from_millis(pause)).await;
         world.start(&victim).await;
-        assert_ne!(raft_id(&world, &victim), old);
+        assert_ne!(world.raft_id(&victim), old);
         let votes = world.witness().vote_of(old);
         world
             .until("the replica is a voter again", LONG, |world| {
-                let new = raft_id(world, &victim);
+                let new = world.raft_id(&victim);
                 world.running().iter().all(|name| {
                     let voters = voters(world, name);
                     voters.len() == 3 && voters.contains(&new) && !voters.contains(&old)
@@ -221,7 +217,7 @@ fn a_replica_that_is_removed_stays_out_and_disturbs_nobody() {
         assert!(world.status(&goes).not_ready.is_some());
         assert!(
             stay.iter()
-                .all(|name| !voters(&world, name).contains(&raft_id(&world, &goes)))
+                .all(|name| !voters(&world, name).contains(&world.raft_id(&goes)))
         );
         let refused = change(&world, &stay[0], remove("nobody")).await.unwrap_err();
         assert!(

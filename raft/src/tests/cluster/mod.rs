@@ -12,6 +12,7 @@ mod process;
 mod replicas;
 mod slow_disk;
 mod strangers;
+mod votes;
 mod witness;
 mod workload;
 

@@ -1,5 +1,6 @@
 //! Clients at work while everything goes wrong that can.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use openraft::type_config::AsyncRuntime;
@@ -130,8 +131,16 @@ impl Faults {
     }
 }
 
+/// What came of a history with faults.
+struct Suffered {
+    outcome: Outcome,
+    history: History,
+    /// How often somebody began to lead.
+    reigns: usize,
+}
+
 /// A history with faults, and what it came to.
-async fn suffer(seed: u64, replicas: usize, duration: Duration) -> (Outcome, History) {
+async fn suffer(seed: u64, replicas: usize, duration: Duration) -> Suffered {
     let mut world = World::new(seed, replicas);
     world.start_all().await;
     world.until_ready(Duration::from_secs(30)).await;
@@ -155,7 +164,12 @@ async fn suffer(seed: u64, replicas: usize, duration: Duration) -> (Outcome, His
     faults.undo_due(&mut world, true).await;
     world.network.mend_all();
     let outcome = assert_recovers(seed, &mut world, &history).await;
-    (outcome, history)
+    assert!(history.decided() > 20, "hardly anything was written");
+    Suffered {
+        outcome,
+        history,
+        reigns: world.witness().reigns(),
+    }
 }
 
 /// Everything works again in bounded time, and all replicas have come to the same.
@@ -198,9 +212,19 @@ async fn assert_recovers(seed: u64, world: &mut World, history: &History) -> Out
 
 #[test]
 fn three_replicas_keep_their_word_whatever_happens() {
-    each_seed(0..10, |seed| async move {
-        suffer(seed, 3, Duration::from_secs(10)).await;
+    let (seeds, reigns) = (Cell::new(0), Cell::new(0));
+    each_seed(0..10, |seed| {
+        let (seeds, reigns) = (&seeds, &reigns);
+        async move {
+            let suffered = suffer(seed, 3, Duration::from_secs(10)).await;
+            seeds.set(seeds.get() + 1);
+            reigns.set(reigns.get() + suffered.reigns);
+        }
     });
+    assert!(
+        reigns.get() > seeds.get(),
+        "the faults did nothing: nobody lost the lead"
+    );
 }
 
 #[test]
@@ -213,7 +237,7 @@ fn five_replicas_keep_their_word_whatever_happens() {
 #[test]
 fn the_same_seed_makes_the_same_history() {
     let hash = |seed| {
-        let (outcome, history) = run(seed, suffer(seed, 3, Duration::from_secs(3)));
+        let Suffered { outcome, history, .. } = run(seed, suffer(seed, 3, Duration::from_secs(3)));
         blake3::hash(format!("{outcome:?}{:?}", history.calls()).as_bytes())
     };
     assert_eq!(hash(7), hash(7));

@@ -144,6 +144,11 @@ impl World {
         self.doors.0.lock().unwrap().keys().cloned().collect()
     }
 
+    /// The id of a replica in the protocol.
+    pub(super) fn raft_id(&self, name: &str) -> u64 {
+        self.engine(name).log.identity().raft_id
+    }
+
     /// Where clients find the replicas.
     pub(super) fn doors(&self) -> Doors {
         self.doors.clone()
@@ -236,6 +241,7 @@ impl World {
         let Some(Running { process, engine }) = self.doors.0.lock().unwrap().remove(name) else {
             return;
         };
+        self.witness.look(&engine);
         note_failure(&self.failures, name, &engine);
         self.off(name, &process, end, seed);
     }

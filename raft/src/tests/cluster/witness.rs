@@ -55,6 +55,11 @@ impl Witness {
         seen.leaders.keys().map(|(cluster, _)| cluster.clone()).collect()
     }
 
+    /// How often somebody began to lead.
+    pub(super) fn reigns(&self) -> usize {
+        self.seen().leaders.len()
+    }
+
     /// The last vote of a replica: the term, for whom, and whether that one was elected.
     pub(super) fn vote_of(&self, raft_id: u64) -> Option<(u64, u64, bool)> {
         self.seen().votes.get(&raft_id).copied()
