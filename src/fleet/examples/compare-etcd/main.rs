@@ -4,6 +4,7 @@
 //! `scripts/compare-etcd` builds everything and calls this. `plan` says what is compared, `api` what the two are asked,
 //! `load` and `outage` how.
 
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -64,8 +65,10 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let options = Options::parse();
-    match compare_until_told_to_stop(&options) {
+    match Options::parse()
+        .with_full_paths()
+        .and_then(|options| compare_until_told_to_stop(&options))
+    {
         Ok(results) => {
             // If nobody reads it, there is nobody to tell.
             let _ = write!(io::stdout(), "\n{results}");
@@ -75,6 +78,16 @@ fn main() -> ExitCode {
             say(&format!("compare-etcd: {error}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+impl Options {
+    /// Members run in folders of their own, where relative paths mean something else.
+    fn with_full_paths(mut self) -> Result<Self, CompareError> {
+        for path in [&mut self.coordinator, &mut self.etcd, &mut self.dir] {
+            *path = fs::canonicalize(&*path).map_err(CompareError::io(format!("find {}", path.display())))?;
+        }
+        Ok(self)
     }
 }
 
