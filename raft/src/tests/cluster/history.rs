@@ -4,6 +4,7 @@
 //! order, and real time must agree with it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use openraft::storage::RaftLogStorage;
 use openraft::{EntryPayload, RaftLogReader};
@@ -14,8 +15,11 @@ use zephyrfs_core::row::{FileRow, Row};
 use zephyrfs_core::units::AppliedIndex;
 use zephyrfs_core::{Envelope, ReadSet, Rejection, Response};
 
-use super::replicas::Replica;
+use super::replicas::{Replica, World};
 use super::workload::{Call, Done, Written};
+
+/// Replicas that are not disturbed are equally far after so long.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The committed log of a replica, and the rows that it made of it.
 #[derive(Debug, PartialEq)]
@@ -33,7 +37,7 @@ fn encode(row: &Row) -> Vec<u8> {
 
 impl Outcome {
     /// Of a replica that nobody writes to.
-    pub(super) async fn of(replica: &Replica) -> Self {
+    async fn of(replica: &Replica) -> Self {
         let mut rows = BTreeSet::new();
         let index = replica.dump(&mut |row| rows.insert(encode(&row))).await.unwrap();
         let mut log = replica.log.clone();
@@ -53,9 +57,26 @@ impl Outcome {
         }
     }
 
+    /// What all replicas that run agree on, once they are equally far.
+    pub(super) async fn of_all(world: &World) -> Self {
+        let names = world.running();
+        world
+            .until("all replicas have applied the same", PATIENCE, |world| {
+                let applied = |name: &String| world.status(name).applied;
+                names.iter().all(|name| applied(name) == applied(&names[0]))
+            })
+            .await;
+        let mut outcomes = Vec::new();
+        for name in names {
+            let outcome = world.on(&name, |engine| Box::pin(async move { Self::of(&engine).await }));
+            outcomes.push(outcome.await.unwrap());
+        }
+        Self::agreed(outcomes)
+    }
+
     /// What replicas have come to, which must be the same. A log may begin later than another: a replica that lost the end of
     /// its log, and not the rows that it made of it, begins anew after them.
-    pub(super) fn agreed(outcomes: Vec<Self>) -> Self {
+    fn agreed(outcomes: Vec<Self>) -> Self {
         let mut outcomes = outcomes.into_iter();
         let mut agreed = outcomes.next().unwrap();
         for other in outcomes {

@@ -59,22 +59,7 @@ async fn assert_whole(world: &World, seed: u64) {
         client.write_at(&replica, &format!("whole-{name}"), false).await;
     }
     assert_eq!(history.decided(), world.running().len(), "{:?}", history.calls());
-    world
-        .until("all replicas have applied the same", LONG, |world| {
-            let names = world.running();
-            names
-                .iter()
-                .all(|name| world.status(name).applied == world.status(&names[0]).applied)
-        })
-        .await;
-    let mut outcomes = Vec::new();
-    for name in world.running() {
-        let outcome = world.on(&name, |engine| {
-            Box::pin(async move { Outcome::of(&engine).await })
-        });
-        outcomes.push(outcome.await.unwrap());
-    }
-    Outcome::agreed(outcomes).explain(&history.calls());
+    Outcome::of_all(world).await.explain(&history.calls());
     world.assert_sound();
 }
 

@@ -9,6 +9,7 @@ mod nemesis;
 mod network;
 mod partitions;
 mod process;
+mod reads;
 mod replicas;
 mod slow_disk;
 mod strangers;

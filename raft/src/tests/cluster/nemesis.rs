@@ -186,26 +186,8 @@ async fn assert_recovers(seed: u64, world: &mut World, history: &History) -> Out
     );
     // What clients still wait for.
     world.pass(Duration::from_secs(4)).await;
-    world
-        .until(
-            "all replicas have applied the same",
-            Duration::from_secs(5),
-            |world| {
-                let names = world.names();
-                let applied = |name: &String| world.status(name).applied;
-                names.iter().all(|name| applied(name) == applied(&names[0]))
-            },
-        )
-        .await;
     world.assert_sound();
-    let mut outcomes = Vec::new();
-    for name in world.names() {
-        let outcome = world.on(&name, |engine| {
-            Box::pin(async move { Outcome::of(&engine).await })
-        });
-        outcomes.push(outcome.await.unwrap());
-    }
-    let outcome = Outcome::agreed(outcomes);
+    let outcome = Outcome::of_all(world).await;
     outcome.explain(&history.calls());
     outcome
 }

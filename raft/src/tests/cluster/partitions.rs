@@ -28,26 +28,6 @@ fn others(world: &World, name: &str) -> Vec<String> {
     world.names().into_iter().filter(|other| other != name).collect()
 }
 
-/// What all replicas agree on, once they are equally far.
-async fn agreed(world: &World) -> Outcome {
-    world
-        .until("all replicas have applied the same", LONG, |world| {
-            let names = world.running();
-            names
-                .iter()
-                .all(|name| world.status(name).applied == world.status(&names[0]).applied)
-        })
-        .await;
-    let mut outcomes = Vec::new();
-    for name in world.running() {
-        let outcome = world.on(&name, |engine| {
-            Box::pin(async move { Outcome::of(&engine).await })
-        });
-        outcomes.push(outcome.await.unwrap());
-    }
-    Outcome::agreed(outcomes)
-}
-
 #[test]
 fn a_leader_that_is_cut_off_neither_answers_from_the_past_nor_acknowledges() {
     each_seed(0..6, |seed| async move {
@@ -108,7 +88,7 @@ fn a_leader_that_is_cut_off_neither_answers_from_the_past_nor_acknowledges() {
             attempt.await.unwrap();
         }
         world.assert_sound();
-        agreed(&world).await.explain(&history.calls());
+        Outcome::of_all(&world).await.explain(&history.calls());
     });
 }
 
@@ -142,7 +122,7 @@ fn a_follower_that_comes_back_does_not_unseat_the_leader() {
             assert_eq!(world.status(&leader).term, term, "there was an election");
         }
         world.assert_sound();
-        agreed(&world).await;
+        Outcome::of_all(&world).await;
     });
 }
 
@@ -182,7 +162,7 @@ fn commands_that_were_with_a_leader_that_died_take_effect_once_under_the_next_on
         world.start(&leader).await;
         world.until_ready(LONG).await;
         world.assert_sound();
-        agreed(&world).await.explain(&history.calls());
+        Outcome::of_all(&world).await.explain(&history.calls());
     });
 }
 
@@ -196,7 +176,7 @@ fn without_a_quorum_nothing_is_acknowledged_and_what_is_here_is_readable_locally
         } else {
             rest[0].clone()
         };
-        agreed(&world).await;
+        Outcome::of_all(&world).await;
         for name in world.names() {
             if name != left {
                 world.end(&name, End::PowerCut);
