@@ -81,11 +81,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
 
     /// The last index applied here.
     fn applied_index(&self) -> u64 {
-        self.store
-            .read()
-            .header()
-            .applied
-            .map_or(0, |applied| applied.index)
+        self.store.applied_index()
     }
 
     /// Stops taking part, writes everything to disk, and lets the files go. Commands on their way are answered first.

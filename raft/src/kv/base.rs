@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
+use super::absent::{Absent, Digest};
 use super::layer::{Layer, Table};
 use crate::error::{Doing, StoreError};
 
@@ -15,6 +16,8 @@ pub(crate) type Pair = (Box<[u8]>, Arc<[u8]>);
 pub(crate) struct Base {
     // Before what keeps them readable.
     tables: Vec<ReadOnlyTable<&'static [u8], &'static [u8]>>,
+    /// Keys of the index of chunks.
+    absent: Absent,
     _readable: Retirement,
 }
 
@@ -60,6 +63,7 @@ impl Base {
         let open = |table: Table| transaction.open_table(table.definition()).doing("open a table");
         Ok(Self {
             tables: Table::ALL.into_iter().map(open).collect::<Result<_, _>>()?,
+            absent: Absent::default(),
             _readable: retirement.clone(),
         })
     }
@@ -103,7 +107,14 @@ impl Base {
 
     /// The value of a key.
     pub(crate) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Arc<[u8]>>, StoreError> {
+        let digest = Digest::try_from(key).ok().filter(|_| table == Table::ChunkIndex);
+        if digest.is_some_and(|digest| self.absent.contains(&digest)) {
+            return Ok(None);
+        }
         let value = self.tables[table as usize].get(key).doing("read a row")?;
+        if let (None, Some(digest)) = (&value, digest) {
+            self.absent.insert(digest);
+        }
         Ok(value.map(|value| value.value().into()))
     }
 

@@ -5,6 +5,7 @@
 //! one, then redb. What a crash takes from memory is replayed from the Raft log, which is kept until the durable commit
 //! covers it. Nothing here knows what the bytes mean.
 
+mod absent;
 mod base;
 mod bulk;
 mod layer;

@@ -116,6 +116,8 @@ impl<R: AsyncRuntime> RaftStateMachine<Types<R>> for Machine<R> {
             }
             self.store.bound_memory().await?;
         }
+        // Once for the batch: those who wait are not woken for each entry.
+        self.store.tell_applied();
         Ok(())
     }
 
@@ -145,6 +147,7 @@ impl<R: AsyncRuntime> RaftStateMachine<Types<R>> for Machine<R> {
         header.raft_id = self.raft_id;
         let applied = header.applied;
         self.store.install(snapshot, header).await?;
+        self.store.tell_applied();
         self.recent.start_at(applied.map_or(0, |applied| applied.index));
         self.has_snapshot = true;
         Ok(())

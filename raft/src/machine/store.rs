@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 
 use futures::SinkExt;
 use futures::channel::{mpsc, oneshot};
+use tokio::sync::watch;
 use zephyrfs_core::row::Row;
 
 use super::job::Job;
@@ -18,6 +19,8 @@ pub(crate) struct StateStore {
     state: RwLock<State>,
     jobs: Queue<Job>,
     failed: Mutex<Option<String>>,
+    /// The last index that readers were told of; none when no more will be applied.
+    told: watch::Sender<Option<u64>>,
     path: String,
     workers: Arc<dyn Workers>,
     inbox: Arc<Inbox>,
@@ -40,7 +43,9 @@ const MAX_UNFLUSHED_BYTES: usize = 32 << 20;
 impl StateStore {
     /// A state that is kept in the database at `path`.
     pub(super) fn new(state: State, path: String, workers: Arc<dyn Workers>, inbox: Inbox) -> Self {
+        let applied = state.header().applied.map_or(0, |applied| applied.index);
         Self {
+            told: watch::Sender::new(Some(applied)),
             state: RwLock::new(state),
             jobs: Queue::default(),
             failed: Mutex::new(None),
@@ -58,6 +63,37 @@ impl StateStore {
     /// The state, to change.
     pub(crate) fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last index that was applied.
+    pub(crate) fn applied_index(&self) -> u64 {
+        self.read().header().applied.map_or(0, |applied| applied.index)
+    }
+
+    /// Tells those who wait for an index how far applying is.
+    pub(super) fn tell_applied(&self) {
+        let applied = self.applied_index();
+        self.told.send_if_modified(|told| {
+            let is_new = told.is_some_and(|told| told < applied);
+            if is_new {
+                *told = Some(applied);
+            }
+            is_new
+        });
+    }
+
+    /// Waits until the log is applied up to an index.
+    ///
+    /// # Errors
+    /// [`StoreError::Stopped`]: it never will be.
+    pub(crate) async fn until_applied(&self, index: u64) -> Result<(), StoreError> {
+        let mut told = self.told.subscribe();
+        // The sender lives as long as this.
+        let reached = told.wait_for(|told| told.is_none_or(|told| told >= index)).await;
+        match reached.map(|told| *told) {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) | Err(_) => Err(self.stopped()),
+        }
     }
 
     /// What to call the database in messages.
@@ -130,17 +166,19 @@ impl StateStore {
         job: impl FnOnce(oneshot::Sender<Result<(), StoreError>>) -> Job,
     ) -> Result<(), StoreError> {
         let (tell, told) = oneshot::channel();
-        let stopped = || {
-            let reason = self.failure().unwrap_or_else(|| "the state is closed".to_owned());
-            StoreError::Stopped(reason)
-        };
-        self.jobs.push(job(tell)).map_err(|_| stopped())?;
-        told.await.unwrap_or_else(|_| Err(stopped()))
+        self.jobs.push(job(tell)).map_err(|_| self.stopped())?;
+        told.await.unwrap_or_else(|_| Err(self.stopped()))
+    }
+
+    fn stopped(&self) -> StoreError {
+        let reason = self.failure().unwrap_or_else(|| "the state is closed".to_owned());
+        StoreError::Stopped(reason)
     }
 
     /// Something failed, and why: nothing is written to disk from now on.
     pub(crate) fn fail(&self, reason: String) {
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+        self.told.send_replace(None);
     }
 
     /// Why the state cannot be written any more, if that is so.
@@ -153,6 +191,7 @@ impl StateStore {
     /// # Errors
     /// Why something could not be written; the log still has it.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        self.told.send_replace(None);
         let closed = self.run(Job::Close).await;
         if let Err(error) = self.inbox.close() {
             tracing::warn!(%error, "What was received of a snapshot is not deleted; the next start tries again");

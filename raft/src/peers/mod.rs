@@ -3,6 +3,7 @@
 
 mod address_book;
 mod api;
+mod heartbeats;
 mod identity;
 mod network;
 mod snapshots;

@@ -20,6 +20,7 @@ use openraft::{AnyError, OptionalSend, RaftNetworkFactory, RaftNetworkV2};
 
 use super::address_book::AddressBook;
 use super::api::{PeerError, PeerService};
+use super::heartbeats::Heartbeats;
 use super::identity::Whoami;
 use super::snapshots::Sending;
 use super::transport::{Lane, Transport};
@@ -30,6 +31,9 @@ use crate::types::{Peer, Types};
 /// The pauses between attempts to reach a peer that does not answer.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// What came of entries, as openraft wants to know it.
+type Appended<R> = Result<StreamAppendResult<Types<R>>, RPCError<Types<R>>>;
 
 /// Makes the ways to peers that openraft asks for.
 pub(crate) struct PeerNetwork<R: AsyncRuntime> {
@@ -52,6 +56,7 @@ impl<R: AsyncRuntime> PeerNetwork<R> {
             addresses: Arc::clone(&self.addresses),
             reached: None,
             failures: 0,
+            heartbeats: Heartbeats::default(),
         }
     }
 }
@@ -85,12 +90,13 @@ pub(crate) struct PeerLink<R: AsyncRuntime> {
     reached: Option<(String, Arc<dyn PeerService>)>,
     /// Attempts to begin a stream that failed, one after another.
     failures: u32,
+    heartbeats: Heartbeats,
 }
 
 impl<R: AsyncRuntime> PeerLink<R> {
-    /// Waits after failures, longer after each: openraft begins the next stream at once. Heartbeats have a pace of their own.
+    /// Waits after failures, longer after each: openraft begins the next stream at once.
     async fn back_off(&self) {
-        if self.failures > 0 && self.lane != Lane::Heartbeats {
+        if self.failures > 0 {
             let doubled = FIRST_PAUSE * 2_u32.saturating_pow((self.failures - 1).min(10));
             R::sleep(doubled.min(LONGEST_PAUSE)).await;
         }
@@ -110,6 +116,31 @@ impl<R: AsyncRuntime> PeerLink<R> {
         let service = self.transport.reach(&address, self.lane, self.patience);
         self.reached = Some((address, Arc::clone(&service)));
         service
+    }
+
+    /// Sends heartbeats, each once the one before is answered.
+    fn beat<'s, S>(&'s mut self, requests: S) -> BoxStream<'s, Appended<R>>
+    where
+        S: Stream<Item = AppendEntriesRequest<Types<R>>> + OptionalSend + Unpin + 'static,
+    {
+        let service = self.service();
+        let route = self.whoami.route_to(self.target);
+        let replies = futures::stream::unfold(
+            (requests, &mut self.heartbeats),
+            move |(mut requests, heartbeats)| {
+                let (service, route) = (Arc::clone(&service), route.clone());
+                async move {
+                    let request = wire::append::<R>(route, &requests.next().await?);
+                    let reply = match request {
+                        Ok(request) => heartbeats.send(&service, request).await,
+                        Err(error) => Err(PeerError::Malformed(error.to_string())),
+                    };
+                    let reply = reply.and_then(wire::appended_from::<R>).map_err(rpc_error::<R>);
+                    Some((reply, (requests, heartbeats)))
+                }
+            },
+        );
+        Box::pin(replies)
     }
 }
 
@@ -146,14 +177,14 @@ impl<R: AsyncRuntime> RaftNetworkV2<Types<R>> for PeerLink<R> {
         &'s mut self,
         input: S,
         _option: RPCOption,
-    ) -> BoxFuture<
-        's,
-        Result<BoxStream<'s, Result<StreamAppendResult<Types<R>>, RPCError<Types<R>>>>, RPCError<Types<R>>>,
-    >
+    ) -> BoxFuture<'s, Result<BoxStream<'s, Appended<R>>, RPCError<Types<R>>>>
     where
         S: Stream<Item = AppendEntriesRequest<Types<R>>> + OptionalSend + Unpin + 'static,
     {
         Box::pin(async move {
+            if self.lane == Lane::Heartbeats {
+                return Ok(self.beat(input));
+            }
             self.back_off().await;
             let service = self.service();
             let (whoami, target) = (Arc::clone(&self.whoami), self.target);

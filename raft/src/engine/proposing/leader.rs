@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use openraft::Instant;
 use openraft::async_runtime::WatchReceiver;
 use openraft::type_config::AsyncRuntime;
 
@@ -32,6 +33,19 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             address: self.addresses.find(id).unwrap_or_else(|| peer.address.clone()),
             client_address: peer.client_address.clone(),
         })
+    }
+
+    /// Whether a majority followed this leader within an election timeout. The Raft task takes no command otherwise; one
+    /// that is not even offered surely has no effect, whenever its deadline comes.
+    pub(super) fn is_followed(&self) -> bool {
+        let voters = {
+            let metrics = self.raft.server_metrics();
+            let metrics = metrics.borrow_watched();
+            metrics.membership_config.membership().voter_ids().count()
+        };
+        let metrics = self.raft.data_metrics();
+        let acknowledged = metrics.borrow_watched().last_quorum_acked;
+        voters == 1 || acknowledged.is_some_and(|at| at.elapsed() < self.timing.election.1)
     }
 
     /// Waits for a leader, a later one than this if one is given; `None` if none comes in time.

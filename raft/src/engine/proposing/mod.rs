@@ -144,6 +144,9 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
                 }
             };
         }
+        if !self.is_followed() {
+            return Attempt::NotTaken;
+        }
         outgoing.is_handed_over.store(true, Ordering::Relaxed);
         let proposal = match outgoing.proposal.take() {
             Some(proposal) => proposal,

@@ -56,19 +56,21 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         if self.applied_index() >= index {
             return Ok(());
         }
-        let wait = self.raft.wait(Some(READ_PATIENCE));
-        let reached = wait
-            .applied_index_at_least(Some(index), "a read asks for it")
-            .await;
-        reached.map(drop).map_err(|error| {
-            tracing::debug!(%error, index, "A read waited in vain for an index");
-            EngineError::TimedOut {
+        match R::timeout(READ_PATIENCE, self.store.until_applied(index)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) if self.failure().is_some() => Err(EngineError::Failed {
+                reason: error.to_string(),
+            }),
+            Ok(Err(_)) => Err(EngineError::Unavailable {
+                reason: "this replica is stopping; try another".to_owned(),
+            }),
+            Err(_) => Err(EngineError::TimedOut {
                 reason: format!(
                     "index {index} is not applied here yet; this replica is at {}",
                     self.applied_index()
                 ),
-            }
-        })
+            }),
+        }
     }
 
     /// Takes part in rounds until one succeeds.
