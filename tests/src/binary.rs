@@ -67,19 +67,27 @@ pub struct Ended {
 ///
 /// # Panics
 /// If it does not end within a minute.
-#[allow(clippy::panic, reason = "a program that does not end is a failed test")]
 pub async fn run_to_end(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
-    let child = command(program)
-        .args(arguments)
-        .envs(environment.iter().copied())
+    let mut command = command(program);
+    command.args(arguments).envs(environment.iter().copied());
+    ended(command).await
+}
+
+/// Runs a command until it ends by itself.
+///
+/// # Panics
+/// If it does not end within a minute.
+#[allow(clippy::panic, reason = "a program that does not end is a failed test")]
+pub(crate) async fn ended(mut command: Command) -> Ended {
+    let child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap_or_else(|error| panic!("cannot start {program}: {error}"));
+        .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
     let output = tokio::time::timeout(LIMIT, child.wait_with_output())
         .await
-        .unwrap_or_else(|_| panic!("{program} {arguments:?} did not end within a minute"))
-        .unwrap_or_else(|error| panic!("cannot wait for {program}: {error}"));
+        .unwrap_or_else(|_| panic!("{command:?} did not end within a minute"))
+        .unwrap_or_else(|error| panic!("cannot wait for {command:?}: {error}"));
     Ended {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

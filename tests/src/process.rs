@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
-use crate::binary::command_through;
+use crate::binary::{Ended, command_through, ended};
 use crate::place::Place;
 use crate::wait::until;
 
@@ -57,6 +57,28 @@ pub(crate) struct Launch {
     pub(crate) arguments: Vec<String>,
 }
 
+/// Runs a command of the coordinator where a process with this launch would run, and waits until it has ended.
+pub(crate) async fn run_command(data: &Path, launch: &Launch, arguments: &[&str]) -> Ended {
+    let mut command = coordinator(data, launch);
+    command.args(arguments).args(&launch.arguments);
+    ended(command).await
+}
+
+fn coordinator(data: &Path, launch: &Launch) -> Command {
+    let mut command = command_through(&launch.through, "coordinator");
+    command
+        .env("DATA_PATH", data)
+        .envs([
+            ("GRPC_PORT", "0"),
+            ("HTTP_PORT", "0"),
+            ("METRICS_PORT", "0"),
+            ("LOG_FORMAT", "json"),
+        ])
+        .envs(launch.environment.iter().map(|(name, value)| (name, value)))
+        .current_dir(data);
+    command
+}
+
 /// A running coordinator.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -69,22 +91,8 @@ impl Process {
     /// Starts a coordinator with its data in `data`, on free ports unless its environment says otherwise.
     #[allow(clippy::panic, reason = "a program that does not start is a failed test")]
     pub(crate) fn start(data: &Path, launch: &Launch) -> Self {
-        let Launch {
-            through,
-            environment,
-            arguments,
-        } = launch;
-        let mut child = command_through(through, "coordinator")
-            .args(arguments)
-            .env("DATA_PATH", data)
-            .envs([
-                ("GRPC_PORT", "0"),
-                ("HTTP_PORT", "0"),
-                ("METRICS_PORT", "0"),
-                ("LOG_FORMAT", "json"),
-            ])
-            .envs(environment.iter().map(|(name, value)| (name, value)))
-            .current_dir(data)
+        let mut child = coordinator(data, launch)
+            .args(&launch.arguments)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

@@ -84,6 +84,10 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             let reason = self.stage.waiting();
             return Some(reason.unwrap_or_else(|| "looking for the other replicas".to_owned()));
         }
+        if let Some(silence) = self.silence(metrics, members) {
+            // What keeps the others away may be known.
+            return Some(self.stage.waiting().unwrap_or(silence));
+        }
         // Only a start is waited for. Later, applying runs a little behind the log whenever there is something to apply.
         if !self.recovered.load(Ordering::Acquire) {
             let last = metrics.last_log_index.unwrap_or(0);
@@ -101,11 +105,16 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             }
             Some(_) => {}
         }
+        None
+    }
+
+    /// Why this replica does not know that it is led.
+    fn silence(&self, metrics: &RaftMetrics<Types<R>>, members: &Members) -> Option<String> {
+        let seconds = SILENCE.as_secs();
         if metrics.current_leader.is_none() {
             return Some("there is no leader".to_owned());
         }
         (!self.is_leader_heard(metrics, members)).then(|| {
-            let seconds = SILENCE.as_secs();
             if members.leads {
                 format!("no majority of the replicas has answered for {seconds} s")
             } else {
@@ -125,7 +134,8 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         members.voters().count() == 1 || acknowledged.is_some_and(|age| age < SILENCE)
     }
 
-    fn hears_leader(&self) -> bool {
+    /// Whether a leader sent something lately.
+    pub(super) fn hears_leader(&self) -> bool {
         self.contact.age().is_some_and(|age| age < SILENCE)
     }
 }

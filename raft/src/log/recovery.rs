@@ -68,17 +68,20 @@ pub(crate) fn recover<R: AsyncRuntime, D: Disk>(
         .last
         .max(applied)
         .ok_or(StoreError::NothingToRecover { path })?;
+    let members = header
+        .membership
+        .iter()
+        .flat_map(|(_, membership)| &membership.members);
+    let mut left_behind: Vec<String> = members
+        .filter(|(id, ..)| *id != identity.raft_id)
+        .map(|(_, name, ..)| name.clone())
+        .collect();
+    left_behind.sort();
     let recovered = Recovered {
         old_cluster: identity.cluster_id.clone(),
         new_cluster: mint_cluster_id::<R>(),
         last_index: last.index,
-        left_behind: header
-            .membership
-            .iter()
-            .flat_map(|(_, membership)| &membership.members)
-            .filter(|(id, ..)| *id != identity.raft_id)
-            .map(|(_, name, ..)| name.clone())
-            .collect(),
+        left_behind,
     };
     if really {
         let term = last

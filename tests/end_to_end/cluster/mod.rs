@@ -7,3 +7,4 @@ mod leader_loss;
 mod membership;
 mod partitions;
 mod quorum;
+mod recover;

@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::status::ClusterStatus;
 use crate::GrpcClient;
+use crate::binary::Ended;
 use crate::place::Place;
-use crate::process::{Launch, Log, Process};
+use crate::process::{Launch, Log, Process, run_command};
 use crate::rest::Rest;
 use crate::wait::until;
 
@@ -137,6 +138,11 @@ impl TestReplica {
         assert!(self.process.is_none(), "{} still uses its data", self.name);
         let wiped = fs::remove_dir_all(&self.data).and_then(|()| fs::create_dir(&self.data));
         wiped.unwrap_or_else(|error| panic!("cannot wipe {}: {error}", self.data.display()));
+    }
+
+    /// Runs a command of the coordinator with this replica's environment, and waits until it has ended.
+    pub async fn command(&self, arguments: &[&str]) -> Ended {
+        run_command(&self.data, &self.launch, arguments).await
     }
 
     /// The events with a message, of every time that it ran.

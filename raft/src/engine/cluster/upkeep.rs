@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use openraft::type_config::AsyncRuntime;
 use openraft::{ChangeMembers, Instant};
-use zephyrfs_proto::peer::JoinRequest;
 use zephyrfs_proto::peer::join_reply::Outcome;
+use zephyrfs_proto::peer::{JoinRequest, Replica};
 
+use super::greeting::Greeted;
 use super::members::{MemberView, Members};
 use crate::disk::Disk;
 use crate::engine::RaftEngine;
@@ -85,22 +86,50 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         if members.leads {
             upkeep.tell_of_silence(&members);
             self.keep_order(&members, upkeep).await;
+            if self.is_followed() {
+                self.stage.over();
+            } else {
+                self.tell_of_strangers(&self.greet_all().await);
+            }
             return;
         }
         upkeep.silent.clear();
         upkeep.keeping_up.clear();
         upkeep.looks = upkeep.looks.wrapping_add(1);
         let leader = self.leader();
-        if leader.is_none() || upkeep.looks.is_multiple_of(GREET_EVERY) {
+        let is_led = leader.is_some() && self.hears_leader();
+        if !is_led || upkeep.looks.is_multiple_of(GREET_EVERY) {
             // Whoever moved is found again, also when nobody leads yet.
-            drop(self.greet_all().await);
+            let greeted = self.greet_all().await;
+            if !is_led {
+                self.tell_of_strangers(&greeted);
+            }
         }
         if let Some(leader) = &leader {
             self.ask_for_reports(leader.id, &leader.address).await;
         }
         let is_known = members.find(self.raft_id).is_some_and(|me| me.peer == self.peer);
+        if is_led && is_known {
+            self.stage.over();
+        }
         if let Some(leader) = leader.filter(|_| !is_known) {
             self.tell_where_i_am(&leader.address).await;
+        }
+    }
+
+    /// When no leader is heard of, it may be because the others have become another cluster, of which this replica's data is not.
+    fn tell_of_strangers(&self, greeted: &Greeted) {
+        let ours = &self.log.identity().cluster_id;
+        let replicas = greeted.replicas.iter().map(|(replica, _)| replica);
+        let stranger = replicas
+            .into_iter()
+            .find(|replica| replica.has_log && !replica.cluster_id.is_empty() && replica.cluster_id != *ours);
+        match stranger {
+            Some(Replica { name, cluster_id, .. }) => self.stage.wait(format!(
+                "{name} is of another cluster, {cluster_id}, and the data here is of {ours}; if that one is to live on, \
+                 stop this replica and delete its data, and it joins anew"
+            )),
+            None => self.stage.over(),
         }
     }
 

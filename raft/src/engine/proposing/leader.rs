@@ -37,7 +37,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
 
     /// Whether a majority followed this leader within an election timeout. The Raft task takes no command otherwise; one
     /// that is not even offered surely has no effect, whenever its deadline comes.
-    pub(super) fn is_followed(&self) -> bool {
+    pub(in crate::engine) fn is_followed(&self) -> bool {
         let voters = {
             let metrics = self.raft.server_metrics();
             let metrics = metrics.borrow_watched();

@@ -91,7 +91,10 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
                 reason: "no answer came before the deadline".to_owned(),
             }),
             Err(_) => Err(EngineError::Unavailable {
-                reason: "no leader was found before the deadline; nothing was changed".to_owned(),
+                reason: match self.stage.waiting() {
+                    Some(waiting) => format!("nothing was changed: {waiting}"),
+                    None => "no leader was found before the deadline; nothing was changed".to_owned(),
+                },
             }),
         }
     }

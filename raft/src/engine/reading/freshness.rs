@@ -1,5 +1,6 @@
 //! Waiting until this replica's state is as fresh as a read asks.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
@@ -34,7 +35,10 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         } = freshness;
         let needed = match (consistency, max_staleness) {
             (Consistency::Linearizable | Consistency::Leader, _) => Some(self.next_round().await?.index),
-            (Consistency::Local, None) => None,
+            (Consistency::Local, None) => {
+                self.check_local()?;
+                None
+            }
             (Consistency::Local, Some(staleness)) => {
                 // A round proves how fresh the state is; nobody's clock but this replica's own is looked at.
                 let last = self
@@ -49,6 +53,24 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         };
         let needed = needed.max(at_least.map(|index| index.get()));
         self.until_applied(needed.unwrap_or(0)).await
+    }
+
+    /// Before it took part, a replica has next to nothing to answer from: not even an old state.
+    fn check_local(&self) -> Result<(), EngineError> {
+        if self.recovered.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let is_voter = self.members().find(self.raft_id).is_some_and(|me| me.is_voter);
+        if is_voter && self.applied_index() > 0 {
+            return Ok(());
+        }
+        let waiting = self.stage.waiting();
+        Err(EngineError::Unavailable {
+            reason: match waiting {
+                Some(waiting) => format!("this replica has no state to answer from yet: {waiting}"),
+                None => "this replica has no state to answer from yet; try another".to_owned(),
+            },
+        })
     }
 
     /// Waits until this replica has applied the log up to an index.

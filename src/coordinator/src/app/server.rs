@@ -1,5 +1,6 @@
 //! The server from start to stop.
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,17 +79,6 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     ));
     metrics.observe(&engine)?;
     checks.observe(Arc::clone(&engine));
-    tokio::select! {
-        recovered = raft.recovered() => recovered?,
-        reason = engine_failure(&raft) => return Err(AppError::EngineFailed(reason)),
-        signal = signals::asked_to_stop() => {
-            let signal = signal.map_err(AppError::Runtime)?;
-            tracing::info!(signal, "Coordinator stopping before it was ready");
-            running.peers_stop.cancel();
-            return Ok(raft.stop().await?);
-        }
-    }
-
     let ids = IdSource::random();
     let service = Arc::new(Service::new(
         Arc::clone(&engine),
@@ -102,17 +92,6 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     running.spawn(async move { beats.flush_heartbeats_until(beats_stop).await });
 
     let jobs = Jobs::new(Arc::clone(&engine), running.stop.clone());
-    jobs.start(Expiry::new(
-        Arc::clone(&engine),
-        ids,
-        config.coordinator.node_inactive_after,
-    ));
-    jobs.start(Releases::new(Arc::clone(&service)));
-    jobs.start(Repair::new(Arc::clone(&service)));
-    jobs.start(Housekeeping::new(
-        Arc::clone(&service),
-        config.coordinator.cleanup_interval,
-    ));
     let (limit, interval, stop) = (
         config.health.memory_limit,
         config.health.check_interval,
@@ -146,14 +125,19 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
             rest.serve(listener, stop).await;
         });
     }
-    lifecycle.enter(Phase::Serving);
-    tracing::info!(
-        grpc_port,
-        http_port = rest_port,
-        metrics_port = health_port,
-        "Coordinator ready"
-    );
-
+    // Requests are taken before this replica has found the others: they wait for a leader, or learn why there is none.
+    let serving = async {
+        raft.recovered().await?;
+        start_jobs(&jobs, &engine, &service, ids, config);
+        lifecycle.enter(Phase::Serving);
+        tracing::info!(
+            grpc_port,
+            http_port = rest_port,
+            metrics_port = health_port,
+            "Coordinator ready"
+        );
+        std::future::pending::<Result<Infallible, AppError>>().await
+    };
     let ended = tokio::select! {
         signal = signals::asked_to_stop() => signal.map_err(AppError::Runtime).map(|signal| {
             tracing::info!(signal, "Coordinator stopping");
@@ -163,6 +147,7 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
             Ok(Err(error)) => error.into(),
             Ok(Ok(())) | Err(_) => AppError::ServerEnded("gRPC"),
         }),
+        Err(error) = serving => Err(error),
     };
 
     lifecycle.enter(Phase::Stopping);
@@ -182,6 +167,21 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     closed?;
     tracing::info!("Coordinator stopped");
     Ok(())
+}
+
+/// Starts what works on its own, by proposing commands.
+fn start_jobs(jobs: &Jobs, engine: &Arc<dyn Engine>, service: &Arc<Service>, ids: IdSource, config: &Config) {
+    jobs.start(Expiry::new(
+        Arc::clone(engine),
+        ids,
+        config.coordinator.node_inactive_after,
+    ));
+    jobs.start(Releases::new(Arc::clone(service)));
+    jobs.start(Repair::new(Arc::clone(service)));
+    jobs.start(Housekeeping::new(
+        Arc::clone(service),
+        config.coordinator.cleanup_interval,
+    ));
 }
 
 /// Opens the data. The storage engine tells damage that its checksums find by an error, and other damage by a panic: here
