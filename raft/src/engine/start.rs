@@ -60,6 +60,13 @@ pub struct Timing {
 }
 
 impl Timing {
+    /// How long a leader may be silent before what waits for its answers gives it up. One that stalls for less than an
+    /// election leads on, and a connection that is given up leaves in doubt what was on its way; one that is gone is replaced,
+    /// which is noticed by itself.
+    pub(super) fn requests_patience(&self) -> Duration {
+        self.election.1 * 4
+    }
+
     fn to_config(&self, name: &str) -> Config {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Config {
@@ -136,6 +143,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             .await
             .map_err(|fatal| StartError::Raft(fatal.to_string()))?;
         let flush_every = timing.flush;
+        let requests_patience = timing.requests_patience();
         let engine = Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
             raft,
@@ -143,7 +151,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             peer,
             formation,
             timing,
-            forwarder: Forwarder::new(Arc::clone(&transport), Arc::clone(&whoami), patience),
+            forwarder: Forwarder::new(Arc::clone(&transport), Arc::clone(&whoami), requests_patience),
             transport,
             whoami,
             addresses,

@@ -1,13 +1,14 @@
 //! Answering peers.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::stream::BoxStream;
-use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
+use futures::{Stream, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::transport::Server;
+use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status, Streaming};
 use zephyrfs_proto::peer::peers_server::{Peers, PeersServer};
 use zephyrfs_proto::peer::{
@@ -26,25 +27,21 @@ const MAX_STREAMS: u32 = 256;
 /// A connection whose other end gives no sign of life for so long is closed.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 
-/// Serves peers until `stop` ends, and then for as long as they hold on, but no longer than the caller.
+/// Serves peers over `connections` until `stop` ends, and then for as long as they hold on, but no longer than the caller.
 ///
 /// # Errors
 /// If the transport fails.
-pub async fn serve_peers(
-    listener: TcpListener,
+pub async fn serve_peers<C>(
+    connections: impl Stream<Item = io::Result<C>> + Send,
     service: Arc<dyn PeerService>,
     stop: impl Future<Output = ()> + Send,
-) -> Result<(), tonic::transport::Error> {
+) -> Result<(), tonic::transport::Error>
+where
+    C: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+{
     let service = PeersServer::new(Local(service))
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
-    let connections = TcpListenerStream::new(listener).map(|connection| {
-        if let Ok(connection) = &connection {
-            // A peer that cannot be told so at once works all the same, a little later.
-            drop(connection.set_nodelay(true));
-        }
-        connection
-    });
     Server::builder()
         .max_concurrent_streams(MAX_STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)

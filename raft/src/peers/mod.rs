@@ -3,6 +3,7 @@
 
 mod address_book;
 mod api;
+mod backoff;
 mod heartbeats;
 mod identity;
 mod network;
@@ -13,6 +14,7 @@ pub(crate) mod wire;
 
 pub(crate) use address_book::AddressBook;
 pub use api::{PeerError, PeerService, Replies, Requests};
+pub(crate) use backoff::pause_after;
 pub(crate) use identity::Whoami;
 pub(crate) use network::PeerNetwork;
 pub(crate) use transport::Nowhere;

@@ -20,6 +20,7 @@ use openraft::{AnyError, OptionalSend, RaftNetworkFactory, RaftNetworkV2};
 
 use super::address_book::AddressBook;
 use super::api::{PeerError, PeerService};
+use super::backoff::pause_after;
 use super::heartbeats::Heartbeats;
 use super::identity::Whoami;
 use super::snapshots::Sending;
@@ -27,10 +28,6 @@ use super::transport::{Lane, Transport};
 use super::wire;
 use crate::machine::SnapshotView;
 use crate::types::{Peer, Types};
-
-/// The pauses between attempts to reach a peer that does not answer.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// What came of entries, as openraft wants to know it.
 type Appended<R> = Result<StreamAppendResult<Types<R>>, RPCError<Types<R>>>;
@@ -97,8 +94,7 @@ impl<R: AsyncRuntime> PeerLink<R> {
     /// Waits after failures, longer after each: openraft begins the next stream at once.
     async fn back_off(&self) {
         if self.failures > 0 {
-            let doubled = FIRST_PAUSE * 2_u32.saturating_pow((self.failures - 1).min(10));
-            R::sleep(doubled.min(LONGEST_PAUSE)).await;
+            R::sleep(pause_after(self.failures)).await;
         }
     }
 

@@ -8,6 +8,7 @@ pub mod api;
 mod app;
 mod cli;
 mod config;
+mod connections;
 pub mod health;
 pub mod http_server;
 pub mod jobs;

@@ -136,6 +136,16 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
                 list()
             ));
         }
+        if let ([_], Some(ordinal)) = (&self.formation.peers[..], ordinal(&me.name))
+            && usize::try_from(ordinal).unwrap_or(usize::MAX) >= expected
+        {
+            // A name that stands for all peers leaves out those that do not run at the moment.
+            return Some(format!(
+                "{} is one of more replicas than {expected}, and the first of them do not answer; set cluster.replicas \
+                 (CLUSTER_REPLICAS) to the number there is to be",
+                me.name
+            ));
+        }
         if me.has_log {
             return Some("this replica has voted in a cluster, and no other member of it answers".to_owned());
         }
@@ -277,5 +287,29 @@ pub(super) fn peer_of(replica: &Replica) -> Peer {
         name: replica.name.clone(),
         address: replica.address.clone(),
         client_address: replica.client_address.clone(),
+    }
+}
+
+/// The number at the end of the name of one of several, as Kubernetes gives them, from zero on: `coordinator-2`.
+fn ordinal(name: &str) -> Option<u64> {
+    name.rsplit_once('-')?.1.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ordinal;
+
+    #[test]
+    fn the_number_at_the_end_of_a_name_is_its_ordinal() {
+        assert_eq!(ordinal("coordinator-12"), Some(12));
+        for name in [
+            "a",
+            "coordinator",
+            "coordinator-a",
+            "coordinator-",
+            "coordinator12",
+        ] {
+            assert_eq!(ordinal(name), None, "{name}");
+        }
     }
 }

@@ -100,7 +100,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             }
             let change = ChangeMembers::SetNodes(BTreeMap::from([(replica.raft_id, peer)]));
             return self
-                .joins(change, &members, ours, "Noting a replica's new address", replica)
+                .joins(change, &members, ours, "A replica has a new address", replica)
                 .await;
         }
         if replica.has_log {
@@ -137,7 +137,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             change,
             &members,
             ours,
-            "Taking a replica in as a learner",
+            "A replica is taken in as a learner",
             replica,
         )
         .await
@@ -151,14 +151,16 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         what: &str,
         replica: &Replica,
     ) -> Outcome {
-        tracing::info!(
-            replica = replica.name,
-            raft_id = format!("{:016x}", replica.raft_id),
-            address = replica.address,
-            "{what}"
-        );
         match self.change_members(change, members).await {
-            Ok(()) => Outcome::ClusterId(cluster_id),
+            Ok(()) => {
+                tracing::info!(
+                    replica = replica.name,
+                    raft_id = format!("{:016x}", replica.raft_id),
+                    address = replica.address,
+                    "{what}"
+                );
+                Outcome::ClusterId(cluster_id)
+            }
             Err(error) => Outcome::NotYet(error.to_string()),
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
+use openraft::error::{ClientWriteError, RaftError};
 use openraft::raft::Precondition;
 use openraft::type_config::AsyncRuntime;
 use openraft::{ChangeMembers, Instant, ServerState};
@@ -12,7 +13,7 @@ use super::CHANGE_PATIENCE;
 use crate::disk::Disk;
 use crate::engine::RaftEngine;
 use crate::state::LogIdRecord;
-use crate::types::Peer;
+use crate::types::{Peer, Types};
 
 /// Between two looks whether the voters have answered a new leader.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -143,8 +144,16 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         let change = self.raft.change_membership_if(change, false, [condition]);
         match R::timeout(CHANGE_PATIENCE, change).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(ClusterError::Refused {
-                reason: format!("the membership was not changed: {error}; look at it and try again"),
+            Ok(Err(error)) if is_refusal(&error) && self.members().since == decided_on.since => {
+                Err(ClusterError::Refused {
+                    reason: format!("the membership was not changed: {error}; look at it and try again"),
+                })
+            }
+            // A change takes two steps, and a leader that is lost between them leaves the second one to the next.
+            Ok(Err(error)) => Err(ClusterError::UnknownOutcome {
+                reason: format!(
+                    "the change of the membership was begun and not confirmed ({error}); look whether it was made"
+                ),
             }),
             Err(_) => Err(ClusterError::UnknownOutcome {
                 reason: "the change of the membership was not confirmed in time; look whether it was made"
@@ -152,4 +161,16 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             }),
         }
     }
+}
+
+/// Whether the error of a change says that this step of it was not put into the log.
+const fn is_refusal<R: AsyncRuntime>(error: &RaftError<Types<R>, ClientWriteError<Types<R>>>) -> bool {
+    matches!(
+        error,
+        RaftError::APIError(
+            ClientWriteError::ChangeMembershipError(_)
+                | ClientWriteError::PreconditionFailed(_)
+                | ClientWriteError::ForwardToLeader(_)
+        )
+    )
 }

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use openraft::Instant;
 
-/// The same reason is logged again after so long.
+/// The same reason is logged again after so long,
 const LOG_EVERY: Duration = Duration::from_secs(30);
+
+/// and another one not earlier than this: two may come in turns.
+const LOG_CHANGE_AFTER: Duration = Duration::from_secs(5);
 
 /// What a replica that is no member yet is waiting for, and whom it found.
 #[derive(Debug)]
@@ -30,11 +33,12 @@ impl<I> Default for Stage<I> {
 }
 
 impl<I: Instant> Stage<I> {
-    /// Notes why this replica is not a member yet. It is logged when it changes, and from time to time.
+    /// Notes why this replica is not a member yet. It is logged from time to time, and sooner when it changes.
     pub(in crate::engine) fn wait(&self, reason: String) {
         let mut inner = self.inner();
         let is_new = inner.waiting.as_ref() != Some(&reason);
-        if is_new || inner.logged.is_none_or(|logged| logged.elapsed() >= LOG_EVERY) {
+        let pause = if is_new { LOG_CHANGE_AFTER } else { LOG_EVERY };
+        if inner.logged.is_none_or(|logged| logged.elapsed() >= pause) {
             tracing::info!(reason, "Waiting to be a member of a cluster");
             inner.logged = Some(I::now());
         }

@@ -15,6 +15,7 @@ use super::greeting::Greeted;
 use super::members::{MemberView, Members};
 use crate::disk::Disk;
 use crate::engine::RaftEngine;
+use crate::state::LogIdRecord;
 
 /// How often to look.
 const EVERY: Duration = Duration::from_millis(500);
@@ -35,6 +36,8 @@ struct Upkeep<I> {
     keeping_up: BTreeMap<u64, I>,
     /// Members that the log says are silent.
     silent: BTreeSet<u64>,
+    /// The change that was half done at the last look.
+    half_done: Option<LogIdRecord>,
 }
 
 impl<I> Upkeep<I> {
@@ -67,6 +70,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
                 looks: 0,
                 keeping_up: BTreeMap::new(),
                 silent: BTreeSet::new(),
+                half_done: None,
             };
             loop {
                 R::sleep(EVERY).await;
@@ -169,7 +173,12 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
                 .entry(learner.id)
                 .or_insert_with(<R::Instant as Instant>::now);
         }
-        let change = if members.is_joint {
+        let half_done = members.since.filter(|_| members.is_joint);
+        let change = if half_done.is_some() {
+            // One that is being made right now is between its two steps for a moment.
+            if std::mem::replace(&mut upkeep.half_done, half_done) != half_done {
+                return;
+            }
             tracing::info!("Finishing a change of the membership that was left half done");
             Some(ChangeMembers::AddVoterIds(BTreeSet::new()))
         } else if let Some(me) = members.find(self.raft_id).filter(|me| me.peer != self.peer) {

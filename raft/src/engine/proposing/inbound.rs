@@ -88,9 +88,8 @@ fn outcome(attempt: Attempt) -> Outcome {
         Attempt::Refused(EngineError::Overloaded { reason }) => Outcome::Overloaded(reason),
         // Nothing happened: another leader may take it.
         Attempt::Refused(EngineError::Unavailable { reason }) => Outcome::NotLeader(reason),
-        Attempt::Refused(EngineError::UnknownOutcome { reason } | EngineError::TimedOut { reason }) => {
-            Outcome::Lost(reason)
-        }
+        Attempt::Refused(EngineError::UnknownOutcome { reason }) => Outcome::Unknown(reason),
+        Attempt::Refused(EngineError::TimedOut { reason }) => Outcome::Lost(reason),
         Attempt::Refused(EngineError::Failed { reason }) => Outcome::Failed(reason),
         Attempt::Refused(EngineError::Rejected { rejection, .. }) => Outcome::Failed(rejection.to_string()),
     }
@@ -103,6 +102,7 @@ fn size(outcome: &ForwardedOutcome) -> usize {
             Outcome::NotLeader(reason)
             | Outcome::Overloaded(reason)
             | Outcome::Lost(reason)
+            | Outcome::Unknown(reason)
             | Outcome::Failed(reason),
         ) => reason.len(),
         None => 0,

@@ -4,12 +4,12 @@
 //! the command took effect, and takes it only if it did not: see [`crate::recent`].
 
 mod batches;
+mod fate;
 mod inbound;
 mod leader;
 mod outbound;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use openraft::async_runtime::Select2;
@@ -19,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
 use zephyrfs_core::engine::{At, EngineError};
 use zephyrfs_core::{Proposal, Response};
 
+use fate::Fate;
 pub(super) use leader::Leader;
 pub(super) use outbound::Forwarder;
 
@@ -61,8 +62,7 @@ struct Outgoing {
     above: u64,
     /// The term of the leader that it was handed to and that was lost, if any.
     lost_in: Option<u64>,
-    /// Whether it may take effect.
-    is_handed_over: Arc<AtomicBool>,
+    fate: Arc<Fate>,
 }
 
 impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
@@ -82,19 +82,19 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             encoded: encoded.into(),
             above: self.applied_index(),
             lost_in: None,
-            is_handed_over: Arc::default(),
+            fate: Arc::default(),
         };
-        let is_handed_over = Arc::clone(&outgoing.is_handed_over);
+        let fate = Arc::clone(&outgoing.fate);
         match R::timeout(within, self.until_decided(outgoing)).await {
             Ok(result) => result,
-            Err(_) if is_handed_over.load(Ordering::Relaxed) => Err(EngineError::UnknownOutcome {
-                reason: "no answer came before the deadline".to_owned(),
-            }),
-            Err(_) => Err(EngineError::Unavailable {
+            Err(_) if fate.withdraw() => Err(EngineError::Unavailable {
                 reason: match self.stage.waiting() {
                     Some(waiting) => format!("nothing was changed: {waiting}"),
                     None => "no leader was found before the deadline; nothing was changed".to_owned(),
                 },
+            }),
+            Err(_) => Err(EngineError::UnknownOutcome {
+                reason: "no answer came before the deadline".to_owned(),
             }),
         }
     }
@@ -110,10 +110,16 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             };
             match self.attempt(&leader, &mut outgoing).await {
                 Attempt::Decided(decision) => return answer(decision),
-                Attempt::Refused(error) => return Err(error),
+                // An earlier leader may have taken it all the same: only a later answer can tell.
+                Attempt::Refused(EngineError::Overloaded { .. }) if lost.is_some() => {
+                    self.pause(&leader).await;
+                }
+                Attempt::Refused(error) => return Err(refusal(error, lost)),
                 Attempt::NotTaken => {
-                    outgoing.is_handed_over.store(lost.is_some(), Ordering::Relaxed);
-                    R::sleep(PAUSE).await;
+                    if lost.is_none() {
+                        outgoing.fate.not_taken();
+                    }
+                    self.pause(&leader).await;
                 }
                 Attempt::Lost(reason) => {
                     tracing::debug!(
@@ -123,10 +129,15 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
                     );
                     outgoing.lost_in = Some(leader.term);
                     lost = Some(reason);
-                    R::sleep(PAUSE).await;
+                    self.pause(&leader).await;
                 }
             }
         }
+    }
+
+    /// Waits a little before asking again, or until there is another leader.
+    async fn pause(&self, leader: &Leader) {
+        self.leader_after(Some(leader.term), PAUSE).await;
     }
 
     async fn attempt(&self, leader: &Leader, outgoing: &mut Outgoing) -> Attempt {
@@ -136,7 +147,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
                 encoded: Arc::clone(&outgoing.encoded),
                 sent_before,
                 admitted: Arc::clone(&outgoing.admitted),
-                is_handed_over: Arc::clone(&outgoing.is_handed_over),
+                fate: Arc::clone(&outgoing.fate),
             };
             // A leader that hangs is not waited for once there is another: what it has not committed by then it never will.
             let handed_over = self.forwarder.hand_over(leader, command);
@@ -150,7 +161,9 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         if !self.is_followed() {
             return Attempt::NotTaken;
         }
-        outgoing.is_handed_over.store(true, Ordering::Relaxed);
+        if !outgoing.fate.send() {
+            return Attempt::NotTaken;
+        }
         let proposal = match outgoing.proposal.take() {
             Some(proposal) => proposal,
             None => match LogCommand::decode_proposal(&outgoing.encoded) {
@@ -212,11 +225,11 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         let leader = LeaderTerm::new(term);
         let write = self.raft.write(command).with_leader(leader).responder(answering);
         if let Err(fatal) = write.await {
-            return Attempt::Refused(self.stopped(&fatal.to_string()));
+            return self.stopped(&fatal.to_string());
         }
         // Without an answer the Raft task ended, and whether the command is in the log is open.
         let Ok(written) = answered.await else {
-            return Attempt::Refused(self.stopped("no answer came"));
+            return self.stopped("no answer came");
         };
         match written.map(|written| written.data) {
             Ok(Outcome::Decided(decision)) => Attempt::Decided(decision),
@@ -237,11 +250,11 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
     }
 
     /// The Raft task ended while a command was with it.
-    fn stopped(&self, what_came: &str) -> EngineError {
+    fn stopped(&self, what_came: &str) -> Attempt {
         let reason = self.failure().unwrap_or_else(|| what_came.to_owned());
-        EngineError::UnknownOutcome {
-            reason: format!("this replica stopped while the write was on its way: {reason}"),
-        }
+        Attempt::Lost(format!(
+            "the leader stopped while the write was on its way: {reason}"
+        ))
     }
 
     /// Commands on their way take memory until they are applied, so no more are let in than there is room for.
@@ -268,6 +281,16 @@ fn answer(decision: Arc<Decision>) -> Result<At<Response>, EngineError> {
     }
 }
 
+/// Why a command is refused, when an earlier leader may have been lost with it: then nobody can say that nothing happened.
+fn refusal(error: EngineError, lost: Option<String>) -> EngineError {
+    match (error, lost) {
+        (error @ EngineError::UnknownOutcome { .. }, _) | (error, None) => error,
+        (error, Some(lost)) => EngineError::UnknownOutcome {
+            reason: format!("{lost}; and then: {error}"),
+        },
+    }
+}
+
 /// There has been no leader for so long that waiting on makes no sense.
 fn given_up(lost: Option<String>) -> EngineError {
     match lost {
@@ -287,5 +310,28 @@ pub(super) fn no_leader() -> EngineError {
 fn unreadable(error: &bincode::error::DecodeError) -> EngineError {
     EngineError::Failed {
         reason: format!("a command cannot be read: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zephyrfs_core::engine::EngineError;
+
+    use super::refusal;
+
+    #[test]
+    fn once_a_leader_was_lost_with_a_command_no_refusal_says_that_nothing_happened() {
+        let overloaded = || EngineError::Overloaded {
+            reason: "full".to_owned(),
+        };
+        assert!(matches!(
+            refusal(overloaded(), None),
+            EngineError::Overloaded { .. }
+        ));
+        let lost = Some("the leader was lost".to_owned());
+        assert!(matches!(
+            refusal(overloaded(), lost),
+            EngineError::UnknownOutcome { reason } if reason.contains("lost") && reason.contains("full")
+        ));
     }
 }

@@ -14,9 +14,10 @@ use zephyrfs_proto::peer::forwarded_outcome::Outcome;
 use zephyrfs_proto::peer::{ForwardReply, ForwardRequest, ForwardedCommand, ForwardedOutcome};
 
 use super::batches::batches;
+use super::fate::Fate;
 use super::leader::Leader;
 use super::{Attempt, inbound};
-use crate::peers::{Lane, PeerError, Transport, Whoami};
+use crate::peers::{Lane, PeerError, Transport, Whoami, pause_after};
 
 /// Commands that wait to be written to the stream. Behind them, proposers wait.
 const WAITING: usize = 256;
@@ -27,8 +28,7 @@ pub(super) struct Command {
     pub(super) sent_before: Option<u64>,
     /// Its place, given back when it is answered.
     pub(super) admitted: Arc<OwnedSemaphorePermit>,
-    /// Set when it is about to be sent.
-    pub(super) is_handed_over: Arc<AtomicBool>,
+    pub(super) fate: Arc<Fate>,
 }
 
 /// Hands commands to whoever leads.
@@ -43,6 +43,10 @@ pub(in crate::engine) struct Forwarder<R: AsyncRuntime> {
 struct Session {
     leader: Leader,
     queue: mpsc::Sender<Waiting>,
+    /// Whether the leader answered at all.
+    is_open: Arc<AtomicBool>,
+    /// Streams before this one, one after another, that the leader did not answer.
+    failures: u32,
 }
 
 /// A command in the queue. One that is dropped there was never sent, which its proposer learns by that.
@@ -100,19 +104,24 @@ impl<R: AsyncRuntime> Forwarder<R> {
 
     fn queue_to(&self, leader: &Leader) -> mpsc::Sender<Waiting> {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Session {
-            leader: before,
-            queue,
-        }) = &*session
-            && before == leader
-            && !queue.is_closed()
-        {
-            return queue.clone();
+        let mut failures = 0;
+        if let Some(before) = &mut *session {
+            if before.leader == *leader && !before.queue.is_closed() {
+                return before.queue.clone();
+            }
+            if before.leader == *leader && !before.is_open.load(Ordering::Relaxed) {
+                failures = before.failures.saturating_add(1);
+            }
+            // What is in it is still sent and answered, and then both ends let the stream go.
+            before.queue.close_channel();
         }
         let (queue, waiting) = mpsc::channel(WAITING);
+        let is_open = Arc::new(AtomicBool::new(false));
         *session = Some(Session {
             leader: leader.clone(),
             queue: queue.clone(),
+            is_open: Arc::clone(&is_open),
+            failures,
         });
         let service = self
             .transport
@@ -122,9 +131,15 @@ impl<R: AsyncRuntime> Forwarder<R> {
         drop(R::spawn(async move {
             let pending = SharedPending::default();
             let requests = requests(whoami, &leader, waiting, Arc::clone(&pending));
+            if failures > 0 {
+                R::sleep(pause_after(failures)).await;
+            }
             let opening = R::timeout(patience, service.forward(Box::pin(requests)));
             let end = match opening.await {
-                Ok(Ok(replies)) => End::Lost(read_replies(replies, &pending).await),
+                Ok(Ok(replies)) => {
+                    is_open.store(true, Ordering::Relaxed);
+                    End::Lost(read_replies(replies, &pending).await)
+                }
                 // Nobody was asked, or somebody else, who took nothing.
                 Ok(Err(PeerError::Unreachable(_) | PeerError::Stranger(_))) => End::NotTaken,
                 Ok(Err(error)) => End::Lost(error.to_string()),
@@ -173,9 +188,10 @@ fn requests<R: AsyncRuntime>(
 }
 
 impl Pending {
-    /// Notes that a command is sent. After the end it is not, and its proposer learns that by its being dropped.
+    /// Notes that a command is sent. After the end it is not, and its proposer learns that by its being dropped; nor is one
+    /// that its proposer has given up.
     fn send(&mut self, Waiting { command, tell }: Waiting) -> Option<ForwardedCommand> {
-        if self.has_ended {
+        if self.has_ended || !command.fate.send() {
             return None;
         }
         let number = self.next;
@@ -184,9 +200,8 @@ impl Pending {
             encoded,
             sent_before,
             admitted,
-            is_handed_over,
+            fate: _,
         } = command;
-        is_handed_over.store(true, Ordering::Relaxed);
         self.sent.insert(
             number,
             Sent {
@@ -235,6 +250,7 @@ fn attempt(outcome: Option<Outcome>) -> Attempt {
         Some(Outcome::NotLeader(_)) => Attempt::NotTaken,
         Some(Outcome::Overloaded(reason)) => Attempt::Refused(EngineError::Overloaded { reason }),
         Some(Outcome::Lost(reason)) => Attempt::Lost(reason),
+        Some(Outcome::Unknown(reason)) => Attempt::Refused(EngineError::UnknownOutcome { reason }),
         Some(Outcome::Failed(reason)) => Attempt::Refused(EngineError::Failed { reason }),
         None => Attempt::Lost("the leader's answer says nothing".to_owned()),
     }

@@ -14,16 +14,13 @@ use super::Round;
 use crate::disk::Disk;
 use crate::engine::RaftEngine;
 use crate::engine::proposing::no_leader;
-use crate::peers::Lane;
+use crate::peers::{Lane, pause_after};
 
 /// A read waits at most so long for an index that it names; callers with a shorter deadline stop waiting themselves.
 const READ_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a read that finds no leader looks for one: an election takes a second, so there is no quorum.
 const LEADER_PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long to wait before asking again whoever does not lead after all.
-const PAUSE: Duration = Duration::from_millis(10);
 
 impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
     /// Waits until this replica's state is as fresh as asked.
@@ -98,13 +95,19 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
     /// Takes part in rounds until one succeeds.
     async fn next_round(&self) -> Result<Round<R::Instant>, EngineError> {
         let until_one_succeeds = async {
+            let mut failures = 0_u32;
             loop {
                 let Some(engine) = self.me.upgrade() else {
                     return Err(no_leader());
                 };
+                let before = engine.leader().map(|leader| leader.term);
                 let ask = async move { engine.ask_leader().await };
                 match self.rounds.next(ask).await {
-                    Err(EngineError::Unavailable { .. }) => R::sleep(PAUSE).await,
+                    Err(EngineError::Unavailable { .. }) => {
+                        failures = failures.saturating_add(1);
+                        // Another leader is asked at once.
+                        self.leader_after(before, pause_after(failures)).await;
+                    }
                     done => return done,
                 }
             }
@@ -184,7 +187,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
     ) -> std::sync::Arc<dyn crate::peers::PeerService> {
         self.requests.to(address, || {
             self.transport
-                .reach(address, Lane::Requests, self.timing.election.1)
+                .reach(address, Lane::Requests, self.timing.requests_patience())
         })
     }
 }

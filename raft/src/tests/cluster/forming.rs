@@ -70,6 +70,27 @@ fn no_cluster_is_formed_while_one_replica_is_missing() {
 }
 
 #[test]
+fn one_of_the_later_replicas_forms_no_cluster_while_the_first_cannot_be_found() {
+    each_seed(0..3, |seed| async move {
+        let mut world = World::found_by_name(seed, 1);
+        for name in ["coordinator-0", "coordinator-1"] {
+            world.add(name);
+        }
+        world.start("coordinator-1").await;
+        world.pass(Duration::from_secs(20)).await;
+        let status = world.status("coordinator-1");
+        assert!(status.cluster_id.is_empty(), "{status:?}");
+        assert!(status.not_ready.unwrap().contains("CLUSTER_REPLICAS"));
+        // The first one forms it, and the later one joins.
+        world.end("coordinator-1", End::Kill);
+        world.start("coordinator-0").await;
+        world.until_ready(LONG).await;
+        world.start("coordinator-1").await;
+        assert_one_cluster(&world, 2).await;
+    });
+}
+
+#[test]
 fn no_half_of_a_parted_set_forms_a_cluster() {
     each_seed(0..2, |seed| async move {
         let mut world = World::new(seed, 5);

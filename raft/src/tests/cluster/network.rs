@@ -61,6 +61,11 @@ impl Network {
         inner.endpoints.insert(address.to_owned(), endpoint);
     }
 
+    /// Where somebody listens.
+    fn addresses(&self) -> Vec<String> {
+        self.inner().endpoints.keys().cloned().collect()
+    }
+
     /// Nobody listens at a host's addresses any more; with `dark`, not even its kernel says so.
     pub(super) fn leave(&self, host: &str, dark: bool) {
         let mut inner = self.inner();
@@ -161,6 +166,9 @@ pub(super) fn now() -> SimInstant {
     <SimInstant as openraft::Instant>::now()
 }
 
+/// The name that stands for all replicas that run.
+pub(super) const ALL_THAT_RUN: &str = "all-that-run:8092";
+
 /// The network as the process of one host uses it.
 pub(super) struct Wire {
     pub(super) network: Arc<Network>,
@@ -182,6 +190,10 @@ impl Transport for Wire {
     }
 
     async fn resolve(&self, name: &str) -> Result<Vec<String>, PeerError> {
+        // As a name server that knows of those replicas that run, and of no others.
+        if name == ALL_THAT_RUN {
+            return Ok(self.network.addresses());
+        }
         Err(PeerError::Unreachable(format!(
             "there is no name server that knows {name}"
         )))

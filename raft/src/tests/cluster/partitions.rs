@@ -215,3 +215,29 @@ fn without_a_quorum_nothing_is_acknowledged_and_what_is_here_is_readable_locally
         world.assert_sound();
     });
 }
+
+#[test]
+fn a_write_that_was_given_up_before_it_was_sent_is_not_done_later() {
+    each_seed(0..4, |seed| async move {
+        let mut world = World::new(seed, 3);
+        world.start_all().await;
+        let leader = world.until_ready(LONG).await;
+        // No command of this one was ever on its way, so there is no connection yet.
+        let asked = others(&world, &leader).remove(0);
+        let members = world.status(&leader).applied;
+        world.network.cut(&asked, &leader);
+        world.network.cut(&leader, &asked);
+        let giving_up = world.on(&asked, |engine| {
+            Box::pin(async move { engine.execute(node("late"), Duration::from_millis(100)).await })
+        });
+        let answer = giving_up.await.unwrap();
+        assert!(
+            matches!(answer, Err(EngineError::Unavailable { .. })),
+            "{answer:?}"
+        );
+        world.network.mend_all();
+        world.pass(Duration::from_secs(3)).await;
+        assert_eq!(world.status(&leader).applied, members, "it was done after all");
+        Outcome::of_all(&world).await;
+    });
+}

@@ -12,7 +12,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use zephyrfs_core::engine::{Engine, EngineStatus};
 use zephyrfs_core::units::Timestamp;
 
-use super::network::{Endpoint, Network, Wire, now};
+use super::network::{ALL_THAT_RUN, Endpoint, Network, Wire, now};
 use super::process::{Gone, Process, ProcessRuntime};
 use super::slow_disk::SlowDisk;
 use super::witness::Witness;
@@ -121,6 +121,14 @@ impl World {
             world.peers.push(format!("{name}:8092"));
             world.add(&name);
         }
+        world
+    }
+
+    /// So many replicas form a cluster, and find each other by a name.
+    pub(super) fn found_by_name(seed: u64, expected: usize) -> Self {
+        let mut world = Self::new(seed, 0);
+        world.expected = expected;
+        world.peers.push(ALL_THAT_RUN.to_owned());
         world
     }
 

@@ -18,6 +18,7 @@ use super::{clock, descriptors, memory, settings, signals};
 use crate::api::grpc;
 use crate::api::rest::Rest;
 use crate::config::Config;
+use crate::connections::incoming;
 use crate::health::{self, HealthChecks, Lifecycle, Phase, Pulse};
 use crate::http_server;
 use crate::jobs::{Expiry, Housekeeping, Jobs, Releases, Repair};
@@ -27,6 +28,9 @@ use crate::service::{IdSource, Service};
 /// Peers notice within this that a replica that stops is gone.
 const PEERS_DRAIN: Duration = Duration::from_millis(100);
 
+/// A connection to the port for other replicas has so long to say that it speaks HTTP/2.
+const PEER_GREETING: Duration = Duration::from_secs(5);
+
 /// How often to look whether the engine can still go on.
 const WATCH_ENGINE: Duration = Duration::from_millis(250);
 
@@ -34,7 +38,7 @@ const WATCH_ENGINE: Duration = Duration::from_millis(250);
 pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     settings::check_supported(config)?;
     let apis = 1 + usize::from(config.http.enabled);
-    let connections = descriptors::share(config.limits.max_connections, apis);
+    let connections = descriptors::share(config.limits.max_connections, apis, config.cluster.is_alone());
     let listeners = Listeners::bind(config)?;
     let metrics = Metrics::new()?;
     let mut served = vec!["grpc"];
@@ -68,7 +72,8 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
         let up = lifecycle.listener_up("peers");
         running.peers.spawn(async move {
             let _up = up;
-            if let Err(error) = serve_peers(listener, service, stop).await {
+            let peers = incoming("peers", listener, connections.peers, PEER_GREETING);
+            if let Err(error) = serve_peers(peers, service, stop).await {
                 tracing::error!(%error, "Serving the other replicas failed");
             }
         });

@@ -4,7 +4,6 @@
 //! `status` the replies and errors. `middleware` is what every request passes before and after,
 //! `front` leads it through; `server` puts it together.
 
-mod connections;
 mod context;
 mod convert;
 mod front;

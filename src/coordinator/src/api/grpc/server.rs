@@ -18,11 +18,11 @@ use tower::Layer;
 use tracing::warn;
 use zephyrfs_proto::coordinator::coordinator_service_server::CoordinatorServiceServer;
 
-use super::connections::incoming;
 use super::front::{Bounds, Front};
 use super::handlers::Handlers;
 use super::health;
 use super::middleware::RequestFields;
+use crate::connections::incoming;
 use crate::health::HealthChecks;
 use crate::service::Service;
 
@@ -118,7 +118,12 @@ where
         .http2_keepalive_timeout(Some(options.keepalive_timeout))
         .serve_with_incoming_shutdown(
             around.layer(front),
-            incoming(listener, options.max_connections, options.greeting_timeout),
+            incoming(
+                "grpc",
+                listener,
+                options.max_connections,
+                options.greeting_timeout,
+            ),
             stopping.clone().cancelled_owned(),
         );
     let stop = async {

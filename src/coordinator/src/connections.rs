@@ -31,13 +31,15 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 const REMIND_EVERY: Duration = Duration::from_secs(30);
 
 /// Accepts connections for as long as it is polled, at most `max` open at a time. A new one has
-/// `greeting_timeout` to say that it speaks HTTP/2.
-pub(super) fn incoming(
+/// `greeting_timeout` to say that it speaks HTTP/2. `server` is what the log calls whoever takes them.
+pub(crate) fn incoming(
+    server: &'static str,
     listener: TcpListener,
     max: usize,
     greeting_timeout: Duration,
 ) -> impl Stream<Item = io::Result<Connection>> + Send {
     let acceptor = Acceptor {
+        server,
         listener,
         places: Arc::new(Semaphore::new(max)),
         max,
@@ -52,6 +54,7 @@ pub(super) fn incoming(
 }
 
 struct Acceptor {
+    server: &'static str,
     listener: TcpListener,
     places: Arc<Semaphore>,
     max: usize,
@@ -73,7 +76,7 @@ impl Acceptor {
                 Ok(stream) => return Connection::new(stream, place, self.greeting_timeout),
                 Err(error) => {
                     if self.refused.lets_pass(Instant::now()) {
-                        warn!(%error, "Cannot accept gRPC connections");
+                        warn!(%error, server = self.server, "Cannot accept connections");
                     }
                     sleep(PAUSE_AFTER_ERROR).await;
                 }
@@ -88,7 +91,8 @@ impl Acceptor {
         if self.full.lets_pass(Instant::now()) {
             warn!(
                 limit = self.max,
-                "As many gRPC connections are open as are allowed; further ones wait"
+                server = self.server,
+                "As many connections are open as are allowed; further ones wait"
             );
         }
         // The semaphore is never closed, so there always is a place in the end.
@@ -102,7 +106,7 @@ fn without_delay(stream: TcpStream) -> io::Result<TcpStream> {
 }
 
 /// A connection that has its place among all open ones.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     /// Until it has greeted: how many bytes are missing, and when it is too late.
     greeting: Option<(usize, Pin<Box<Sleep>>)>,
@@ -203,7 +207,7 @@ mod tests {
     async fn a_connection_over_the_limit_waits_for_another_to_close() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut accepted = pin!(incoming(listener, 1, Duration::from_secs(60)));
+        let mut accepted = pin!(incoming("grpc", listener, 1, Duration::from_secs(60)));
         let _one = TcpStream::connect(address).await.unwrap();
         let _two = TcpStream::connect(address).await.unwrap();
         let first = accepted.next().await.unwrap().unwrap();
@@ -216,7 +220,7 @@ mod tests {
     async fn a_connection_that_has_greeted_is_never_timed_out() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut accepted = pin!(incoming(listener, 1, Duration::from_secs(60)));
+        let mut accepted = pin!(incoming("grpc", listener, 1, Duration::from_secs(60)));
         let mut client = TcpStream::connect(address).await.unwrap();
         let mut server = accepted.next().await.unwrap().unwrap();
         client.write_all(&[0; GREETING_LENGTH - 1]).await.unwrap();
