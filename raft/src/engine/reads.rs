@@ -153,8 +153,10 @@ impl<R: AsyncRuntime, D: Disk> Engine for RaftEngine<R, D> {
     }
 
     fn leader_address(&self) -> Option<Arc<str>> {
-        let address = self.leader()?.client_address;
-        (!address.is_empty()).then(|| address.into())
+        let leader = self.leader()?;
+        // One that lost its followers leads nobody.
+        let leads = leader.id != self.raft_id || self.is_followed();
+        (leads && !leader.client_address.is_empty()).then(|| leader.client_address.into())
     }
 
     async fn change_cluster(&self, change: ClusterChange, within: Duration) -> Result<String, ClusterError> {

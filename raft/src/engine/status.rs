@@ -30,22 +30,25 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             .current_leader
             .filter(|_| self.is_leader_heard(&metrics, &members))
             .and_then(|id| members.find(id));
+        let is_led = leader.is_some();
+        let leader = leader.map(|leader| leader.peer.clone());
+        let leads = members.leads && is_led;
         let failed = self.failure();
         let not_ready = failed
             .clone()
             .or_else(|| self.obstacle_to_serving(&metrics, &members));
+        let members = self.members_for_people(members);
         EngineStatus {
             engine: "raft",
             cluster_id: self.log.identity().cluster_id.clone(),
-            leader: leader.map(|leader| leader.peer.name.clone()),
-            leader_address: leader.map(|leader| leader.peer.client_address.clone()),
-            leads: members.leads,
+            leader_address: leader.as_ref().map(|leader| leader.client_address.clone()),
+            leader: leader.map(|leader| leader.name),
+            leads,
             term: metrics.current_term,
             committed: index(committed),
             applied: AppliedIndex::new(self.applied_index()),
-            failure_tolerance: u32::try_from(members.voters().count().saturating_sub(1) / 2)
-                .unwrap_or(u32::MAX),
-            members: self.members_for_people(members),
+            failure_tolerance: failure_tolerance(&members),
+            members,
             not_ready,
             failed,
         }
@@ -137,5 +140,44 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
     /// Whether a leader sent something lately.
     pub(super) fn hears_leader(&self) -> bool {
         self.contact.age().is_some_and(|age| age < SILENCE)
+    }
+}
+
+/// How many of the voters that answer may stop answering with a majority left.
+fn failure_tolerance(members: &[Member]) -> u32 {
+    let voters = members.iter().filter(|member| member.voter);
+    let quorum = voters.clone().count() / 2 + 1;
+    let healthy = voters.filter(|voter| voter.healthy).count();
+    u32::try_from(healthy.saturating_sub(quorum)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Member, failure_tolerance};
+
+    #[test]
+    fn what_may_be_lost_counts_from_the_voters_that_answer() {
+        let cluster = |healthy: &[bool], learners: usize| -> Vec<Member> {
+            let member = |(raft_id, (voter, healthy))| Member {
+                name: format!("r{raft_id}"),
+                raft_id,
+                voter,
+                address: String::new(),
+                healthy,
+                lag: 0,
+            };
+            let voters = healthy.iter().map(|healthy| (true, *healthy));
+            let all = voters.chain(std::iter::repeat_n((false, true), learners));
+            (0..).zip(all).map(member).collect()
+        };
+        assert_eq!(failure_tolerance(&cluster(&[true], 0)), 0);
+        assert_eq!(failure_tolerance(&cluster(&[true, true, true], 2)), 1);
+        assert_eq!(failure_tolerance(&cluster(&[true, true, false], 2)), 0);
+        assert_eq!(failure_tolerance(&cluster(&[true, false, false], 0)), 0);
+        assert_eq!(
+            failure_tolerance(&cluster(&[true, true, true, true, false], 0)),
+            1
+        );
+        assert_eq!(failure_tolerance(&[]), 0);
     }
 }

@@ -108,7 +108,7 @@ pub struct EngineStatus {
     pub committed: AppliedIndex,
     /// The last index applied here.
     pub applied: AppliedIndex,
-    /// How many voters can be lost with the service still up.
+    /// How many of the voters that answer can be lost with the service still up.
     pub failure_tolerance: u32,
     /// The members.
     pub members: Vec<Member>,

@@ -96,3 +96,49 @@ async fn a_replica_may_come_back_at_another_port() {
 async fn a_replica_may_come_back_at_another_address() {
     move_and_come_back(ClusterPlan::of(3).with_links()).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_replica_that_comes_back_says_what_to_do_and_joins_without_its_data() {
+    let mut cluster = TestCluster::start(ClusterPlan::of(3)).await;
+    cluster.register_nodes(4).await;
+    let leader = cluster.until_leader().await;
+    let removed = cluster.others(&leader)[0].clone();
+    cluster.replica_mut(&removed).kill().await;
+    let status = until_told(
+        "it is seen that two are left, of which none may be lost",
+        async || {
+            let status = cluster.replica(&leader).status().await?;
+            if status.failure_tolerance == 0 {
+                Ok(status)
+            } else {
+                Err(format!("{status:?}"))
+            }
+        },
+    )
+    .await;
+    assert_eq!(status.members.len(), 3);
+    let taken_out = cluster.replica(&leader).rest();
+    let taken_out = taken_out
+        .answered("DELETE", &format!("/api/v1/cluster/members/{removed}"), None)
+        .await;
+    assert_eq!(taken_out.status, 200, "{taken_out:?}");
+
+    cluster.replica_mut(&removed).start();
+    let health = cluster.replica(&removed).place().health();
+    until_told("it says that it was removed, and what to do", async || {
+        let answer = health.send("GET", "/ready", None).await;
+        let answer = answer.map_err(|error| error.to_string())?;
+        let reason = answer.body.to_string();
+        if answer.status == 503 && reason.contains("was removed") && reason.contains("delete its data") {
+            Ok(())
+        } else {
+            Err(format!("{answer:?}"))
+        }
+    })
+    .await;
+    assert_eq!(cluster.replica_mut(&removed).stop().await, Some(0));
+    cluster.replica_mut(&removed).wipe();
+    cluster.replica_mut(&removed).start();
+    cluster.until_agreed().await;
+    cluster.end().await;
+}

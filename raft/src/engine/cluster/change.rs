@@ -140,6 +140,13 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         if !members.leads {
             return Ok(Step::Elsewhere);
         }
+        if !self.is_followed() {
+            return Err(ClusterError::Unavailable {
+                reason: "no majority of the replicas answers, so nothing can be changed; start those that are down first \
+                         (coordinator cluster status)"
+                    .to_owned(),
+            });
+        }
         if members.is_joint {
             return Err(refused(
                 "another change of the membership is under way; try again in a moment",
@@ -199,8 +206,8 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         }
         if members.voters().count() == 1 {
             return Err(refused(format!(
-                "without {name} no quorum would be left; to end the cluster, stop its process, and to move it, write a \
-                 backup first (POST /api/v1/admin/database/backup)"
+                "without {name} no quorum would be left; to end the cluster, stop its process, and to move it, start the \
+                 replica that is to take its place first (coordinator cluster --help)"
             )));
         }
         if let Some(step) = self.without(&[gone], members, within).await? {
@@ -285,11 +292,15 @@ fn named<'a>(members: &'a Members, name: &str) -> Result<&'a MemberView, Cluster
         .or_else(|| same.next());
     found.ok_or_else(|| ClusterError::NoSuchMember {
         name: name.to_owned(),
-        known: members
-            .all
-            .iter()
-            .map(|member| member.peer.name.clone())
-            .collect(),
+        known: {
+            let mut known: Vec<String> = members
+                .all
+                .iter()
+                .map(|member| member.peer.name.clone())
+                .collect();
+            known.sort_by(|a, b| natural(a).cmp(&natural(b)));
+            known
+        },
     })
 }
 

@@ -93,7 +93,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             if self.is_followed() {
                 self.stage.over();
             } else {
-                self.tell_of_strangers(&self.greet_all().await);
+                self.look_for_reasons(&self.greet_all().await).await;
             }
             return;
         }
@@ -106,7 +106,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             // Whoever moved is found again, also when nobody leads yet.
             let greeted = self.greet_all().await;
             if !is_led {
-                self.tell_of_strangers(&greeted);
+                self.look_for_reasons(&greeted).await;
             }
         }
         if let Some(leader) = &leader {
@@ -121,20 +121,26 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         }
     }
 
-    /// When no leader is heard of, it may be because the others have become another cluster, of which this replica's data is not.
-    fn tell_of_strangers(&self, greeted: &Greeted) {
+    /// When no leader is heard of, it may be because the others have become another cluster, of which the data here is not,
+    /// or have removed this replica.
+    async fn look_for_reasons(&self, greeted: &Greeted) {
         let ours = &self.log.identity().cluster_id;
-        let replicas = greeted.replicas.iter().map(|(replica, _)| replica);
-        let stranger = replicas
-            .into_iter()
-            .find(|replica| replica.has_log && !replica.cluster_id.is_empty() && replica.cluster_id != *ours);
-        match stranger {
-            Some(Replica { name, cluster_id, .. }) => self.stage.wait(format!(
-                "{name} is of another cluster, {cluster_id}, and the data here is of {ours}; if that one is to live on, \
-                 stop this replica and delete its data, and it joins anew"
-            )),
-            None => self.stage.over(),
+        let members = greeted
+            .replicas
+            .iter()
+            .filter(|(replica, _)| replica.has_log && !replica.cluster_id.is_empty());
+        for (Replica { name, cluster_id, .. }, reply) in members {
+            if cluster_id != ours {
+                return self.stage.wait(format!(
+                    "{name} is of another cluster, {cluster_id}, and the data here is of {ours}; if that one is to live \
+                     on, stop this replica and delete its data, and it joins anew"
+                ));
+            }
+            if !reply.leader_address.is_empty() && reply.leader_address != self.peer.address {
+                return self.tell_where_i_am(&reply.leader_address).await;
+            }
         }
+        self.stage.over();
     }
 
     /// A replica that moved, or was removed, learns from the leader what it is.
