@@ -8,3 +8,4 @@ mod membership;
 mod partitions;
 mod quorum;
 mod recover;
+mod snapshots;
