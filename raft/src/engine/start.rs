@@ -114,7 +114,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             timing,
         } = options;
         let log = LogStore::<R>::open(&disk, &*workers)?;
-        let store = open_state(&disk, cache_size, &workers)?;
+        let store = open_state(&disk, cache_size, &workers, Arc::new(log.clone()))?;
         let raft_id = log.identity().raft_id;
         check_same_replica(&disk, &log, &store, raft_id)?;
         let config = timing

@@ -105,14 +105,22 @@ impl<R: AsyncRuntime> LogStore<R> {
         tail.last.is_none() && tail.vote.is_none()
     }
 
-    /// Writes a single value, and waits until it is durable.
-    async fn save(&self, change: Change<R>) -> Result<(), StoreError> {
+    /// Writes a single value, or none, and waits until it and everything before it is durable.
+    async fn save(&self, change: impl Into<Option<Change<R>>>) -> Result<(), StoreError> {
         let (tell, told) = oneshot::channel();
         self.shared
             .push(change, Some(Waiting::Value(tell)))
             .map_err(|error| StoreError::Stopped(error.to_string()))?;
         told.await
             .unwrap_or_else(|_| Err(StoreError::Stopped("the log is closed".to_owned())))
+    }
+
+    /// Waits until everything that was handed to the log so far is durable.
+    ///
+    /// # Errors
+    /// Why it could not be written.
+    pub(crate) async fn until_durable(&self) -> Result<(), StoreError> {
+        self.save(None).await
     }
 
     /// Whether entries were purged, so that the log alone does not make up the state.

@@ -61,6 +61,11 @@ impl<R: AsyncRuntime> Tail<R> {
         self.entries.range(place(start).min(to)..to)
     }
 
+    /// Truncations so far, whether or not the disk has seen them.
+    pub(super) const fn truncations(&self) -> u64 {
+        self.truncations
+    }
+
     /// Adds an entry behind the last one.
     pub(super) fn push(&mut self, entry: Entry<R>) {
         self.last = Some(entry.log_id);
