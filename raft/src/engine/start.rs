@@ -13,10 +13,10 @@ use super::proposing::{self, Forwarder};
 use super::reading::Rounds;
 use super::tenure::Tenure;
 use super::{Clock, RaftEngine};
-use crate::disk::{DatabaseKind, Disk};
+use crate::disk::Disk;
 use crate::error::StoreError;
-use crate::log::LogStore;
-use crate::machine::{Machine, StateStore, open_state};
+use crate::log::{LogStore, check_same_replica};
+use crate::machine::{Machine, open_state};
 use crate::peers::{AddressBook, PeerNetwork, Transport, Ways, Whoami};
 use crate::recent::Recent;
 use crate::types::Peer;
@@ -116,7 +116,8 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         let log = LogStore::<R>::open(&disk, &*workers)?;
         let store = open_state(&disk, cache_size, &workers, Arc::new(log.clone()))?;
         let raft_id = log.identity().raft_id;
-        check_same_replica(&disk, &log, &store, raft_id)?;
+        check_same_replica(&disk, raft_id, log.is_purged(), store.read().header().raft_id)?;
+        store.write().header_mut().raft_id = raft_id;
         let config = timing
             .to_config(&peer.name)
             .validate()
@@ -181,27 +182,6 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         self.recovered.store(true, Ordering::Release);
         Ok(())
     }
-}
-
-/// Both databases must be of one replica: a state without its log has forgotten votes, a log without its state has
-/// forgotten what it purged.
-fn check_same_replica<R: AsyncRuntime, D: Disk>(
-    disk: &D,
-    log: &LogStore<R>,
-    store: &StateStore,
-    raft_id: u64,
-) -> Result<(), StoreError> {
-    let mut state = store.write();
-    let header = state.header_mut();
-    let is_empty = header.raft_id == 0;
-    if (is_empty && log.is_purged()) || (!is_empty && header.raft_id != raft_id) {
-        return Err(StoreError::Mismatched {
-            log: disk.name(DatabaseKind::Log),
-            state: disk.name(DatabaseKind::State),
-        });
-    }
-    header.raft_id = raft_id;
-    Ok(())
 }
 
 /// The log is purged after so many bytes, if not earlier after so many entries: commands differ in size by a factor of a

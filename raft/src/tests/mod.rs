@@ -6,6 +6,7 @@ mod engine;
 mod leader_change;
 mod panics;
 mod power;
+mod recovery;
 mod simulation;
 mod snapshots;
 mod suite;
