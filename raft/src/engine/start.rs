@@ -9,6 +9,7 @@ use openraft::{Config, Raft, SnapshotPolicy};
 use tokio::sync::Semaphore;
 
 use super::cluster::{Formation, Reports, Stage};
+use super::housekeeping::keep_house;
 use super::proposing::{self, Forwarder};
 use super::reading::Rounds;
 use super::tenure::Tenure;
@@ -55,7 +56,7 @@ pub struct Timing {
     pub flush: Duration,
     /// Entries after which the log may be purged up to what is on disk.
     pub snapshot_every: u64,
-    /// Purged entries are kept back so far, for replicas that lag.
+    /// Entries that a snapshot covers are kept so far, for replicas that lag, unless they take too many bytes.
     pub keep_entries: u64,
 }
 
@@ -162,7 +163,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             admission: Arc::new(Semaphore::new(max_pending_bytes / proposing::ADMISSION_UNIT)),
             recovered: AtomicBool::new(false),
         });
-        flush_regularly::<R, D>(&engine, flush_every);
+        keep_house::<R, D>(&engine, flush_every);
         engine.look_after_members();
         engine.tell_of_leaders();
         Ok(engine)
@@ -182,31 +183,4 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         self.recovered.store(true, Ordering::Release);
         Ok(())
     }
-}
-
-/// The log is purged after so many bytes, if not earlier after so many entries: commands differ in size by a factor of a
-/// thousand.
-const PURGE_BYTES: u64 = 256 << 20;
-
-/// Writes what was applied to disk from time to time, as long as the engine lives.
-fn flush_regularly<R: AsyncRuntime, D: Disk>(engine: &Arc<RaftEngine<R, D>>, every: Duration) {
-    let engine = Arc::downgrade(engine);
-    drop(R::spawn(async move {
-        let mut grown = 0;
-        loop {
-            R::sleep(every).await;
-            let Some(engine) = engine.upgrade() else { return };
-            let dirty = engine.store.read().is_dirty();
-            if dirty {
-                engine.store.flush_soon();
-            }
-            grown += engine.log.growth();
-            if grown > PURGE_BYTES {
-                grown = 0;
-                if let Err(fatal) = engine.raft.trigger().snapshot().await {
-                    tracing::debug!(%fatal, "No snapshot is made any more");
-                }
-            }
-        }
-    }));
 }

@@ -12,6 +12,7 @@ mod recovery;
 mod shared;
 mod store;
 mod tail;
+mod volume;
 mod write;
 mod writer;
 

@@ -14,6 +14,7 @@ use super::reader::LogReader;
 use super::record::{ENTRIES, VALUES, decode_entry, decode_value, decode_vote, log_id_from_record};
 use super::shared::Shared;
 use super::tail::{Tail, size_of};
+use super::volume::Volume;
 use super::write::{Change, Waiting};
 use super::writer::{COMMITTED_KEY, PURGED_KEY, VOTE_KEY, Writer};
 use super::{Entry, LogId, Vote};
@@ -133,6 +134,17 @@ impl<R: AsyncRuntime> LogStore<R> {
         self.shared.growth()
     }
 
+    /// Up to where it must be purged to keep at most so many bytes; none if it keeps no more than that.
+    pub(crate) fn excess(&self, limit: u64) -> Option<u64> {
+        self.shared.tail().volume().excess(limit)
+    }
+
+    /// Bytes of the entries that are kept, roughly.
+    #[cfg(test)]
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        self.shared.tail().volume().bytes()
+    }
+
     /// Why the log cannot be written any more, if that is so.
     pub(crate) fn failure(&self) -> Option<String> {
         self.shared.check().err().map(|error| error.to_string())
@@ -167,7 +179,10 @@ pub(super) fn load<R: AsyncRuntime>(database: &Database) -> Result<Tail<R>, Stor
     let vote = read(VOTE_KEY)?
         .map(|bytes| decode_vote::<R>(&bytes))
         .transpose()?;
-    Ok(Tail::new(last.max(purged), purged, vote, log_id(COMMITTED_KEY)?))
+    // What is purged may not be removed yet.
+    let volume = Volume::estimate(&entries, purged.map_or(0, |purged| purged.index + 1))?;
+    let committed = log_id(COMMITTED_KEY)?;
+    Ok(Tail::new(last.max(purged), purged, vote, committed, volume))
 }
 
 impl<R: AsyncRuntime> RaftLogStorage<Types<R>> for LogStore<R> {
