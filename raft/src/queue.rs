@@ -40,6 +40,14 @@ impl<T> Queue<T> {
         self.change(|inner| inner.closed = true);
     }
 
+    /// Nothing more comes, and the worker is gone: what it left.
+    pub(crate) fn end(&self) -> Vec<T> {
+        self.change(|inner| {
+            inner.closed = true;
+            std::mem::take(&mut inner.waiting)
+        })
+    }
+
     /// Everything that waits. With `wait`, waits itself until there is something. `None` when the queue is closed and empty.
     pub(crate) async fn take_all(&self, wait: bool) -> Option<Vec<T>> {
         poll_fn(|context| {

@@ -4,6 +4,7 @@
 //! Not part of the state, and never asked while a command is decided: replicas may remember differently. Only a leader
 //! that has applied everything from before its term asks, to tell whether the command is in the log already.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -27,7 +28,8 @@ pub(crate) struct Recent(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     decisions: HashMap<RequestId, Arc<Decision>>,
-    order: VecDeque<RequestId>,
+    /// By index. A command that was decided once more is here twice, and only the later place counts.
+    order: VecDeque<(RequestId, AppliedIndex)>,
     weight: usize,
     /// Every command decided above this index is here.
     complete_above: u64,
@@ -58,17 +60,24 @@ impl Recent {
 
     /// Remembers a decision. They come in order.
     pub(crate) fn add(&self, id: RequestId, decision: Arc<Decision>) {
-        let mut inner = self.inner();
+        let mut guard = self.inner();
+        let inner = &mut *guard;
         inner.weight += weight(&decision);
-        inner.order.push_back(id);
-        inner.decisions.insert(id, decision);
+        inner.order.push_back((id, decision.index));
+        if let Some(replaced) = inner.decisions.insert(id, decision) {
+            // Its place in the order stays until it is the oldest, and weighs as much as a place does.
+            inner.weight -= weight(&replaced) - PLACE_WEIGHT;
+        }
         while inner.weight > MAX_WEIGHT {
-            let Some(oldest) = inner.order.pop_front() else {
+            let Some((id, index)) = inner.order.pop_front() else {
                 return;
             };
-            if let Some(forgotten) = inner.decisions.remove(&oldest) {
-                inner.weight -= weight(&forgotten);
-                inner.complete_above = inner.complete_above.max(forgotten.index.get());
+            match inner.decisions.entry(id) {
+                Entry::Occupied(oldest) if oldest.get().index == index => {
+                    inner.weight -= weight(&oldest.remove());
+                    inner.complete_above = inner.complete_above.max(index.get());
+                }
+                _ => inner.weight -= PLACE_WEIGHT,
             }
         }
     }
@@ -88,16 +97,20 @@ impl Recent {
     }
 }
 
+/// What a decision weighs at least, and a place in the order by itself.
+const PLACE_WEIGHT: usize = 1;
+
 fn weight(decision: &Decision) -> usize {
-    1 + match &decision.result {
-        Ok(Response::FileRegistered { placements, .. }) => placements.len(),
-        Ok(Response::HeartbeatsRecorded { refused }) => refused.len(),
-        Ok(Response::NodesExpired {
-            inactive,
-            back_in_service,
-        }) => inactive.len() + back_in_service.len(),
-        Ok(_) | Err(_) => 0,
-    }
+    PLACE_WEIGHT
+        + match &decision.result {
+            Ok(Response::FileRegistered { placements, .. }) => placements.len(),
+            Ok(Response::HeartbeatsRecorded { refused }) => refused.len(),
+            Ok(Response::NodesExpired {
+                inactive,
+                back_in_service,
+            }) => inactive.len() + back_in_service.len(),
+            Ok(_) | Err(_) => 0,
+        }
 }
 
 #[cfg(test)]
@@ -105,7 +118,7 @@ mod tests {
     use std::sync::Arc;
 
     use zephyrfs_core::Response;
-    use zephyrfs_core::id::RequestId;
+    use zephyrfs_core::id::{NodeId, RequestId};
     use zephyrfs_core::units::AppliedIndex;
 
     use super::{Decision, Found, MAX_WEIGHT, Recent};
@@ -147,5 +160,52 @@ mod tests {
         assert_eq!(recent.find(id(last + 1), last - 1), Found::Nowhere);
         recent.start_at(last);
         assert_eq!(recent.find(id(last), last - 1), Found::Forgotten);
+    }
+
+    /// A decision that weighs 9.
+    fn heavy(index: u64) -> Arc<Decision> {
+        let refused = (0..8).map(|number| NodeId::from(format!("n{number}").as_str()));
+        Arc::new(Decision {
+            index: AppliedIndex::new(index),
+            result: Ok(Response::HeartbeatsRecorded {
+                refused: refused.collect(),
+            }),
+        })
+    }
+
+    #[test]
+    fn a_command_decided_again_takes_no_room_for_good() {
+        let recent = Recent::default();
+        let often = MAX_WEIGHT as u64;
+        for index in 1..=often {
+            recent.add(id(1), heavy(index));
+        }
+        assert_eq!(recent.find(id(1), often - 1), Found::Decided(heavy(often)));
+        // As many as fit.
+        let last = often + MAX_WEIGHT as u64;
+        for index in often + 1..=last {
+            recent.add(id(index), decision(index));
+        }
+        assert_eq!(recent.find(id(last), often), Found::Decided(decision(last)));
+        assert_eq!(
+            recent.find(id(often + 1), often),
+            Found::Decided(decision(often + 1))
+        );
+        assert_eq!(recent.find(id(last + 1), often), Found::Nowhere);
+    }
+
+    #[test]
+    fn a_command_decided_again_is_forgotten_by_its_later_place() {
+        let recent = Recent::default();
+        recent.add(id(1), decision(1));
+        let again = MAX_WEIGHT as u64;
+        for index in 2..again {
+            recent.add(id(index), decision(index));
+        }
+        recent.add(id(1), decision(again));
+        recent.add(id(again + 1), decision(again + 1));
+        recent.add(id(again + 2), decision(again + 2));
+        assert_eq!(recent.find(id(1), 1), Found::Decided(decision(again)));
+        assert_eq!(recent.find(id(2), 1), Found::Forgotten);
     }
 }

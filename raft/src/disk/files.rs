@@ -64,6 +64,12 @@ impl Disk for Files {
         FileBackend::new(file).doing("open a database file")
     }
 
+    fn exists(&self, kind: DatabaseKind) -> Result<bool, StoreError> {
+        let path = self.path(kind);
+        path.try_exists()
+            .map_err(|source| file_error("look for", path, source))
+    }
+
     fn rename(&self, from: DatabaseKind, to: DatabaseKind) -> Result<(), StoreError> {
         let path = self.path(from);
         std::fs::rename(path, self.path(to)).map_err(|source| file_error("rename", path, source))

@@ -29,6 +29,10 @@ impl Disk for Memory {
         Ok(self.named().entry(kind).or_default().clone())
     }
 
+    fn exists(&self, kind: DatabaseKind) -> Result<bool, StoreError> {
+        Ok(self.named().contains_key(&kind))
+    }
+
     fn rename(&self, from: DatabaseKind, to: DatabaseKind) -> Result<(), StoreError> {
         let mut named = self.named();
         let renamed = named.remove(&from).ok_or_else(|| StoreError::File {

@@ -4,6 +4,7 @@ mod databases;
 mod files;
 mod memory;
 mod open;
+mod untouched;
 
 use redb::StorageBackend;
 
@@ -12,7 +13,7 @@ pub use files::Files;
 pub use memory::Memory;
 #[cfg(test)]
 pub(crate) use memory::SharedBackend;
-pub(crate) use open::open_database;
+pub(crate) use open::{look_at_database, open_database};
 
 use crate::error::StoreError;
 
@@ -47,6 +48,12 @@ pub trait Disk: Clone + Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::File`].
     fn open(&self, kind: DatabaseKind) -> Result<Self::Backend, StoreError>;
+
+    /// Whether there is a database, whatever is in it.
+    ///
+    /// # Errors
+    /// [`StoreError::File`].
+    fn exists(&self, kind: DatabaseKind) -> Result<bool, StoreError>;
 
     /// Gives a database the name of another, whose storage loses its name and stays readable for whoever has it open. All
     /// at once: there is no moment without the other name. Certain only after [`Disk::sync_names`].

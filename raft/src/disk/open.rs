@@ -5,6 +5,7 @@ use std::ops::Bound;
 
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError, TableHandle};
 
+use super::untouched::Untouched;
 use super::{DatabaseKind, Disk};
 use crate::error::{Doing, StoreError};
 
@@ -17,8 +18,36 @@ pub(crate) fn open_database<D: Disk>(
     kind: DatabaseKind,
     cache_size: usize,
 ) -> Result<Database, StoreError> {
-    let backend = disk.open(kind)?;
+    open_backend(disk.open(kind)?, disk.name(kind), kind, cache_size)
+}
+
+/// Opens a database that is there, to look at it: nothing on the disk changes, not even what opening it would repair.
+///
+/// # Errors
+/// Why it cannot be opened, with what to do about it.
+pub(crate) fn look_at_database<D: Disk>(
+    disk: &D,
+    kind: DatabaseKind,
+    cache_size: usize,
+) -> Result<Option<Database>, StoreError> {
+    if !disk.exists(kind)? {
+        return Ok(None);
+    }
     let path = disk.name(kind);
+    let untouched = Untouched::new(disk.open(kind)?).map_err(|source| StoreError::File {
+        doing: "read",
+        path: path.clone(),
+        source,
+    })?;
+    open_backend(untouched, path, kind, cache_size).map(Some)
+}
+
+fn open_backend(
+    backend: impl StorageBackend,
+    path: String,
+    kind: DatabaseKind,
+    cache_size: usize,
+) -> Result<Database, StoreError> {
     let head = read_head(&backend, &path)?;
     start_over_if_unfinished(&backend, &head, &path)?;
     let opened = Builder::new()

@@ -3,6 +3,7 @@
 mod answering;
 mod cluster;
 mod contact;
+mod housekeeping;
 mod installing;
 mod proposing;
 mod reading;

@@ -9,14 +9,15 @@ use openraft::{Config, Raft, SnapshotPolicy};
 use tokio::sync::Semaphore;
 
 use super::cluster::{Formation, Reports, Stage};
+use super::housekeeping::keep_house;
 use super::proposing::{self, Forwarder};
 use super::reading::Rounds;
 use super::tenure::Tenure;
 use super::{Clock, RaftEngine};
-use crate::disk::{DatabaseKind, Disk};
+use crate::disk::Disk;
 use crate::error::StoreError;
-use crate::log::LogStore;
-use crate::machine::{Machine, StateStore, open_state};
+use crate::log::{LogStore, check_same_replica};
+use crate::machine::{Machine, open_state};
 use crate::peers::{AddressBook, PeerNetwork, Transport, Ways, Whoami};
 use crate::recent::Recent;
 use crate::types::Peer;
@@ -55,7 +56,7 @@ pub struct Timing {
     pub flush: Duration,
     /// Entries after which the log may be purged up to what is on disk.
     pub snapshot_every: u64,
-    /// Purged entries are kept back so far, for replicas that lag.
+    /// Entries that a snapshot covers are kept so far, for replicas that lag, unless they take too many bytes.
     pub keep_entries: u64,
 }
 
@@ -121,9 +122,10 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             timing,
         } = options;
         let log = LogStore::<R>::open(&disk, &*workers)?;
-        let store = open_state(&disk, cache_size, &workers)?;
+        let store = open_state(&disk, cache_size, &workers, Arc::new(log.clone()))?;
         let raft_id = log.identity().raft_id;
-        check_same_replica(&disk, &log, &store, raft_id)?;
+        check_same_replica(&disk, raft_id, log.is_purged(), store.read().header().raft_id)?;
+        store.write().header_mut().raft_id = raft_id;
         let config = timing
             .to_config(&peer.name)
             .validate()
@@ -169,7 +171,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
             admission: Arc::new(Semaphore::new(max_pending_bytes / proposing::ADMISSION_UNIT)),
             recovered: AtomicBool::new(false),
         });
-        flush_regularly::<R, D>(&engine, flush_every);
+        keep_house::<R, D>(&engine, flush_every);
         engine.look_after_members();
         engine.tell_of_leaders();
         Ok(engine)
@@ -189,52 +191,4 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         self.recovered.store(true, Ordering::Release);
         Ok(())
     }
-}
-
-/// Both databases must be of one replica: a state without its log has forgotten votes, a log without its state has
-/// forgotten what it purged.
-fn check_same_replica<R: AsyncRuntime, D: Disk>(
-    disk: &D,
-    log: &LogStore<R>,
-    store: &StateStore,
-    raft_id: u64,
-) -> Result<(), StoreError> {
-    let mut state = store.write();
-    let header = state.header_mut();
-    let is_empty = header.raft_id == 0;
-    if (is_empty && log.is_purged()) || (!is_empty && header.raft_id != raft_id) {
-        return Err(StoreError::Mismatched {
-            log: disk.name(DatabaseKind::Log),
-            state: disk.name(DatabaseKind::State),
-        });
-    }
-    header.raft_id = raft_id;
-    Ok(())
-}
-
-/// The log is purged after so many bytes, if not earlier after so many entries: commands differ in size by a factor of a
-/// thousand.
-const PURGE_BYTES: u64 = 256 << 20;
-
-/// Writes what was applied to disk from time to time, as long as the engine lives.
-fn flush_regularly<R: AsyncRuntime, D: Disk>(engine: &Arc<RaftEngine<R, D>>, every: Duration) {
-    let engine = Arc::downgrade(engine);
-    drop(R::spawn(async move {
-        let mut grown = 0;
-        loop {
-            R::sleep(every).await;
-            let Some(engine) = engine.upgrade() else { return };
-            let dirty = engine.store.read().is_dirty();
-            if dirty {
-                engine.store.flush_soon();
-            }
-            grown += engine.log.growth();
-            if grown > PURGE_BYTES {
-                grown = 0;
-                if let Err(fatal) = engine.raft.trigger().snapshot().await {
-                    tracing::debug!(%fatal, "No snapshot is made any more");
-                }
-            }
-        }
-    }));
 }

@@ -5,16 +5,19 @@
 //! purges go through one queue in order, because a vote written before the entries it follows could lose a commit.
 
 mod identity;
+mod pairing;
 mod reader;
 mod record;
 mod recovery;
 mod shared;
 mod store;
 mod tail;
+mod volume;
 mod write;
 mod writer;
 
 pub(crate) use identity::{Identity, mint_cluster_id};
+pub(crate) use pairing::check_same_replica;
 pub(crate) use record::{
     decode_entry, encode_entry, log_id_from_record, log_id_to_record, membership_from_record,
     membership_to_record,

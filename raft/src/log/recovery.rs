@@ -13,16 +13,17 @@ use openraft::{EntryPayload, Membership};
 use redb::{Database, Durability};
 
 use super::identity::{IDENTITY_KEY, Identity, mint_cluster_id};
+use super::pairing::check_same_replica;
 use super::record::{
     ENTRIES, VALUES, encode_entry, encode_value, encode_vote, log_id_from_record, log_id_to_record,
 };
 use super::store::{CACHE_BYTES, load};
 use super::writer::{COMMITTED_KEY, PURGED_KEY, VOTE_KEY};
 use super::{Entry, LogId, Vote};
-use crate::disk::{DatabaseKind, Disk, open_database};
+use crate::disk::{DatabaseKind, Disk, look_at_database, open_database};
 use crate::error::{Doing, StoreError};
 use crate::kv::Base;
-use crate::state::State;
+use crate::state::{Header, State};
 use crate::types::{LeaderTerm, Peer};
 
 /// What a recovery made.
@@ -38,7 +39,8 @@ pub struct Recovered {
     pub left_behind: Vec<String>,
 }
 
-/// Makes a cluster of one out of this replica's data. The replica must not be running. Nothing is changed unless `really`.
+/// Makes a cluster of one out of this replica's data. The replica must not be running. Unless `really`, nothing on the disk
+/// is changed.
 ///
 /// # Errors
 /// Why that cannot be done; nothing is changed then.
@@ -48,26 +50,20 @@ pub(crate) fn recover<R: AsyncRuntime, D: Disk>(
     really: bool,
 ) -> Result<Recovered, StoreError> {
     let path = disk.name(DatabaseKind::Log);
-    let database = open_database(disk, DatabaseKind::Log, CACHE_BYTES)?;
-    let identity = Identity::load(&database, &path)?.filter(|identity| !identity.cluster_id.is_empty());
-    let identity = identity.ok_or_else(|| StoreError::NothingToRecover { path: path.clone() })?;
-    let tail = load::<R>(&database)?;
-    let header = {
-        let state = open_database(disk, DatabaseKind::State, CACHE_BYTES)?;
-        Base::create(&state)?;
-        State::header_of(&Arc::new(Base::last(&state)?), &disk.name(DatabaseKind::State))?
+    let nothing = || StoreError::NothingToRecover { path: path.clone() };
+    let database = if really && disk.exists(DatabaseKind::Log)? {
+        open_database(disk, DatabaseKind::Log, CACHE_BYTES)?
+    } else {
+        look_at_database(disk, DatabaseKind::Log, CACHE_BYTES)?.ok_or_else(nothing)?
     };
-    if header.raft_id != 0 && header.raft_id != identity.raft_id {
-        return Err(StoreError::Mismatched {
-            log: path,
-            state: disk.name(DatabaseKind::State),
-        });
-    }
+    let identity = Identity::load(&database, &path)?.filter(|identity| !identity.cluster_id.is_empty());
+    let identity = identity.ok_or_else(nothing)?;
+    let tail = load::<R>(&database)?;
+    let header = header_of_state(disk)?;
+    // What would not start afterwards is not touched.
+    check_same_replica(disk, identity.raft_id, tail.purged.is_some(), header.raft_id)?;
     let applied = header.applied.map(log_id_from_record::<R>);
-    let last = tail
-        .last
-        .max(applied)
-        .ok_or(StoreError::NothingToRecover { path })?;
+    let last = tail.last.max(applied).ok_or_else(nothing)?;
     let members = header
         .membership
         .iter()
@@ -113,6 +109,16 @@ pub(crate) fn recover<R: AsyncRuntime, D: Disk>(
         rebirth.write(&database, peer)?;
     }
     Ok(recovered)
+}
+
+/// What the state is stamped with; the stamp of an empty one if there is none.
+fn header_of_state<D: Disk>(disk: &D) -> Result<Header, StoreError> {
+    let Some(state) = look_at_database(disk, DatabaseKind::State, CACHE_BYTES)? else {
+        return Ok(Header::default());
+    };
+    // A state whose making was cut short has no tables. This makes them in memory only.
+    Base::create(&state)?;
+    State::header_of(&Arc::new(Base::last(&state)?), &disk.name(DatabaseKind::State))
 }
 
 /// What is written, all of it in one durable commit.

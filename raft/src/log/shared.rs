@@ -72,8 +72,13 @@ impl<R: AsyncRuntime> Shared<R> {
         }
     }
 
-    /// Hands a change to the writer.
-    pub(super) fn push(&self, change: Change<R>, waiting: Option<Waiting<R>>) -> io::Result<()> {
+    /// Hands a change to the writer; without one, the writer only tells when everything before is durable.
+    pub(super) fn push(
+        &self,
+        change: impl Into<Option<Change<R>>>,
+        waiting: Option<Waiting<R>>,
+    ) -> io::Result<()> {
+        let change = change.into();
         self.check()?;
         // The queue closes when the replica stops or the writer failed; whoever waits is told either way.
         if let Err(refused) = self.queue.push(Write { change, waiting }) {

@@ -14,6 +14,7 @@ use super::reader::LogReader;
 use super::record::{ENTRIES, VALUES, decode_entry, decode_value, decode_vote, log_id_from_record};
 use super::shared::Shared;
 use super::tail::{Tail, size_of};
+use super::volume::Volume;
 use super::write::{Change, Waiting};
 use super::writer::{COMMITTED_KEY, PURGED_KEY, VOTE_KEY, Writer};
 use super::{Entry, LogId, Vote};
@@ -105,14 +106,22 @@ impl<R: AsyncRuntime> LogStore<R> {
         tail.last.is_none() && tail.vote.is_none()
     }
 
-    /// Writes a single value, and waits until it is durable.
-    async fn save(&self, change: Change<R>) -> Result<(), StoreError> {
+    /// Writes a single value, or none, and waits until it and everything before it is durable.
+    async fn save(&self, change: impl Into<Option<Change<R>>>) -> Result<(), StoreError> {
         let (tell, told) = oneshot::channel();
         self.shared
             .push(change, Some(Waiting::Value(tell)))
             .map_err(|error| StoreError::Stopped(error.to_string()))?;
         told.await
             .unwrap_or_else(|_| Err(StoreError::Stopped("the log is closed".to_owned())))
+    }
+
+    /// Waits until everything that was handed to the log so far is durable.
+    ///
+    /// # Errors
+    /// Why it could not be written.
+    pub(crate) async fn until_durable(&self) -> Result<(), StoreError> {
+        self.save(None).await
     }
 
     /// Whether entries were purged, so that the log alone does not make up the state.
@@ -123,6 +132,17 @@ impl<R: AsyncRuntime> LogStore<R> {
     /// Bytes appended since this was last asked, roughly.
     pub(crate) fn growth(&self) -> u64 {
         self.shared.growth()
+    }
+
+    /// Up to where it must be purged to keep at most so many bytes; none if it keeps no more than that.
+    pub(crate) fn excess(&self, limit: u64) -> Option<u64> {
+        self.shared.tail().volume().excess(limit)
+    }
+
+    /// Bytes of the entries that are kept, roughly.
+    #[cfg(test)]
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        self.shared.tail().volume().bytes()
     }
 
     /// Why the log cannot be written any more, if that is so.
@@ -159,7 +179,10 @@ pub(super) fn load<R: AsyncRuntime>(database: &Database) -> Result<Tail<R>, Stor
     let vote = read(VOTE_KEY)?
         .map(|bytes| decode_vote::<R>(&bytes))
         .transpose()?;
-    Ok(Tail::new(last.max(purged), purged, vote, log_id(COMMITTED_KEY)?))
+    // What is purged may not be removed yet.
+    let volume = Volume::estimate(&entries, purged.map_or(0, |purged| purged.index + 1))?;
+    let committed = log_id(COMMITTED_KEY)?;
+    Ok(Tail::new(last.max(purged), purged, vote, committed, volume))
 }
 
 impl<R: AsyncRuntime> RaftLogStorage<Types<R>> for LogStore<R> {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use openraft::EntryPayload;
 use openraft::type_config::AsyncRuntime;
 
+use super::volume::Volume;
 use super::{Entry, LogId, Vote};
 
 /// Durable entries are kept in memory up to about so many bytes: applying and sending them needs no disk then.
@@ -21,6 +22,8 @@ pub(super) struct Tail<R: AsyncRuntime> {
     durable: Option<u64>,
     /// Truncations so far, whether or not the disk has seen them.
     truncations: u64,
+    /// Of all entries that are kept, in memory or not.
+    volume: Volume,
     pub(super) last: Option<LogId<R>>,
     pub(super) purged: Option<LogId<R>>,
     pub(super) vote: Option<Vote<R>>,
@@ -34,6 +37,7 @@ impl<R: AsyncRuntime> Tail<R> {
         purged: Option<LogId<R>>,
         vote: Option<Vote<R>>,
         committed: Option<LogId<R>>,
+        volume: Volume,
     ) -> Self {
         let durable = last.as_ref().map(|last| last.index);
         Self {
@@ -41,6 +45,7 @@ impl<R: AsyncRuntime> Tail<R> {
             bytes: 0,
             durable,
             truncations: 0,
+            volume,
             last,
             purged,
             vote,
@@ -61,10 +66,22 @@ impl<R: AsyncRuntime> Tail<R> {
         self.entries.range(place(start).min(to)..to)
     }
 
+    /// Truncations so far, whether or not the disk has seen them.
+    pub(super) const fn truncations(&self) -> u64 {
+        self.truncations
+    }
+
+    /// How many bytes are kept.
+    pub(super) const fn volume(&self) -> &Volume {
+        &self.volume
+    }
+
     /// Adds an entry behind the last one.
     pub(super) fn push(&mut self, entry: Entry<R>) {
         self.last = Some(entry.log_id);
-        self.bytes += size_of::<R>(&entry);
+        let size = size_of::<R>(&entry);
+        self.bytes += size;
+        self.volume.push(entry.log_id.index, size as u64);
         self.entries.push_back(entry);
     }
 
@@ -81,8 +98,11 @@ impl<R: AsyncRuntime> Tail<R> {
             .is_some_and(|entry| Some(entry.log_id.index) > keep)
         {
             let dropped = self.entries.pop_back();
-            self.bytes -= dropped.as_ref().map_or(0, size_of::<R>);
+            let size = dropped.as_ref().map_or(0, size_of::<R>);
+            self.bytes -= size;
+            self.volume.pop(size as u64);
         }
+        self.volume.truncate(keep);
         self.durable = self.durable.min(keep);
         self.last = after;
     }
@@ -95,6 +115,10 @@ impl<R: AsyncRuntime> Tail<R> {
             .is_some_and(|entry| entry.log_id.index <= upto.index)
         {
             self.pop_front();
+        }
+        self.volume.purge(upto.index);
+        if self.last.is_none_or(|last| last.index <= upto.index) {
+            self.volume.clear();
         }
         if self.last.is_none_or(|last| last.index < upto.index) {
             self.last = Some(upto);

@@ -12,7 +12,8 @@ use crate::types::Types;
 
 /// A write on its way to the disk, with whoever waits for it.
 pub(super) struct Write<R: AsyncRuntime> {
-    pub(super) change: Change<R>,
+    /// None for whoever only waits until everything before is durable.
+    pub(super) change: Option<Change<R>>,
     pub(super) waiting: Option<Waiting<R>>,
 }
 
@@ -34,7 +35,7 @@ pub(super) enum Change<R: AsyncRuntime> {
 pub(super) enum Waiting<R: AsyncRuntime> {
     /// openraft, of entries.
     Append(IOFlushed<Types<R>>),
-    /// Whoever saves a vote or an identity.
+    /// Whoever saves a vote or an identity, or waits for everything before.
     Value(oneshot::Sender<Result<(), StoreError>>),
 }
 

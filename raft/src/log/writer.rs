@@ -52,17 +52,23 @@ impl<R: AsyncRuntime> Writer<R> {
     pub(super) async fn run(mut self) {
         let shared = Arc::clone(&self.shared);
         let _told = scopeguard::guard_on_unwind((), |()| {
-            shared.fail("the thread that writes the Raft log ended in a panic".to_owned());
-            shared.queue.close();
+            let reason = "the thread that writes the Raft log ended in a panic";
+            shared.fail(reason.to_owned());
+            // Nobody takes what waits from now on.
+            let left = shared.queue.end().into_iter().filter_map(|write| write.waiting);
+            left.for_each(|waiting| waiting.tell(Some(reason)));
         });
         while let Some(writes) = self.shared.queue.take_all(self.purge_to.is_none()).await {
             let mut changes = Vec::with_capacity(writes.len());
             let mut waiting = Vec::with_capacity(writes.len());
             for write in writes {
-                changes.push(write.change);
+                changes.extend(write.change);
                 waiting.extend(write.waiting);
             }
-            let failure = self.commit(&changes).err().map(|error| error.to_string());
+            // Whoever only waits for what came before needs no commit of its own.
+            let is_idle = changes.is_empty() && self.purge_to.is_none();
+            let done = if is_idle { Ok(()) } else { self.commit(&changes) };
+            let failure = done.err().map(|error| error.to_string());
             match &failure {
                 None => self.shared.tail_mut().now_durable(self.last, self.truncations),
                 Some(reason) => {
@@ -156,9 +162,14 @@ impl<R: AsyncRuntime> Writer<R> {
         Ok(())
     }
 
-    /// Saves how far the log is committed, but not beyond what is on disk: after a crash it is applied that far.
+    /// Saves how far the log is committed, but not beyond what is on disk: after a crash it is applied that far. What is
+    /// committed may still wait in the queue, behind the truncation that makes room for it; the disk has other entries
+    /// under the same indexes until then, which must never be applied.
     fn put_committed(&self, values: &mut Table<'_, &'static str, &'static [u8]>) -> Result<(), StoreError> {
-        let committed = self.shared.tail().committed;
+        let committed = {
+            let tail = self.shared.tail();
+            tail.committed.filter(|_| tail.truncations() == self.truncations)
+        };
         match committed.filter(|committed| Some(committed.index) <= self.last) {
             Some(committed) => put_log_id::<R>(values, COMMITTED_KEY, committed),
             None => Ok(()),
@@ -203,4 +214,70 @@ fn put_log_id<R: AsyncRuntime>(
         .insert(key, &*encode_value(&log_id_to_record(&log_id))?)
         .doing("save a position in the log")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use openraft::{EntryPayload, LogId, TokioRuntime};
+
+    use super::super::store::load;
+    use super::super::{Entry, Identity};
+    use super::{Change, Shared, Writer};
+    use crate::disk::{DatabaseKind, Memory, open_database};
+    use crate::types::LeaderTerm;
+
+    type Runtime = TokioRuntime;
+
+    fn log_id(term: u64, index: u64) -> LogId<LeaderTerm> {
+        LogId {
+            leader_id: LeaderTerm::new(term),
+            index,
+        }
+    }
+
+    fn blank(term: u64, index: u64) -> Entry<Runtime> {
+        Entry::<Runtime> {
+            log_id: log_id(term, index),
+            payload: EntryPayload::Blank,
+        }
+    }
+
+    #[test]
+    fn what_is_committed_behind_a_truncation_that_still_waits_is_not_saved() {
+        let database = open_database(&Memory::default(), DatabaseKind::Log, 1 << 20).unwrap();
+        Identity::load_or_mint::<Runtime>(&database, "log").unwrap();
+        let shared = Arc::new(Shared::<Runtime>::new(load(&database).unwrap()));
+        let database = Arc::new(database);
+        let mut writer = Writer::new(Arc::clone(&database), Arc::clone(&shared), None, None);
+        let saved = || load::<Runtime>(&database).unwrap().committed;
+
+        let lost: Vec<_> = (1..=10).map(|index| blank(1, index)).collect();
+        lost.iter()
+            .cloned()
+            .for_each(|entry| shared.tail_mut().push(entry));
+        shared.tail_mut().committed = Some(log_id(1, 5));
+        writer.commit(&[Change::Append(lost)]).unwrap();
+        assert_eq!(saved(), Some(log_id(1, 5)));
+
+        // Another leader's entries come and are committed while the writer is busy with something else.
+        let kept: Vec<_> = (6..=8).map(|index| blank(2, index)).collect();
+        {
+            let mut tail = shared.tail_mut();
+            tail.truncate(Some(log_id(1, 5)));
+            kept.iter().cloned().for_each(|entry| tail.push(entry));
+            tail.committed = Some(log_id(2, 8));
+        }
+        writer.commit(&[]).unwrap();
+        assert_eq!(
+            saved(),
+            Some(log_id(1, 5)),
+            "the lost leader's entries would be applied after a crash"
+        );
+        writer
+            .commit(&[Change::Truncate(Some(log_id(1, 5))), Change::Append(kept)])
+            .unwrap();
+        assert_eq!(saved(), Some(log_id(2, 8)));
+    }
 }

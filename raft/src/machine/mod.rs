@@ -5,6 +5,7 @@
 //! replays the rest.
 
 mod apply;
+mod below;
 mod job;
 mod open;
 mod snapshot;
@@ -12,6 +13,8 @@ mod store;
 mod worker;
 
 pub(crate) use apply::Machine;
+#[cfg(test)]
+pub(crate) use below::NoLog;
 pub(crate) use open::open_state;
 pub use snapshot::SnapshotView;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::below::LogBelow;
 use super::snapshot::Inbox;
 use super::store::StateStore;
 use super::worker::Worker;
@@ -11,7 +12,7 @@ use crate::kv::{Base, Retirement};
 use crate::state::State;
 use crate::workers::Workers;
 
-/// Opens the state, or makes an empty one, and starts its worker.
+/// Opens the state, or makes an empty one, and starts its worker. Nothing is written to it before `log` is as far.
 ///
 /// # Errors
 /// Why it cannot be opened.
@@ -19,6 +20,7 @@ pub(crate) fn open_state<D: Disk>(
     disk: &D,
     cache_size: usize,
     workers: &Arc<dyn Workers>,
+    log: Arc<dyn LogBelow>,
 ) -> Result<Arc<StateStore>, StoreError> {
     let path = disk.name(DatabaseKind::State);
     // A snapshot that was on its way when the process ended is sent anew.
@@ -30,7 +32,7 @@ pub(crate) fn open_state<D: Disk>(
     let state = State::open(Arc::new(base), &path)?;
     let inbox = Inbox::new(Arc::new(disk.clone()), Arc::clone(workers), cache_size);
     let store = Arc::new(StateStore::new(state, path.clone(), Arc::clone(workers), inbox));
-    let worker = Worker::new(database, retirement, Arc::clone(&store));
+    let worker = Worker::new(database, retirement, Arc::clone(&store), log);
     workers
         .start("state", Box::pin(worker.run()))
         .map_err(|source| StoreError::File {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::channel::oneshot;
 use redb::Database;
 
+use super::below::LogBelow;
 use super::job::{Job, answer};
 use super::snapshot::{Received, SnapshotView};
 use super::store::StateStore;
@@ -18,6 +19,7 @@ pub(super) struct Worker {
     /// Where the database goes when another takes its place.
     retirement: Retirement,
     store: Arc<StateStore>,
+    log: Arc<dyn LogBelow>,
 }
 
 /// The state that was, on its way out. Dropping it may close a large file that has no name any more.
@@ -27,11 +29,17 @@ struct Replaced {
 }
 
 impl Worker {
-    pub(super) const fn new(database: Database, retirement: Retirement, store: Arc<StateStore>) -> Self {
+    pub(super) const fn new(
+        database: Database,
+        retirement: Retirement,
+        store: Arc<StateStore>,
+        log: Arc<dyn LogBelow>,
+    ) -> Self {
         Self {
             database,
             retirement,
             store,
+            log,
         }
     }
 
@@ -55,7 +63,11 @@ impl Worker {
             }
             // All that waits for a flush waits for the same one.
             let nothing_to_flush = flushes.is_empty() && close.is_none();
-            let mut done = if nothing_to_flush { Ok(()) } else { self.flush() };
+            let mut done = if nothing_to_flush {
+                Ok(())
+            } else {
+                self.flush().await
+            };
             self.note_failure(&done);
             let reason = done.as_ref().err().map(ToString::to_string);
             flushes
@@ -63,7 +75,10 @@ impl Worker {
                 .flatten()
                 .for_each(|tell| answer(tell, reason.as_deref()));
             for (snapshot, header, tell) in installs {
-                let installed = done.and_then(|()| self.install(snapshot, &header));
+                let installed = match done {
+                    Ok(()) => self.install(snapshot, &header).await,
+                    Err(error) => Err(error),
+                };
                 let replaced;
                 (replaced, done) = match installed {
                     Ok(replaced) => (Some(replaced), Ok(())),
@@ -99,10 +114,12 @@ impl Worker {
             database,
             retirement: _,
             store,
+            log,
         } = self;
         store.jobs().close();
-        // Whoever waits for the end may open the file again at once.
+        // Whoever waits for the end may open the files again at once.
         drop(database);
+        drop(log);
         if let Some(tell) = close {
             answer(tell, reason);
         }
@@ -120,10 +137,12 @@ impl Worker {
         }
     }
 
-    fn flush(&self) -> Result<(), StoreError> {
+    async fn flush(&self) -> Result<(), StoreError> {
         self.refuse_after_failure()?;
         let frozen = self.store.write().freeze()?;
         if let Some(layer) = frozen {
+            // After the freeze: only then has the log been handed everything that the layer is made of.
+            self.log.until_durable().await?;
             Base::commit(&self.database, &layer)?;
             let base = self.last()?;
             self.store.write().flushed(base);
@@ -131,8 +150,10 @@ impl Worker {
         Ok(())
     }
 
-    fn install(&mut self, snapshot: SnapshotView, header: &Header) -> Result<Replaced, StoreError> {
+    async fn install(&mut self, snapshot: SnapshotView, header: &Header) -> Result<Replaced, StoreError> {
         self.refuse_after_failure()?;
+        // Entries that contradict the snapshot are truncated before it is installed.
+        self.log.until_durable().await?;
         match snapshot.into_content() {
             (_, Some(received)) => self.promote(received),
             (base, None) => self.copy(&base, header),

@@ -1,5 +1,7 @@
 //! The engine over real files and in memory.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use tempfile::TempDir;
 use zephyrfs_core::engine::{Consistency, Engine, EngineError, Freshness};
@@ -96,6 +98,42 @@ async fn the_log_is_purged_behind_what_is_durable() {
         "nothing was purged in 400 entries with a snapshot every 50"
     );
     assert_eq!(engine.totals().value.nodes(), 400);
+    engine.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_keeps_no_more_bytes_than_it_may_however_few_entries() {
+    const MIB: u64 = 1 << 20;
+    let disk = Memory::default();
+    let engine = start_with(disk.clone(), |timing| timing.keep_entries = 1_000_000).await;
+    for id in ["n1", "n2", "n3"] {
+        engine.execute(node(id), PATIENCE).await.unwrap();
+    }
+    for number in 0..60 {
+        engine
+            .execute(file(&format!("f{number}"), 700), PATIENCE)
+            .await
+            .unwrap();
+    }
+    let written = engine.log.kept_bytes();
+    assert!(written > 3 * MIB, "{written}");
+    assert!(!engine.log.is_purged());
+    let bounded = async {
+        while engine.log.kept_bytes() > 2 * MIB {
+            engine.bound_log(2 * MIB).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, bounded).await.unwrap();
+    let kept = engine.log.kept_bytes();
+    assert!(kept >= MIB, "{kept} is more than was asked for");
+    engine.stop().await.unwrap();
+    drop(engine);
+
+    let engine = start_with(disk, |timing| timing.keep_entries = 1_000_000).await;
+    let estimate = engine.log.kept_bytes();
+    assert!((kept / 2..kept * 2).contains(&estimate), "{estimate}, not {kept}");
+    assert_eq!(engine.totals().value.files, 60);
     engine.stop().await.unwrap();
 }
 

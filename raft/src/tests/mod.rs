@@ -3,8 +3,10 @@
 mod cluster;
 mod conformance;
 mod engine;
+mod leader_change;
 mod panics;
 mod power;
+mod recovery;
 mod simulation;
 mod snapshots;
 mod suite;

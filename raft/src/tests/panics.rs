@@ -41,6 +41,10 @@ impl Disk for Defective {
         })
     }
 
+    fn exists(&self, kind: DatabaseKind) -> Result<bool, StoreError> {
+        self.memory.exists(kind)
+    }
+
     fn rename(&self, from: DatabaseKind, to: DatabaseKind) -> Result<(), StoreError> {
         self.memory.rename(from, to)
     }

@@ -111,6 +111,10 @@ impl Disk for PowerDisk {
         Ok(made)
     }
 
+    fn exists(&self, kind: DatabaseKind) -> Result<bool, StoreError> {
+        Ok(self.names().last().is_some_and(|names| names.contains_key(&kind)))
+    }
+
     fn rename(&self, from: DatabaseKind, to: DatabaseKind) -> Result<(), StoreError> {
         self.change_names(|names| {
             let renamed = names.remove(&from).unwrap();

@@ -17,7 +17,7 @@ type Stores = (LogStore<TokioRuntime>, Machine<TokioRuntime>);
 fn open<D: Disk>(disk: &D) -> Stores {
     let workers: Arc<dyn Workers> = Arc::new(Threads);
     let log = LogStore::open(disk, &*workers).unwrap();
-    let store = open_state(disk, 8 << 20, &workers).unwrap();
+    let store = open_state(disk, 8 << 20, &workers, Arc::new(log.clone())).unwrap();
     let raft_id = log.identity().raft_id;
     (log, Machine::new(store, Arc::default(), raft_id))
 }

@@ -18,7 +18,7 @@ use zephyrfs_core::{Context, Dumper, Envelope, Proposal, decide};
 use crate::disk::Disk;
 use crate::kv::Table;
 use crate::machine::{
-    Incoming, Machine, Part, Position, ReceiveError, SnapshotId, SnapshotView, StateStore, open_state,
+    Incoming, Machine, NoLog, Part, Position, ReceiveError, SnapshotId, SnapshotView, StateStore, open_state,
 };
 use crate::state::LogIdRecord;
 use crate::workers::{Threads, Workers};
@@ -33,7 +33,7 @@ fn threads() -> Arc<dyn Workers> {
 
 /// Opens the state of a replica.
 fn open(disk: &impl Disk, raft_id: u64, workers: &Arc<dyn Workers>) -> Arc<StateStore> {
-    let store = open_state(disk, 8 << 20, workers).unwrap();
+    let store = open_state(disk, 8 << 20, workers, Arc::new(NoLog)).unwrap();
     store.write().header_mut().raft_id = raft_id;
     store
 }
