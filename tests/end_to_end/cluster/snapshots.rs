@@ -22,7 +22,7 @@ async fn a_replica_that_is_killed_while_it_takes_in_snapshots_ends_up_with_the_s
     let behind = cluster.others(&leader)[0].clone();
     cluster.replica_mut(&behind).kill().await;
     let load = Load::start("before", &cluster.apis(PATIENCE), 4);
-    load.until_acknowledged(400, &[leader.clone()]).await;
+    load.until_acknowledged(400, std::slice::from_ref(&leader)).await;
     let attempts = load.stop().await;
     let acknowledged = attempts.into_iter().filter(|attempt| attempt.is_acknowledged());
     let mut files: Vec<String> = acknowledged.map(|attempt| attempt.file).collect();
