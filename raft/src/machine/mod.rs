@@ -8,6 +8,7 @@ mod apply;
 mod below;
 mod job;
 mod open;
+mod progress;
 mod snapshot;
 mod store;
 mod worker;

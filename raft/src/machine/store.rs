@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 
 use futures::SinkExt;
 use futures::channel::{mpsc, oneshot};
-use tokio::sync::watch;
 use zephyrfs_core::row::Row;
 
 use super::job::Job;
+use super::progress::{Ended, Progress};
 use super::snapshot::{Inbox, Incoming, ReceiveError, SnapshotId, SnapshotView};
 use crate::error::StoreError;
 use crate::queue::Queue;
@@ -19,8 +19,7 @@ pub(crate) struct StateStore {
     state: RwLock<State>,
     jobs: Queue<Job>,
     failed: Mutex<Option<String>>,
-    /// The last index that readers were told of; none when no more will be applied.
-    told: watch::Sender<Option<u64>>,
+    progress: Progress,
     path: String,
     workers: Arc<dyn Workers>,
     inbox: Arc<Inbox>,
@@ -43,9 +42,8 @@ const MAX_UNFLUSHED_BYTES: usize = 32 << 20;
 impl StateStore {
     /// A state that is kept in the database at `path`.
     pub(super) fn new(state: State, path: String, workers: Arc<dyn Workers>, inbox: Inbox) -> Self {
-        let applied = state.header().applied.map_or(0, |applied| applied.index);
         Self {
-            told: watch::Sender::new(Some(applied)),
+            progress: Progress::default(),
             state: RwLock::new(state),
             jobs: Queue::default(),
             failed: Mutex::new(None),
@@ -72,14 +70,7 @@ impl StateStore {
 
     /// Tells those who wait for an index how far applying is.
     pub(super) fn tell_applied(&self) {
-        let applied = self.applied_index();
-        self.told.send_if_modified(|told| {
-            let is_new = told.is_some_and(|told| told < applied);
-            if is_new {
-                *told = Some(applied);
-            }
-            is_new
-        });
+        self.progress.reached(self.applied_index());
     }
 
     /// Waits until the log is applied up to an index.
@@ -87,13 +78,8 @@ impl StateStore {
     /// # Errors
     /// [`StoreError::Stopped`]: it never will be.
     pub(crate) async fn until_applied(&self, index: u64) -> Result<(), StoreError> {
-        let mut told = self.told.subscribe();
-        // The sender lives as long as this.
-        let reached = told.wait_for(|told| told.is_none_or(|told| told >= index)).await;
-        match reached.map(|told| *told) {
-            Ok(Some(_)) => Ok(()),
-            Ok(None) | Err(_) => Err(self.stopped()),
-        }
+        let reached = self.progress.until(index, || self.applied_index()).await;
+        reached.map_err(|Ended| self.stopped())
     }
 
     /// What to call the database in messages.
@@ -178,7 +164,7 @@ impl StateStore {
     /// Something failed, and why: nothing is written to disk from now on.
     pub(crate) fn fail(&self, reason: String) {
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
-        self.told.send_replace(None);
+        self.progress.end();
     }
 
     /// Why the state cannot be written any more, if that is so.
@@ -191,7 +177,7 @@ impl StateStore {
     /// # Errors
     /// Why something could not be written; the log still has it.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
-        self.told.send_replace(None);
+        self.progress.end();
         let closed = self.run(Job::Close).await;
         if let Err(error) = self.inbox.close() {
             tracing::warn!(%error, "What was received of a snapshot is not deleted; the next start tries again");
