@@ -76,7 +76,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     Setting::new("raft.snapshot_every", "50000", count(1, BILLION))
         .means("log entries between two snapshots"),
     Setting::new("raft.keep_entries", "100000", count(0, BILLION))
-        .means("log entries kept behind a snapshot, so that a replica that lags needs none"),
+        .means("log entries kept behind a snapshot, 2 GiB of them at most, so that a replica that lags needs none"),
     Setting::new("raft.heartbeat_interval", "60ms", time(ms(1), MINUTE))
         .means("how often the leader tells the other replicas that it leads"),
     Setting::new("raft.election_timeout_min", "180ms", time(ms(2), MINUTE))
