@@ -7,6 +7,7 @@ mod binary;
 mod cluster;
 pub mod history;
 mod load;
+pub mod nemesis;
 mod network;
 mod node;
 mod place;

@@ -293,12 +293,25 @@ impl TestCluster {
 
     /// Fails at once when a replica ended that nobody stopped.
     #[allow(clippy::panic, reason = "a process that ends by itself is a failed test")]
-    fn check_alive(&mut self) {
+    pub(crate) fn check_alive(&mut self) {
         for replica in &mut self.replicas {
             if let Err(ended) = replica.check_alive() {
                 panic!("{ended}:\n{}", replica.log().join("\n"));
             }
         }
+    }
+
+    /// Leaves a text beside the logs, for whoever looks into a failure.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    #[allow(
+        clippy::panic,
+        reason = "a failure that cannot be looked into is worse than one that can"
+    )]
+    pub(crate) fn note(&self, name: &str, text: &str) {
+        let written = fs::write(self.network.directory().join(name), text);
+        written.unwrap_or_else(|error| panic!("cannot write {name}: {error}"));
     }
 
     fn keep(&self) -> std::io::Result<PathBuf> {

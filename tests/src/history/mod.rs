@@ -30,6 +30,8 @@ pub enum Effect {
     FoundNothing,
     /// A linearizable read saw this; `None` is nothing.
     Read(Option<Value>),
+    /// A read of a replica's own state saw this: true at the index it says, which may be long past.
+    Looked(Option<Value>),
     /// No answer: written once, at any time since, or never.
     MayHaveWritten(Value),
     /// No answer: deleted once, at any time since, or never.
@@ -40,7 +42,7 @@ impl Effect {
     /// Whether the client was answered.
     pub const fn is_answered(self) -> bool {
         match self {
-            Self::Wrote(_) | Self::Deleted | Self::FoundNothing | Self::Read(_) => true,
+            Self::Wrote(_) | Self::Deleted | Self::FoundNothing | Self::Read(_) | Self::Looked(_) => true,
             Self::MayHaveWritten(_) | Self::MayHaveDeleted => false,
         }
     }
@@ -49,7 +51,7 @@ impl Effect {
     pub const fn is_command(self) -> bool {
         match self {
             Self::Wrote(_) | Self::Deleted | Self::FoundNothing => true,
-            Self::Read(_) | Self::MayHaveWritten(_) | Self::MayHaveDeleted => false,
+            Self::Read(_) | Self::Looked(_) | Self::MayHaveWritten(_) | Self::MayHaveDeleted => false,
         }
     }
 }

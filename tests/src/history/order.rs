@@ -14,7 +14,7 @@ use super::{Effect, Operation, Place, Value};
 pub struct Ordered {
     /// Acknowledged commands.
     pub commands: usize,
-    /// Reads.
+    /// Reads of all kinds.
     pub reads: usize,
 }
 
@@ -67,7 +67,7 @@ pub fn check_order(history: &[Operation]) -> Result<Ordered, Contradiction> {
     let count = |what: fn(&Effect) -> bool| history.iter().filter(|one| what(&one.effect)).count();
     Ok(Ordered {
         commands: count(|effect| effect.is_command()),
-        reads: count(|effect| matches!(effect, Effect::Read(_))),
+        reads: count(|effect| matches!(effect, Effect::Read(_) | Effect::Looked(_))),
     })
 }
 
@@ -108,8 +108,12 @@ fn check_time(history: &[Operation]) -> Result<Vec<Placed<'_>>, Contradiction> {
             }
         }
         let after = latest.and_then(|latest| latest.place.index()).unwrap_or(0);
-        // A command is put after whatever was there when it was asked; a read may be of that very state.
-        let least = after + u64::from(operation.effect.is_command());
+        let least = match operation.effect {
+            // A command is put after whatever was there when it was asked; a read may be of that very state.
+            Effect::Wrote(_) | Effect::Deleted | Effect::FoundNothing => after + 1,
+            Effect::Read(_) | Effect::MayHaveWritten(_) | Effect::MayHaveDeleted => after,
+            Effect::Looked(_) => 0,
+        };
         if let (Some(latest), Some(index)) = (latest, operation.place.index())
             && index < least
         {
@@ -253,7 +257,7 @@ fn check_register(operations: &[Placed<'_>]) -> Result<(), Contradiction> {
                 register.see(None, index.saturating_sub(1), operation)?;
                 register.seen_at = index;
             }
-            Effect::Read(seen) => register.see(seen, index, operation)?,
+            Effect::Read(seen) | Effect::Looked(seen) => register.see(seen, index, operation)?,
             Effect::MayHaveWritten(_) | Effect::MayHaveDeleted => {}
         }
     }
@@ -278,7 +282,7 @@ fn floating<'a>(placed: &Placed<'a>) -> Option<Floating<'a>> {
     let content = match operation.effect {
         Effect::Wrote(value) | Effect::MayHaveWritten(value) => Some(value),
         Effect::Deleted | Effect::MayHaveDeleted => None,
-        Effect::FoundNothing | Effect::Read(_) => return None,
+        Effect::FoundNothing | Effect::Read(_) | Effect::Looked(_) => return None,
     };
     Some(Floating {
         operation,

@@ -53,7 +53,9 @@ pub enum NoOrder {
 /// [`NoOrder`] for the first register that has none, or no verdict.
 pub fn search(history: &[Operation]) -> Result<(), NoOrder> {
     let mut keys: BTreeMap<&str, Vec<&Operation>> = BTreeMap::new();
-    for operation in history {
+    // A replica's own state may be of any time, so without its index nothing can be said of it.
+    let has_order = |operation: &&Operation| !matches!(operation.effect, Effect::Looked(_));
+    for operation in history.iter().filter(has_order) {
         keys.entry(&operation.key).or_default().push(operation);
     }
     keys.into_iter()
@@ -131,8 +133,12 @@ impl Reached {
         let state = match (effect, self.state) {
             (Effect::Wrote(value) | Effect::MayHaveWritten(value), _) => Some(value),
             (Effect::Deleted, Some(_)) | (Effect::MayHaveDeleted, _) | (Effect::FoundNothing, None) => None,
-            (Effect::Read(seen), state) if seen == state => state,
-            (Effect::Deleted, None) | (Effect::FoundNothing, Some(_)) | (Effect::Read(_), _) => return None,
+            (Effect::Read(seen) | Effect::Looked(seen), state) if seen == state => state,
+            (Effect::Deleted, None)
+            | (Effect::FoundNothing, Some(_))
+            | (Effect::Read(_) | Effect::Looked(_), _) => {
+                return None;
+            }
         };
         let mut next = *self;
         next.done[number / 64] |= 1 << (number % 64);
@@ -154,7 +160,11 @@ impl<'a> Search<'a> {
             // It was written before whoever saw it first had the answer.
             Effect::MayHaveWritten(value) => seen.get(&value).copied().unwrap_or(Duration::MAX),
             Effect::MayHaveDeleted => Duration::MAX,
-            Effect::Wrote(_) | Effect::Deleted | Effect::FoundNothing | Effect::Read(_) => operation.returned,
+            Effect::Wrote(_)
+            | Effect::Deleted
+            | Effect::FoundNothing
+            | Effect::Read(_)
+            | Effect::Looked(_) => operation.returned,
         };
         let ends = operations.iter().map(end).collect();
         Self { operations, ends }

@@ -200,6 +200,29 @@ fn only_the_indexes_tell_what_answers_alone_do_not() {
 }
 
 #[test]
+fn a_replicas_own_state_may_be_old_and_must_be_one_there_was() {
+    let looked = |value| Effect::Looked(Some(value));
+    let history = [
+        at(1, 0, 1, wrote(ONE)),
+        at(4, 2, 3, wrote(TWO)),
+        at(3, 4, 5, looked(ONE)),
+    ];
+    assert_accepted(&history);
+    let error = check_order(&[
+        at(1, 0, 1, wrote(ONE)),
+        at(4, 2, 3, wrote(TWO)),
+        at(4, 4, 5, looked(ONE)),
+    ]);
+    assert!(
+        matches!(error, Err(Contradiction::WrongState { .. })),
+        "{error:?}"
+    );
+    // Whoever asks after that must know as much.
+    let error = check_order(&[at(3, 0, 1, Effect::Looked(None)), at(2, 2, 3, NOTHING)]);
+    assert!(matches!(error, Err(Contradiction::BackInTime(..))), "{error:?}");
+}
+
+#[test]
 fn registers_are_apart_and_time_is_one() {
     let mut other = at(2, 2, 3, NOTHING);
     other.key = "other".to_owned();

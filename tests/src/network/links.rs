@@ -117,6 +117,22 @@ impl FaultyLinks {
         done(self.namespaces.swallowed())
     }
 
+    /// Packets of a replica so far that had no way to go: while a link that it uses is refused, the number grows.
+    ///
+    /// # Panics
+    /// If it cannot be found out.
+    pub fn refused(&self, replica: &str) -> u64 {
+        done(self.namespaces.refused(replica))
+    }
+
+    /// Packets of a throttled replica so far that had to wait.
+    ///
+    /// # Panics
+    /// If it cannot be found out.
+    pub fn held_up(&self, replica: &str) -> u64 {
+        done(self.namespaces.held_up(replica))
+    }
+
     /// Gives a replica that does not run another address.
     #[allow(clippy::panic, reason = "a test that asks for this is wrong")]
     pub(super) fn readdress(&mut self, replica: &str, to: Ipv4Addr) {

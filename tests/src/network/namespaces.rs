@@ -158,10 +158,28 @@ impl Namespaces {
     /// Packets that the hole has swallowed so far.
     pub(super) fn swallowed(&self) -> Result<u64, String> {
         let switch = self.namespace("switch");
-        let text = output("ip", &format!("-n {switch} -s -j link show dev hole"))?;
-        let shown: Value = serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))?;
-        let packets = shown.pointer("/0/stats64/rx/packets").and_then(Value::as_u64);
-        packets.ok_or_else(|| format!("no number of packets in {text}"))
+        let shown = output("ip", &format!("-n {switch} -s -j link show dev hole"))?;
+        number_in(&shown, "/0/stats64/rx/packets")
+    }
+
+    /// Packets of a replica so far that had no way to go.
+    pub(super) fn refused(&self, replica: &str) -> Result<u64, String> {
+        let namespace = self.namespace(replica);
+        let counters = output("ip", &format!("netns exec {namespace} cat /proc/net/snmp"))?;
+        // One line has the names, the next one the numbers.
+        let mut lines = counters.lines().filter(|line| line.starts_with("Ip:"));
+        let names = lines.next().unwrap_or_default().split_whitespace();
+        let numbers = lines.next().unwrap_or_default().split_whitespace();
+        let found = names.zip(numbers).find(|(name, _)| *name == "OutNoRoutes");
+        let number = found.and_then(|(_, number)| number.parse().ok());
+        number.ok_or_else(|| format!("no packets without a way in {counters}"))
+    }
+
+    /// Packets of a throttled replica so far that had to wait.
+    pub(super) fn held_up(&self, replica: &str) -> Result<u64, String> {
+        let namespace = self.namespace(replica);
+        let shown = output("tc", &format!("-n {namespace} -s -j qdisc show dev {DEVICE}"))?;
+        number_in(&shown, "/0/overlimits")
     }
 
     fn prefix(&self) -> String {
@@ -214,6 +232,12 @@ fn output(program: &str, words: &str) -> Result<String, String> {
             String::from_utf8_lossy(&output.stderr).trim()
         ))
     }
+}
+
+fn number_in(text: &str, pointer: &str) -> Result<u64, String> {
+    let shown: Value = serde_json::from_str(text).map_err(|error| format!("{error}: {text}"))?;
+    let number = shown.pointer(pointer).and_then(Value::as_u64);
+    number.ok_or_else(|| format!("no {pointer} in {text}"))
 }
 
 /// The path of a program that may lie where only root's PATH leads.
