@@ -61,7 +61,7 @@ impl Effect {
 pub enum Place {
     /// At this index.
     At(u64),
-    /// At this index or before: the answer to a repetition whose first attempt may have been the one.
+    /// At this index or before: the answer may be to a repetition.
     UpTo(u64),
     /// There was no answer to say so.
     Unknown,

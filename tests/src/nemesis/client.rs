@@ -151,7 +151,7 @@ impl Client {
                     lost.unwrap_or(started),
                     Effect::Wrote(value),
                     &answer,
-                    lost.is_some(),
+                    command.key.is_some(),
                 );
                 true
             }
@@ -182,7 +182,7 @@ impl Client {
                     lost.unwrap_or(started),
                     Effect::Deleted,
                     &answer,
-                    lost.is_some(),
+                    command.key.is_some(),
                 );
                 true
             }
@@ -260,9 +260,18 @@ impl Client {
         }
     }
 
-    fn note(&mut self, register: &str, started: Started, effect: Effect, answer: &Answer, is_repeated: bool) {
+    fn note(
+        &mut self,
+        register: &str,
+        started: Started,
+        effect: Effect,
+        answer: &Answer,
+        may_be_repeated: bool,
+    ) {
         let place = match answer.applied_index {
-            Some(index) if is_repeated => Place::UpTo(index),
+            // The answer to a repetition is that of the first time, and has the index of the repetition; and a replica repeats
+            // by itself what a lost leader did not answer.
+            Some(index) if may_be_repeated => Place::UpTo(index),
             Some(index) => Place::At(index),
             None => Place::Unknown,
         };
