@@ -5,5 +5,6 @@ mod forming;
 mod idempotency;
 mod leader_loss;
 mod membership;
+mod nemesis;
 mod partitions;
 mod quorum;
