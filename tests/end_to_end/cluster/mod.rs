@@ -5,6 +5,7 @@ mod forming;
 mod idempotency;
 mod leader_loss;
 mod membership;
+mod nemesis;
 mod partitions;
 mod quorum;
 mod recover;

@@ -22,7 +22,7 @@ struct Arguments {
     #[arg(long)]
     seed: Option<u64>,
     /// Faults of each run
-    #[arg(long, default_value_t = 12)]
+    #[arg(long, default_value_t = 22)]
     faults: usize,
 }
 

@@ -212,11 +212,11 @@ impl Client {
         let replicas = self.shared.replicas.iter().cycle().skip(self.home);
         let attempts = if command.key.is_some() { ATTEMPTS } else { 1 };
         let mut started = self.shared.recorder.start();
-        for (_, rest) in replicas.take(attempts) {
+        for (replica, rest) in replicas.take(attempts) {
             started = self.shared.recorder.start();
             match self.attempt(rest, command).await {
                 Told::Answered(answer) => {
-                    self.shared.count(self.home().0, |counts| counts.commands += 1);
+                    self.shared.count(replica, |counts| counts.commands += 1);
                     let answer = Some(answer);
                     return Done {
                         answer,

@@ -1,5 +1,6 @@
 //! What goes wrong in a run, how it is made to, and how it is seen that it did.
 
+use rand::RngExt as _;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom as _;
 
@@ -9,8 +10,9 @@ use crate::wait::until;
 /// Packets that must vanish before a cut counts as one: more than any device says of itself.
 const PACKETS: u64 = 10;
 
-/// What all that a replica sends is throttled to: a few times less than replication takes.
-const KILOBITS_PER_SECOND: u32 = 64;
+/// What all that a replica sends is throttled to: enough that it must wait in a queue, and little enough that the queue
+/// never ends.
+const KILOBITS_PER_SECOND: u32 = 128;
 
 /// What happens to a replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,17 +65,24 @@ impl Fault {
         Self::Abandon,
     ];
 
-    /// All faults, each at a leader and at a follower, in an order of chance, over and over.
+    /// All faults in an order of chance, at leaders and at followers by chance; then all again, with leaders and followers
+    /// the other way round; and so on.
     pub(super) fn deck(random: &mut SmallRng, length: usize) -> Vec<(Self, Target)> {
         let mut deck = Vec::new();
         while deck.len() < length {
-            let targets = [Target::Leader, Target::Follower];
-            let mut all: Vec<_> = Self::ALL
-                .iter()
-                .flat_map(|fault| targets.map(|target| (*fault, target)))
-                .collect();
-            all.shuffle(random);
-            deck.extend(all);
+            let mut round = Self::ALL.map(|fault| (fault, random.random_bool(0.5)));
+            for _ in 0..2 {
+                round.shuffle(random);
+                deck.extend(round.iter().map(|(fault, at_leader)| {
+                    let target = if *at_leader {
+                        Target::Leader
+                    } else {
+                        Target::Follower
+                    };
+                    (*fault, target)
+                }));
+                round = round.map(|(fault, at_leader)| (fault, !at_leader));
+            }
         }
         deck.truncate(length);
         deck

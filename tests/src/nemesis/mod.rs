@@ -33,11 +33,18 @@ const DEADLINE: &str = "2s";
 /// Clients wait a little longer than replicas do, and then do something else.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// What a replica logs that gets a snapshot.
+const SNAPSHOT: &str = "Installing a snapshot from the leader";
+
 /// Clients of each replica.
 const CLIENTS: u64 = 3;
 
-/// Commands that each replica must have acknowledged, or operations that it must have refused, under each fault.
-const ENOUGH: u64 = 5;
+/// Commands that each replica must have acknowledged under each fault that leaves a majority.
+const ENOUGH_COMMANDS: u64 = 5;
+
+/// Operations that each replica must have refused, or not have answered, under each fault that leaves none: those take as
+/// long as their deadlines.
+const ENOUGH_REFUSALS: u64 = 3;
 
 /// A run.
 #[derive(Debug, Clone, Copy)]
@@ -105,13 +112,14 @@ impl Campaign {
     pub async fn run(self) -> Report {
         let _on_failure = OnFailure(self);
         let mut random = SmallRng::seed_from_u64(self.seed);
-        let mut cluster = TestCluster::start(Self::plan()).await;
+        let mut cluster = TestCluster::start(self.plan()).await;
         cluster.register_nodes(4).await;
         let all = cluster.names();
         let mut traffic = Traffic::start(self.seed, cluster.apis(PATIENCE), CLIENTS);
         commands_at(&mut cluster, &traffic, &all, "before any fault").await;
         let mut slowest_recovery = Duration::ZERO;
-        for (number, (fault, target)) in Fault::deck(&mut random, self.faults).into_iter().enumerate() {
+        let deck = Fault::deck(&mut random, self.faults);
+        for (number, (fault, target)) in deck.iter().copied().enumerate() {
             let words = format!("{fault:?} the {target:?}");
             let recovery = suffer(&mut cluster, &traffic, fault, target, &mut random).await;
             say(&format!(
@@ -122,6 +130,16 @@ impl Campaign {
         }
         cluster.until_agreed().await;
         commands_at(&mut cluster, &traffic, &all, "after all faults").await;
+        if deck.iter().any(|(fault, _)| *fault == Fault::Wipe) && self.keeps_little_log() {
+            let installed = cluster
+                .replicas()
+                .iter()
+                .map(|replica| replica.events(SNAPSHOT).len());
+            assert!(
+                installed.sum::<usize>() > 0,
+                "a replica lost its disk, and nobody installed a snapshot"
+            );
+        }
         traffic.stop().await;
         let judged = verdict::reach(&cluster, &traffic).await;
         let counts = all
@@ -137,10 +155,21 @@ impl Campaign {
         }
     }
 
-    fn plan() -> ClusterPlan {
-        ClusterPlan::of(3)
+    /// Every other run keeps so little of the log that whoever was away needs a snapshot.
+    const fn keeps_little_log(self) -> bool {
+        !self.seed.is_multiple_of(2)
+    }
+
+    fn plan(self) -> ClusterPlan {
+        let plan = ClusterPlan::of(3)
             .with_links()
-            .set("limits.request_timeout", DEADLINE)
+            .set("limits.request_timeout", DEADLINE);
+        if self.keeps_little_log() {
+            plan.set("raft.snapshot_every", "100")
+                .set("raft.keep_entries", "20")
+        } else {
+            plan
+        }
     }
 }
 
@@ -192,6 +221,7 @@ async fn more_at(
     traffic: &Traffic,
     replicas: &[String],
     reason: &str,
+    enough: u64,
     of: fn(Counts) -> u64,
 ) {
     let before: Vec<u64> = replicas
@@ -202,7 +232,7 @@ async fn more_at(
         cluster.check_alive();
         let now = replicas.iter().map(|replica| of(traffic.counts(replica)));
         let more: Vec<u64> = now.zip(&before).map(|(now, before)| now - before).collect();
-        if more.iter().all(|more| *more >= ENOUGH) {
+        if more.iter().all(|more| *more >= enough) {
             Ok(())
         } else {
             Err(format!("{replicas:?} had {more:?}"))
@@ -213,13 +243,14 @@ async fn more_at(
 
 async fn commands_at(cluster: &mut TestCluster, traffic: &Traffic, replicas: &[String], when: &str) {
     let reason = format!("{replicas:?} acknowledge commands {when}");
-    more_at(cluster, traffic, replicas, &reason, |counts| counts.commands).await;
+    more_at(cluster, traffic, replicas, &reason, ENOUGH_COMMANDS, |counts| {
+        counts.commands
+    })
+    .await;
 }
 
 async fn refusals_at(cluster: &mut TestCluster, traffic: &Traffic, replicas: &[String], when: &str) {
     let reason = format!("clients of {replicas:?} are refused {when}");
-    more_at(cluster, traffic, replicas, &reason, |counts| {
-        counts.refused + counts.unknown
-    })
-    .await;
+    let of = |counts: Counts| counts.refused + counts.unknown;
+    more_at(cluster, traffic, replicas, &reason, ENOUGH_REFUSALS, of).await;
 }
