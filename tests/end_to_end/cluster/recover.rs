@@ -1,6 +1,6 @@
 //! The way out when a quorum is lost for good.
 
-use zephyrfs_tests::{ClusterPlan, TestCluster, until_told};
+use zephyrfs_tests::{ClusterPlan, TestCluster, until, until_told};
 
 use super::files::{assert_all_registered, assert_present, register};
 
@@ -77,6 +77,14 @@ async fn what_one_replica_kept_becomes_a_new_cluster_that_the_old_one_cannot_dis
     )
     .await;
     assert!(reason.contains("delete"), "it does not say what to do: {reason}");
+    until("the new cluster's log tells of the old one's replica", async || {
+        let told = cluster.replica("a").events(
+            "A replica of another cluster answers where one of this cluster is looked for; stop whichever of them is not \
+             wanted and delete its data",
+        );
+        (!told.is_empty()).then_some(())
+    })
+    .await;
     files.push("beside the old one".to_owned());
     register(cluster.replica("a").rest(), &files[2]).await;
     let status = cluster.replica("a").status().await.unwrap();

@@ -38,6 +38,8 @@ struct Upkeep<I> {
     silent: BTreeSet<u64>,
     /// The change that was half done at the last look.
     half_done: Option<LogIdRecord>,
+    /// Replicas of other clusters that the log tells of, with the ids of those.
+    strangers: BTreeSet<(String, String)>,
 }
 
 impl<I> Upkeep<I> {
@@ -61,6 +63,42 @@ impl<I> Upkeep<I> {
     }
 }
 
+impl<I> Upkeep<I> {
+    /// Logs which replicas that were found belong to another cluster: clients that know all addresses reach both.
+    fn tell_of_strangers(&mut self, greeted: &Greeted, ours: &str) {
+        let found = strangers(greeted, ours);
+        for Replica {
+            name,
+            address,
+            cluster_id,
+            ..
+        } in found.clone()
+        {
+            if self.strangers.insert((name.clone(), cluster_id.clone())) {
+                tracing::warn!(
+                    replica = name,
+                    address,
+                    cluster_id,
+                    "A replica of another cluster answers where one of this cluster is looked for; stop whichever of \
+                     them is not wanted and delete its data"
+                );
+            }
+        }
+        let still: BTreeSet<_> = found
+            .map(|replica| (replica.name.clone(), replica.cluster_id.clone()))
+            .collect();
+        self.strangers.retain(|stranger| still.contains(stranger));
+    }
+}
+
+/// The replicas among those that were found that belong to another cluster.
+fn strangers<'a>(greeted: &'a Greeted, ours: &'a str) -> impl Iterator<Item = &'a Replica> + Clone {
+    let replicas = greeted.replicas.iter().map(|(replica, _)| replica);
+    replicas.filter(move |replica| {
+        replica.has_log && !replica.cluster_id.is_empty() && replica.cluster_id != ours
+    })
+}
+
 impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
     /// Looks after the membership as long as the engine lives.
     pub(in crate::engine) fn look_after_members(self: &Arc<Self>) {
@@ -71,6 +109,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
                 keeping_up: BTreeMap::new(),
                 silent: BTreeSet::new(),
                 half_done: None,
+                strangers: BTreeSet::new(),
             };
             loop {
                 R::sleep(EVERY).await;
@@ -87,28 +126,31 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
 
     async fn look(&self, upkeep: &mut Upkeep<R::Instant>) {
         let members = self.members();
-        if members.leads {
-            upkeep.tell_of_silence(&members);
-            self.keep_order(&members, upkeep).await;
-            if self.is_followed() {
-                self.stage.over();
-            } else {
-                self.look_for_reasons(&self.greet_all().await).await;
-            }
-            return;
-        }
-        upkeep.silent.clear();
-        upkeep.keeping_up.clear();
         upkeep.looks = upkeep.looks.wrapping_add(1);
         let leader = self.leader();
-        let is_led = leader.is_some() && self.hears_leader();
+        let is_led = if members.leads {
+            self.is_followed()
+        } else {
+            leader.is_some() && self.hears_leader()
+        };
         if !is_led || upkeep.looks.is_multiple_of(GREET_EVERY) {
             // Whoever moved is found again, also when nobody leads yet.
             let greeted = self.greet_all().await;
+            upkeep.tell_of_strangers(&greeted, &self.log.identity().cluster_id);
             if !is_led {
                 self.look_for_reasons(&greeted).await;
             }
         }
+        if members.leads {
+            if is_led {
+                self.stage.over();
+            }
+            upkeep.tell_of_silence(&members);
+            self.keep_order(&members, upkeep).await;
+            return;
+        }
+        upkeep.silent.clear();
+        upkeep.keeping_up.clear();
         if let Some(leader) = &leader {
             self.ask_for_reports(leader.id, &leader.address).await;
         }
@@ -125,22 +167,20 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
     /// or have removed this replica.
     async fn look_for_reasons(&self, greeted: &Greeted) {
         let ours = &self.log.identity().cluster_id;
-        let members = greeted
-            .replicas
-            .iter()
-            .filter(|(replica, _)| replica.has_log && !replica.cluster_id.is_empty());
-        for (Replica { name, cluster_id, .. }, reply) in members {
-            if cluster_id != ours {
-                return self.stage.wait(format!(
-                    "{name} is of another cluster, {cluster_id}, and the data here is of {ours}; if that one is to live \
-                     on, stop this replica and delete its data, and it joins anew"
-                ));
-            }
-            if !reply.leader_address.is_empty() && reply.leader_address != self.peer.address {
-                return self.tell_where_i_am(&reply.leader_address).await;
-            }
+        if let Some(Replica { name, cluster_id, .. }) = strangers(greeted, ours).next() {
+            return self.stage.wait(format!(
+                "{name} is of another cluster, {cluster_id}, and the data here is of {ours}; if that one is to live on, \
+                 stop this replica and delete its data, and it joins anew"
+            ));
         }
-        self.stage.over();
+        let leader = greeted.replicas.iter().find_map(|(replica, reply)| {
+            let knows = replica.cluster_id == *ours && !reply.leader_address.is_empty();
+            (knows && reply.leader_address != self.peer.address).then_some(&reply.leader_address)
+        });
+        match leader {
+            Some(leader) => self.tell_where_i_am(leader).await,
+            None => self.stage.over(),
+        }
     }
 
     /// A replica that moved, or was removed, learns from the leader what it is.
