@@ -1,6 +1,6 @@
 //! Without a majority nothing is acknowledged, and nothing is lost.
 
-use zephyrfs_tests::{ClusterPlan, TestCluster, until};
+use zephyrfs_tests::{ClusterPlan, TestCluster, until_told};
 
 use super::files::{assert_all_registered, assert_present, file, register};
 
@@ -18,8 +18,14 @@ async fn a_lone_survivor_refuses_stays_alive_and_serves_again_with_a_second_one(
     }
 
     let alone = cluster.replica(&survivor);
-    until("the survivor says that it is not ready", async || {
-        (alone.probe("/ready").await == Some(503)).then_some(())
+    until_told("the survivor says that it is not ready, and why", async || {
+        let health = alone.place().health().send("GET", "/ready", None).await;
+        let health = health.map_err(|error| error.to_string())?;
+        if health.status == 503 && health.body.to_string().contains("not every peer answers") {
+            Ok(())
+        } else {
+            Err(format!("{health:?}"))
+        }
     })
     .await;
     assert_eq!(

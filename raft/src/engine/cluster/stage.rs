@@ -1,4 +1,4 @@
-//! What a replica that is no member yet is waiting for.
+//! What keeps a replica out: what one that is no member yet waits for, or why one that is hears of no leader.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -39,7 +39,7 @@ impl<I: Instant> Stage<I> {
         let is_new = inner.waiting.as_ref() != Some(&reason);
         let pause = if is_new { LOG_CHANGE_AFTER } else { LOG_EVERY };
         if inner.logged.is_none_or(|logged| logged.elapsed() >= pause) {
-            tracing::info!(reason, "Waiting to be a member of a cluster");
+            tracing::info!(reason, "This replica does not take part");
             inner.logged = Some(I::now());
         }
         inner.waiting = Some(reason);

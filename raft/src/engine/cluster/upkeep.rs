@@ -179,7 +179,11 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
         });
         match leader {
             Some(leader) => self.tell_where_i_am(leader).await,
-            None => self.stage.over(),
+            None if greeted.silent.is_empty() => self.stage.over(),
+            None => self.stage.wait(format!(
+                "there is no leader, and not every peer answers: {}",
+                greeted.silent.join(", ")
+            )),
         }
     }
 

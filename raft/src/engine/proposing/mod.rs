@@ -158,10 +158,7 @@ impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
                 }
             };
         }
-        if !self.is_followed() {
-            return Attempt::NotTaken;
-        }
-        if !outgoing.fate.send() {
+        if !self.is_followed() || !outgoing.fate.send() {
             return Attempt::NotTaken;
         }
         let proposal = match outgoing.proposal.take() {
