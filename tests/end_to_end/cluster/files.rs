@@ -39,26 +39,23 @@ pub(super) async fn assert_all_registered(cluster: &TestCluster, files: &[String
     assert!(!files.is_empty(), "no write was acknowledged");
     cluster.until_same_rows().await;
     for replica in cluster.replicas() {
-        let listed = listed(replica.rest()).await;
+        let listed = listed(replica.rest(), "files", "file_id").await;
         let lost: Vec<_> = files.iter().filter(|file| !listed.contains(*file)).collect();
         assert!(lost.is_empty(), "{} has lost {lost:?}", replica.name());
     }
 }
 
-async fn listed(rest: &Rest) -> BTreeSet<String> {
+/// The ids of everything in a list, as a replica has it itself.
+pub(super) async fn listed(rest: &Rest, list: &str, id: &str) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     let mut token = String::new();
     loop {
         let page = rest
-            .get(&format!("/api/v1/files?consistency=local&limit=1000{token}"))
+            .get(&format!("/api/v1/{list}?consistency=local&limit=1000{token}"))
             .await;
         assert_eq!(page.status, 200, "{page:?}");
         let items = page.body["items"].as_array().unwrap();
-        all.extend(
-            items
-                .iter()
-                .map(|item| item["file_id"].as_str().unwrap().to_owned()),
-        );
+        all.extend(items.iter().map(|item| item[id].as_str().unwrap().to_owned()));
         match page.body["next_page_token"].as_str() {
             Some(next) => token = format!("&page_token={next}"),
             None => return all,
