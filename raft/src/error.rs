@@ -1,5 +1,6 @@
 //! What can go wrong with the data on disk, in words that tell an operator what to do.
 
+use std::cmp::Ordering;
 use std::io;
 
 /// A failure of the store. Once one occurred, the replica stops rather than guess.
@@ -64,6 +65,19 @@ pub enum StoreError {
         /// The newest format that this version knows.
         supported: u32,
     },
+    /// A file was written by a version before the first release.
+    #[error(
+        "{path} has format {found}, and this version reads only {supported}: it was written by a version before the \
+         first release; move it away and register anew what it held"
+    )]
+    OlderFormat {
+        /// The file.
+        path: String,
+        /// Its format.
+        found: u32,
+        /// The format that this version knows.
+        supported: u32,
+    },
     /// The log and the state in a data directory are not of the same replica.
     #[error(
         "{log} and {state} belong to different replicas: one of them was replaced; restore the missing one, \
@@ -105,6 +119,24 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Refuses a file of another format than this version's.
+    pub(crate) fn check_format(path: &str, found: u32, supported: u32) -> Result<(), Self> {
+        let path = || path.to_owned();
+        match found.cmp(&supported) {
+            Ordering::Equal => Ok(()),
+            Ordering::Greater => Err(Self::NewerFormat {
+                path: path(),
+                found,
+                supported,
+            }),
+            Ordering::Less => Err(Self::OlderFormat {
+                path: path(),
+                found,
+                supported,
+            }),
+        }
+    }
+
     /// Something is wrong with stored bytes.
     pub(crate) fn corrupt(table: &'static str, detail: impl std::fmt::Display) -> Self {
         Self::Corrupt {

@@ -32,11 +32,13 @@ pub(crate) enum Table {
     Requests,
     /// Tasks by node and chunk.
     Tasks,
+    /// How much lies on each node, by handle.
+    Usage,
 }
 
 impl Table {
     /// Every table, in the order in which they are written.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Meta,
         Self::Nodes,
         Self::Beats,
@@ -48,6 +50,7 @@ impl Table {
         Self::Releases,
         Self::Requests,
         Self::Tasks,
+        Self::Usage,
     ];
 
     /// The table of a number, as `table as u8` gives it.
@@ -68,6 +71,7 @@ impl Table {
             Self::Releases => "releases",
             Self::Requests => "requests",
             Self::Tasks => "tasks",
+            Self::Usage => "usage",
         }
     }
 

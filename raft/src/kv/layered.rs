@@ -14,6 +14,13 @@ pub(crate) trait Stamp {
     fn stamp(&self, layer: &mut Layer) -> Result<(), StoreError>;
 }
 
+impl<A: Stamp, B: Stamp> Stamp for (&A, &B) {
+    fn stamp(&self, layer: &mut Layer) -> Result<(), StoreError> {
+        self.0.stamp(layer)?;
+        self.1.stamp(layer)
+    }
+}
+
 /// The active layer, the frozen one while it is being written, and what is on disk.
 pub(crate) struct Layered {
     active: Layer,

@@ -82,13 +82,7 @@ impl Identity {
             return Ok(None);
         };
         let found: u32 = decode_value(&format)?;
-        if found > FORMAT {
-            return Err(StoreError::NewerFormat {
-                path: path.to_owned(),
-                found,
-                supported: FORMAT,
-            });
-        }
+        StoreError::check_format(path, found, FORMAT)?;
         read(IDENTITY_KEY)?.map(|bytes| decode_value(&bytes)).transpose()
     }
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as MapEntry;
 use std::sync::Arc;
 
-use zephyrfs_core::Totals;
 use zephyrfs_core::id::ChunkId;
 use zephyrfs_core::row::ChunkRow;
 
 use super::registry::Registry;
 use super::segment::{Entry, Place, Segment};
+use super::usages::Counts;
 use super::{decode, encode};
 use crate::error::StoreError;
 use crate::kv::{Layered, Table};
@@ -154,7 +154,7 @@ impl Changes {
         &mut self,
         layered: &mut Layered,
         registry: &Registry,
-        totals: &mut Totals,
+        counts: &mut Counts<'_>,
         id: &ChunkId,
         row: &ChunkRow,
     ) -> Result<bool, StoreError> {
@@ -164,8 +164,11 @@ impl Changes {
         let segment = self.segments.entry(place).or_insert(found);
         let missing =
             || StoreError::corrupt(Table::Segments.name(), format!("chunk {id} is not at its place"));
-        let before = segment.to_row(segment.record(id).ok_or_else(missing)?, registry)?;
+        let old = segment.record(id).ok_or_else(missing)?;
+        let before = segment.to_row(old, registry)?;
         let record = segment.to_record(id, row, registry)?;
+        counts.usages.remove(old);
+        counts.usages.add(&record);
         for entry in &mut segment.entries {
             if matches!(entry, Entry::Here(old) if old.id == *id) {
                 *entry = Entry::Here(record);
@@ -173,7 +176,7 @@ impl Changes {
             }
         }
         note_orphan(layered, id, Some(&before), row);
-        totals.chunk_changed(Some(&before), Some(row));
+        counts.totals.chunk_changed(Some(&before), Some(row));
         Ok(true)
     }
 
@@ -182,7 +185,7 @@ impl Changes {
         &mut self,
         layered: &mut Layered,
         registry: &Registry,
-        totals: &mut Totals,
+        counts: &mut Counts<'_>,
         id: &ChunkId,
     ) -> Result<(), StoreError> {
         let indexed = Indexed::look_up(layered, id)?;
@@ -192,7 +195,8 @@ impl Changes {
         let segment = self.segments.entry(place).or_insert(found);
         if let Some(record) = segment.record(id) {
             let before = segment.to_row(record, registry)?;
-            totals.chunk_changed(Some(&before), None);
+            counts.usages.remove(record);
+            counts.totals.chunk_changed(Some(&before), None);
             if !before.is_referenced() {
                 layered.delete(Table::Orphans, id.as_str().as_bytes());
             }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
-use zephyrfs_core::Totals;
 use zephyrfs_core::id::{ChunkId, ContentHash, FileId, NodeId};
 use zephyrfs_core::row::{ChunkRow, FileChunk, FileRow};
 use zephyrfs_core::units::{ByteSize, Timestamp};
 
 use super::chunks::{self, Changes, Indexed};
 use super::registry::Registry;
+use super::usages::Counts;
 use super::segment::{Entry, Place, SEGMENT, Segment};
 use super::{decode, encode};
 use crate::error::StoreError;
@@ -109,7 +109,7 @@ pub(super) type Unplaced<'a> = BTreeMap<&'a ChunkId, &'a ChunkRow>;
 pub(super) fn put(
     layered: &mut Layered,
     registry: &Registry,
-    totals: &mut Totals,
+    counts: &mut Counts<'_>,
     changes: &mut Changes,
     next_handle: &mut u64,
     (id, row): (&FileId, &FileRow),
@@ -134,7 +134,7 @@ pub(super) fn put(
         chunks: u32::try_from(chunks.len())
             .map_err(|_| StoreError::corrupt(Table::Files.name(), "too many chunks"))?,
     };
-    totals.file_changed(before.is_some(), true);
+    counts.totals.file_changed(before.is_some(), true);
     match before {
         Some(before) if holds(layered, &before, row)? => stored.handle = before.handle,
         before => {
@@ -146,7 +146,7 @@ pub(super) fn put(
             lay_out(
                 layered,
                 registry,
-                totals,
+                counts,
                 changes,
                 stored.handle,
                 (id, row),
@@ -165,7 +165,7 @@ pub(super) fn put(
 /// Deletes a file. The records of its chunks stay where they lie; who holds them is the chunks' own affair.
 pub(super) fn delete(
     layered: &mut Layered,
-    totals: &mut Totals,
+    counts: &mut Counts<'_>,
     changes: &mut Changes,
     id: &FileId,
 ) -> Result<(), StoreError> {
@@ -173,7 +173,7 @@ pub(super) fn delete(
         return Ok(());
     };
     let_go(layered, changes, &before)?;
-    totals.file_changed(true, false);
+    counts.totals.file_changed(true, false);
     layered.delete(Table::Files, id.as_str().as_bytes());
     Ok(())
 }
@@ -206,7 +206,7 @@ fn holds(layered: &Layered, stored: &StoredFile, row: &FileRow) -> Result<bool, 
 fn lay_out(
     layered: &mut Layered,
     registry: &Registry,
-    totals: &mut Totals,
+    counts: &mut Counts<'_>,
     changes: &mut Changes,
     handle: u64,
     (file, row): (&FileId, &FileRow),
@@ -227,8 +227,10 @@ fn lay_out(
                 Some((chunk, indexed)) => {
                     indexed.add(layered, place);
                     chunks::note_orphan(layered, id, None, chunk);
-                    totals.chunk_changed(None, Some(chunk));
-                    Entry::Here(segment.to_record(id, chunk, registry)?)
+                    counts.totals.chunk_changed(None, Some(chunk));
+                    let record = segment.to_record(id, chunk, registry)?;
+                    counts.usages.add(&record);
+                    Entry::Here(record)
                 }
                 None => Entry::Elsewhere(id.clone(), *index),
             };
@@ -274,7 +276,7 @@ fn let_go(layered: &Layered, changes: &mut Changes, stored: &StoredFile) -> Resu
 pub(super) fn lay_out_alone(
     layered: &mut Layered,
     registry: &Registry,
-    totals: &mut Totals,
+    counts: &mut Counts<'_>,
     changes: &mut Changes,
     next_handle: &mut u64,
     (id, row): (&ChunkId, &ChunkRow),
@@ -290,12 +292,12 @@ pub(super) fn lay_out_alone(
         created_at: row.created_at,
         entries: Vec::with_capacity(1),
     };
-    segment
-        .entries
-        .push(Entry::Here(segment.to_record(id, row, registry)?));
+    let record = segment.to_record(id, row, registry)?;
+    counts.usages.add(&record);
+    segment.entries.push(Entry::Here(record));
     Indexed::look_up(layered, id)?.add(layered, place);
     chunks::note_orphan(layered, id, None, row);
-    totals.chunk_changed(None, Some(row));
+    counts.totals.chunk_changed(None, Some(row));
     changes.insert(place, segment);
     Ok(())
 }

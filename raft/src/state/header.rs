@@ -9,7 +9,7 @@ use crate::error::StoreError;
 use crate::kv::{Layer, Layered, Stamp, Table};
 
 /// The newest format of the state that this version reads and writes.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 const FORMAT_KEY: &[u8] = b"format";
 const HEADER_KEY: &[u8] = b"header";
@@ -53,13 +53,7 @@ impl Header {
             return Ok(Self::default());
         };
         let found: u32 = decode(Table::Meta, &format)?;
-        if found > FORMAT {
-            return Err(StoreError::NewerFormat {
-                path: path.to_owned(),
-                found,
-                supported: FORMAT,
-            });
-        }
+        StoreError::check_format(path, found, FORMAT)?;
         let header = layered
             .get(Table::Meta, HEADER_KEY)?
             .ok_or_else(|| StoreError::corrupt(Table::Meta.name(), "the header is missing"))?;

@@ -7,6 +7,7 @@ use zephyrfs_core::row::ReleaseRow;
 use zephyrfs_core::{ReadSet, View};
 
 use super::registry::Registry;
+use super::usages::Usages;
 use super::{chunks, decode, files, sharers, tasks};
 use crate::error::StoreError;
 use crate::kv::{Layered, Table};
@@ -15,6 +16,7 @@ use crate::kv::{Layered, Table};
 pub(super) struct Loader<'a> {
     pub(super) layered: &'a Layered,
     pub(super) registry: &'a Registry,
+    pub(super) usages: &'a Usages,
 }
 
 /// What is to be loaded with each chunk.
@@ -37,6 +39,7 @@ impl Loader<'_> {
             releases,
             tasks: wanted_tasks,
             node_tasks,
+            usage,
             requests,
         } = reads;
         let mut view = View::default();
@@ -95,6 +98,12 @@ impl Loader<'_> {
             }
         }
         drop(wanted);
+        for id in usage {
+            if self.registry.get(id).is_some() {
+                let usage = self.usages.of(self.registry.handle_of(id)?);
+                view.usage.insert(id.clone(), usage);
+            }
+        }
         view.releases = releasing.into_iter().map(|(id, _, row)| (id, row)).collect();
         for key in requests {
             if let Some(bytes) = self.layered.get(Table::Requests, key.as_bytes())? {

@@ -15,6 +15,7 @@ mod segment;
 mod sharers;
 mod store;
 mod tasks;
+mod usages;
 
 pub(crate) use header::{Header, LogIdRecord, MembershipRecord};
 pub(crate) use store::State;

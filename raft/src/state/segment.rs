@@ -14,6 +14,12 @@ pub(crate) const SEGMENT: usize = 16;
 
 /// Bits of a stored replica that are its state.
 const STATE_BITS: u32 = 2;
+const STATE_MASK: u32 = (1 << STATE_BITS) - 1;
+
+/// The numbers of the states.
+const ASSIGNED: u32 = 0;
+const STORED: u32 = 1;
+const DELETING: u32 = 2;
 
 /// Where a chunk's record lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,6 +108,20 @@ enum Home {
     Nowhere,
 }
 
+impl Record {
+    /// The chunk's length.
+    pub(super) const fn size(&self) -> ByteSize {
+        self.size
+    }
+
+    /// The handles of the nodes to whose usage the chunk counts: those of [`zephyrfs_core::users`].
+    pub(super) fn users(&self) -> impl Iterator<Item = u32> {
+        let is_referenced = self.home != Home::Nowhere;
+        let counts = move |stored: &&u32| is_referenced && **stored & STATE_MASK != DELETING;
+        self.replicas.iter().filter(counts).map(|stored| stored >> STATE_BITS)
+    }
+}
+
 impl Segment {
     /// The record of a chunk, if it lies here.
     pub(crate) fn record(&self, id: &ChunkId) -> Option<&Record> {
@@ -183,18 +203,18 @@ impl Segment {
 
 fn encode_replica(replica: &Replica, registry: &Registry) -> Result<u32, StoreError> {
     let state = match replica.state {
-        ReplicaState::Assigned => 0,
-        ReplicaState::Stored => 1,
-        ReplicaState::Deleting => 2,
+        ReplicaState::Assigned => ASSIGNED,
+        ReplicaState::Stored => STORED,
+        ReplicaState::Deleting => DELETING,
     };
     Ok(registry.handle_of(&replica.node)? << STATE_BITS | state)
 }
 
 fn decode_replica(stored: u32, registry: &Registry) -> Result<Replica, StoreError> {
-    let state = match stored & ((1 << STATE_BITS) - 1) {
-        0 => ReplicaState::Assigned,
-        1 => ReplicaState::Stored,
-        2 => ReplicaState::Deleting,
+    let state = match stored & STATE_MASK {
+        ASSIGNED => ReplicaState::Assigned,
+        STORED => ReplicaState::Stored,
+        DELETING => ReplicaState::Deleting,
         _ => {
             return Err(StoreError::corrupt(
                 Table::Segments.name(),

@@ -13,6 +13,7 @@ use super::header::{Header, LogIdRecord};
 use super::load::Loader;
 use super::pages::Pages;
 use super::registry::Registry;
+use super::usages::{Counts, Usages};
 use super::{encode, sharers, tasks};
 use crate::error::StoreError;
 use crate::kv::{Base, Layer, Layered, Table};
@@ -21,6 +22,7 @@ use crate::kv::{Base, Layer, Layered, Table};
 pub(crate) struct State {
     layered: Layered,
     registry: Registry,
+    usages: Usages,
     header: Header,
     /// The last applied entry that is on disk, and the one that will be when the frozen layer is.
     durable: Option<LogIdRecord>,
@@ -33,10 +35,12 @@ impl State {
         let layered = Layered::over(base);
         let header = Header::load(&layered, path)?;
         let registry = Registry::load(&layered)?;
+        let usages = Usages::load(&layered)?;
         let durable = header.applied;
         Ok(Self {
             layered,
             registry,
+            usages,
             header,
             durable,
             freezing: durable,
@@ -65,8 +69,9 @@ impl State {
 
     /// Freezes what is in memory, stamped, to be written to disk; `None` while the last freeze is not written yet.
     pub(crate) fn freeze(&mut self) -> Result<Option<Arc<Layer>>, StoreError> {
-        let frozen = self.layered.freeze(&self.header)?;
+        let frozen = self.layered.freeze(&(&self.header, &self.usages))?;
         if frozen.is_some() {
+            self.usages.stamped();
             self.freezing = self.header.applied;
         }
         Ok(frozen)
@@ -141,6 +146,7 @@ impl RowStore for State {
         let loader = Loader {
             layered: &self.layered,
             registry: &self.registry,
+            usages: &self.usages,
         };
         loader.view(reads)
     }
@@ -149,12 +155,14 @@ impl RowStore for State {
         let Self {
             layered,
             registry,
+            usages,
             header,
             ..
         } = self;
         let Header {
             totals, next_handle, ..
         } = header;
+        let counts = &mut Counts { totals, usages };
         let mut changes = Changes::default();
         let mut unplaced: Unplaced<'_> = mutations
             .iter()
@@ -167,7 +175,7 @@ impl RowStore for State {
             match mutation {
                 Mutation::PutNode(id, row) => {
                     let before = registry.put_node(layered, id, row)?;
-                    totals.node_changed(before.as_deref(), row);
+                    counts.totals.node_changed(before.as_deref(), row);
                 }
                 Mutation::PutBeat(id, beat) => registry.put_beat(layered, id, *beat)?,
                 Mutation::PutFile(id, row) => {
@@ -175,17 +183,17 @@ impl RowStore for State {
                     files::put(
                         layered,
                         registry,
-                        totals,
+                        counts,
                         &mut changes,
                         next_handle,
                         file,
                         &mut unplaced,
                     )?;
                 }
-                Mutation::DeleteFile(id) => files::delete(layered, totals, &mut changes, id)?,
+                Mutation::DeleteFile(id) => files::delete(layered, counts, &mut changes, id)?,
                 // Chunks that a new file brings are laid with it; the rest follow below.
                 Mutation::PutChunk(..) => {}
-                Mutation::DeleteChunk(id) => changes.remove(layered, registry, totals, id)?,
+                Mutation::DeleteChunk(id) => changes.remove(layered, registry, counts, id)?,
                 Mutation::PutSharer(chunk, file, index) => sharers::put(layered, chunk, file, *index)?,
                 Mutation::DeleteSharer(chunk, file) => sharers::delete(layered, chunk, file),
                 Mutation::PutRelease(id, row) => {
@@ -197,16 +205,16 @@ impl RowStore for State {
                 }
                 Mutation::DeleteRequest(key) => layered.delete(Table::Requests, key.as_bytes()),
                 Mutation::PutTask(node, chunk, row) => {
-                    tasks::put(layered, registry, totals, (node, chunk), row)?;
+                    tasks::put(layered, registry, counts.totals, (node, chunk), row)?;
                 }
                 Mutation::DeleteTask(node, chunk) => {
-                    tasks::delete(layered, registry, totals, (node, chunk))?;
+                    tasks::delete(layered, registry, counts.totals, (node, chunk))?;
                 }
             }
         }
         for (id, row) in unplaced {
-            if !changes.update(layered, registry, totals, id, row)? {
-                files::lay_out_alone(layered, registry, totals, &mut changes, next_handle, (id, row))?;
+            if !changes.update(layered, registry, counts, id, row)? {
+                files::lay_out_alone(layered, registry, counts, &mut changes, next_handle, (id, row))?;
             }
         }
         changes.write(layered)

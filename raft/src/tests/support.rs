@@ -83,6 +83,7 @@ pub(super) fn proposal(command: Command) -> Proposal {
 /// Registers a node.
 pub(super) fn node(id: &str) -> Proposal {
     proposal(Command::RegisterNode(RegisterNode {
+        inactive_after: Millis::from_seconds(60),
         node: NodeId::from(id),
         addresses: vec![format!("{id}:7000")],
         capacity: ByteSize::new(1 << 40),

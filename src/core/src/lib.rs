@@ -31,6 +31,7 @@ mod status;
 #[cfg(test)]
 mod testing;
 mod totals;
+mod usage;
 
 pub use command::Command;
 pub use context::Context;
@@ -42,4 +43,5 @@ pub use envelope::{Envelope, Idempotency, Proposal};
 pub use rejection::Rejection;
 pub use response::{Placement, Response};
 pub use totals::Totals;
+pub use usage::{Usage, users};
 pub use view::{ReadSet, View};

@@ -97,4 +97,16 @@ pub enum Rejection {
         /// The node.
         node: NodeId,
     },
+    /// The node is not draining, so there is no drain to cancel.
+    #[error("node {node} is not draining")]
+    NotDraining {
+        /// The node.
+        node: NodeId,
+    },
+    /// The node gave up its chunks and may be switched off at any time.
+    #[error("node {node} is drained and takes no chunks; activate it first")]
+    NodeDrained {
+        /// The node.
+        node: NodeId,
+    },
 }

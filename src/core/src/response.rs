@@ -84,6 +84,32 @@ pub enum Response {
         /// How many copies.
         forgotten: u64,
     },
+    /// Nodes are to drop copies that others make up for.
+    CopiesTrimmed {
+        /// How many copies.
+        trimmed: u64,
+    },
+    /// Drains are done.
+    DrainsFinished {
+        /// Nodes that are empty from now on, and stay registered.
+        drained: Vec<NodeId>,
+        /// Nodes that were empty, and are unregistered.
+        removed: Vec<NodeId>,
+    },
+    /// What a node holds is recorded.
+    InventoryRecorded {
+        /// Copies that the coordinator did not know of, of chunks that it knows.
+        found: u64,
+        /// Copies that the node should have and has not, or not in this form.
+        missing: u64,
+        /// Copies of chunks that the coordinator does not know; they are kept for a while and then deleted.
+        quarantined: u64,
+    },
+    /// Silent nodes are no longer waited for.
+    NodesWrittenOff {
+        /// How many nodes.
+        nodes: u64,
+    },
 }
 
 /// Where a chunk goes.

@@ -13,13 +13,33 @@ use crate::id::{ChunkId, ContentHash, FileId, NodeId, RequestId};
 use crate::model::Model;
 use crate::rejection::Rejection;
 use crate::response::Response;
-use crate::row::{BeatRow, ChunkRow, FileRow, NodeRow, NodeStats, Row, TaskReason, TaskRow};
+use crate::row::{
+    AfterDrain, BeatRow, ChunkRow, Drain, FileRow, NodeRow, NodeStats, Row, TaskReason, TaskRow, Wanted,
+};
 use crate::totals::Totals;
 use crate::units::{AppliedIndex, ByteSize, Millis, Timestamp};
+use crate::usage::Usage;
 use crate::view::ReadSet;
 
 /// How long nodes have for tasks.
 pub(crate) const TASK_TIME: Millis = Millis::new(40_000);
+
+/// How long nodes may be silent.
+pub(crate) const INACTIVE_AFTER: Millis = Millis::new(60_000);
+
+/// To give up its chunks and stay registered.
+pub(crate) const DRAIN: NodeStateChange = NodeStateChange::Drain {
+    then: AfterDrain::Stay,
+};
+
+/// What is wanted of a node that is draining.
+pub(crate) fn draining() -> Wanted {
+    Wanted::Draining(Drain::beginning(
+        Timestamp::EPOCH,
+        Usage::default(),
+        AfterDrain::Stay,
+    ))
+}
 
 /// A state with a clock that only tests move.
 pub(crate) struct World {
@@ -215,6 +235,7 @@ pub(crate) fn register(node: &str) -> Command {
         capacity: ByteSize::new(1 << 40),
         capabilities: std::collections::BTreeMap::new(),
         peers: Vec::new(),
+        inactive_after: INACTIVE_AFTER,
     })
 }
 
@@ -240,6 +261,7 @@ pub(crate) fn beats<const N: usize>(beats: [(&str, Millis, NodeStats); N]) -> Co
     };
     Command::RecordHeartbeats(RecordHeartbeats {
         beats: beats.map(beat).to_vec(),
+        inactive_after: INACTIVE_AFTER,
     })
 }
 
@@ -275,6 +297,8 @@ pub(crate) fn assign(chunk: &str, target: &str) -> Command {
             chunk: chunk.into(),
             target: target.into(),
             reason: TaskReason::UnderTarget,
+            source: None,
+            instead_of: None,
         }],
         wanted: 3,
         time: TASK_TIME,

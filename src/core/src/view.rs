@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::id::{ChunkId, FileId, NodeId, RequestId};
 use crate::row::{BeatRow, ChunkRow, FileRow, NodeRow, ReleaseRow, RequestRow, TaskRow};
+use crate::usage::Usage;
 
 /// The rows that an engine loads before a decision, by kind. Known from the command alone.
 ///
@@ -35,6 +36,8 @@ pub struct ReadSet {
     pub tasks: Vec<(NodeId, ChunkId)>,
     /// For each of these nodes its first so many tasks by [`ChunkId`], each with its chunk's row.
     pub node_tasks: Vec<(NodeId, usize)>,
+    /// Nodes of which it is asked how much lies on them. One that is not registered has no answer.
+    pub usage: Vec<NodeId>,
     /// Remembered requests, by idempotency key. Expired ones too: expiry is for the decision to judge.
     pub requests: Vec<String>,
 }
@@ -56,6 +59,8 @@ pub struct View {
     pub releases: BTreeMap<RequestId, ReleaseRow>,
     /// What nodes are to do.
     pub tasks: BTreeMap<(NodeId, ChunkId), TaskRow>,
+    /// What lies on nodes.
+    pub usage: BTreeMap<NodeId, Usage>,
     /// Remembered requests.
     pub requests: BTreeMap<String, RequestRow>,
 }

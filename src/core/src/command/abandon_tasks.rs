@@ -32,7 +32,7 @@ pub const LAST_DELETION: Millis = Millis::from_seconds(600);
 fn gone_for(node: &NodeId, view: &View, context: &Context) -> Option<Millis> {
     match view.nodes.get(node).map(|node| &node.wanted) {
         Some(Wanted::Removed { at, .. }) => Some(context.now.since(*at)),
-        Some(Wanted::InService | Wanted::Maintenance { .. } | Wanted::Draining) => None,
+        Some(Wanted::InService | Wanted::Maintenance { .. } | Wanted::Draining(_)) => None,
         None => Some(Millis::new(u64::MAX)),
     }
 }

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::effects::{Effects, Mutation};
 use crate::id::{ChunkId, NodeId, RequestId};
 use crate::response::Response;
-use crate::row::{ChunkRow, Replica, ReplicaState, TaskKind, TaskReason};
+use crate::row::{ChunkRow, Replica, ReplicaState, TaskReason};
 use crate::units::Millis;
 use crate::view::{ReadSet, View};
 
@@ -36,6 +36,11 @@ pub struct CopyPlan {
     pub target: NodeId,
     /// Why.
     pub reason: TaskReason,
+    /// The node to ask for it first.
+    pub source: Option<NodeId>,
+    /// The node whose copy this one is to replace, if it is made for a better place: that copy does not count as one of
+    /// those wanted. It is dropped later, once the new one is stored.
+    pub instead_of: Option<NodeId>,
 }
 
 impl AssignReplicas {
@@ -61,6 +66,8 @@ impl AssignReplicas {
                 chunk,
                 target,
                 reason,
+                source,
+                instead_of: _,
             } = copy;
             let Some(known) = view.referenced_chunk(chunk) else {
                 continue;
@@ -71,14 +78,14 @@ impl AssignReplicas {
                 continue;
             }
             let row = changed.get(chunk).unwrap_or(known);
-            if let Some(row) = self.with_copy(row, target, view) {
+            if let Some(row) = self.with_copy(row, copy, view) {
                 let new_task = NewTask {
                     request: id,
                     reason: *reason,
                     time: self.time,
                     context,
                 };
-                tasks.push(new_task.of(TaskKind::Replicate, target, chunk));
+                tasks.push(new_task.copy(target, chunk, row.size, source.clone()));
                 told.insert((target, chunk));
                 changed.insert(chunk, row);
             }
@@ -98,7 +105,8 @@ impl AssignReplicas {
 
     /// The chunk with a copy told to a node, if it needs one and there is something to copy. Copies that do not count
     /// take no place: a chunk may have more replicas than wanted until they come back or are forgotten.
-    fn with_copy(&self, row: &ChunkRow, target: &NodeId, view: &View) -> Option<ChunkRow> {
+    fn with_copy(&self, row: &ChunkRow, copy: &CopyPlan, view: &View) -> Option<ChunkRow> {
+        let target = &copy.target;
         match row.replica_on(target).map(|replica| replica.state) {
             // A client was to bring the copy and did not; only a copy that is known to be there can stand in for it.
             Some(ReplicaState::Assigned) => {
@@ -106,7 +114,7 @@ impl AssignReplicas {
             }
             Some(ReplicaState::Stored | ReplicaState::Deleting) => None,
             None => {
-                let enough = count_kept(row, view) >= self.wanted as usize;
+                let enough = count_kept(row, view, copy.instead_of.as_ref()) >= self.wanted as usize;
                 if enough || !has_source(row, target, &COPIES, view) {
                     return None;
                 }
@@ -131,7 +139,6 @@ fn has_source(row: &ChunkRow, target: &NodeId, states: &[ReplicaState], view: &V
 #[cfg(test)]
 mod tests {
     use crate::command::LocationChange::Add;
-    use crate::command::NodeStateChange;
     use crate::response::Response;
     use crate::row::{ReplicaState, TaskKind};
     use crate::testing::{NewFile, World, assign, delete, locations, set_state, silence, unregister};
@@ -182,7 +189,7 @@ mod tests {
         for lose in [
             unregister("n2"),
             silence(["n2"]),
-            set_state("n2", NodeStateChange::Drain),
+            set_state("n2", crate::testing::DRAIN),
         ] {
             let mut world = World::with_nodes(["n1", "n2", "n3", "n4"]);
             world
@@ -201,7 +208,7 @@ mod tests {
         world.apply(silence(["n1", "n2"])).unwrap();
         assert!(!started(&mut world, "a", "n3"));
         let mut world = self::world();
-        world.apply(set_state("n3", NodeStateChange::Drain)).unwrap();
+        world.apply(set_state("n3", crate::testing::DRAIN)).unwrap();
         assert!(!started(&mut world, "a", "n3"));
         assert!(!started(&mut world, "b", "n4"), "no such chunk");
         world.apply(delete("f")).unwrap();

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::effects::Mutation;
 use crate::id::{ChunkId, NodeId, RequestId, TaskId};
 use crate::row::{ChunkRow, NodeRow, Replica, ReplicaState, TaskKind, TaskReason, TaskRow};
-use crate::units::Millis;
+use crate::units::{ByteSize, Millis};
 use crate::view::View;
 
 /// The states of copies that count for something.
@@ -64,10 +64,23 @@ pub(super) fn make_place(
 }
 
 /// How many copies count towards those wanted: stored ones on nodes that are there or expected back, and those on their
-/// way to nodes that are there.
-pub(super) fn count_kept(row: &ChunkRow, view: &View) -> usize {
-    count(row, &[ReplicaState::Stored], view, NodeRow::keeps_replicas)
-        + count(row, &[ReplicaState::Assigned], view, NodeRow::takes_replicas)
+/// way to nodes that are there. One on the node `but` does not count.
+pub(super) fn count_kept(row: &ChunkRow, view: &View, but: Option<&NodeId>) -> usize {
+    let counts = |replica: &&Replica| {
+        let node = view.nodes.get(&replica.node);
+        let is_kept = node.is_some_and(|node| match replica.state {
+            ReplicaState::Stored => node.keeps_replicas(),
+            ReplicaState::Assigned => node.takes_replicas(),
+            ReplicaState::Deleting => false,
+        });
+        is_kept && but != Some(&replica.node)
+    };
+    row.replicas.iter().filter(counts).count()
+}
+
+/// How many stored copies of a chunk are on nodes that are heard from and keep them.
+pub(super) fn count_sure(row: &ChunkRow, view: &View) -> usize {
+    count(row, &[ReplicaState::Stored], view, NodeRow::holds_surely)
 }
 
 /// Tells the nodes that `only` names to drop their copies. A copy whose node was told already stays as it is.
@@ -78,10 +91,11 @@ pub(super) fn delete_copies(
     new_task: &NewTask<'_>,
     mutations: &mut Vec<Mutation>,
 ) {
+    let size = row.size;
     for replica in &mut row.replicas {
         if replica.state != ReplicaState::Deleting && only(&replica.node) {
             replica.state = ReplicaState::Deleting;
-            mutations.push(new_task.of(TaskKind::Delete, &replica.node, id));
+            mutations.push(new_task.deletion(&replica.node, id, size));
         }
     }
 }
@@ -95,8 +109,29 @@ pub(super) struct NewTask<'a> {
 }
 
 impl NewTask<'_> {
-    /// A task for a node. Its id follows from the proposal, which is made only once.
-    pub(super) fn of(&self, kind: TaskKind, node: &NodeId, chunk: &ChunkId) -> Mutation {
+    /// A task for a node to drop its copy.
+    pub(super) fn deletion(&self, node: &NodeId, chunk: &ChunkId, size: ByteSize) -> Mutation {
+        self.of(TaskKind::Delete, (node, chunk, size), None)
+    }
+
+    /// A task for a node to fetch a copy, from a source before others.
+    pub(super) fn copy(
+        &self,
+        node: &NodeId,
+        chunk: &ChunkId,
+        size: ByteSize,
+        source: Option<NodeId>,
+    ) -> Mutation {
+        self.of(TaskKind::Replicate, (node, chunk, size), source)
+    }
+
+    /// Its id follows from the proposal, which is made only once.
+    fn of(
+        &self,
+        kind: TaskKind,
+        (node, chunk, size): (&NodeId, &ChunkId, ByteSize),
+        source: Option<NodeId>,
+    ) -> Mutation {
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.request.as_bytes());
         hasher.update(&(node.as_str().len() as u64).to_le_bytes());
@@ -111,6 +146,8 @@ impl NewTask<'_> {
             created_at: self.context.now,
             deadline: self.context.now.plus(self.time),
             attempt: 1,
+            source,
+            size,
         };
         Mutation::PutTask(node.clone(), chunk.clone(), row)
     }

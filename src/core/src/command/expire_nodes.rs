@@ -42,7 +42,12 @@ impl ExpireNodes {
             let mut changed = NodeRow::clone(node);
             let silent = view.beats.get(id).is_none_or(|beat| beat.at < self.silent_since);
             if silent && node.observed == Observed::Active {
-                changed.observed = Observed::Inactive { since: context.now };
+                // A return that did not last is no return: what waits for the node goes on waiting.
+                let since = node.contact.silent_since(context.now);
+                changed.observed = Observed::Inactive {
+                    since,
+                    written_off: false,
+                };
                 inactive.push(id.clone());
             }
             if matches!(node.wanted, Wanted::Maintenance { until } if until <= context.now) {
@@ -101,7 +106,13 @@ mod tests {
         let since = world.now();
         let named = ["n1", "n1", "n2", "gone", "never"];
         assert_eq!(expire(&mut world, named, since), (vec!["n1".into()], vec![]));
-        assert_eq!(world.node("n1").observed, Observed::Inactive { since });
+        assert_eq!(
+            world.node("n1").observed,
+            Observed::Inactive {
+                since,
+                written_off: false
+            }
+        );
         assert_eq!(
             world.node("n2").status(),
             NodeStatus::Active,

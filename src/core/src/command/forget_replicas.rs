@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::copies::{count, is_gone};
+use super::copies::{count_sure, is_gone};
 use crate::effects::{Effects, Mutation};
 use crate::id::{ChunkId, NodeId};
 use crate::response::Response;
-use crate::row::{ChunkRow, NodeRow, ReplicaState};
+use crate::row::{ChunkRow, ReplicaState};
 use crate::view::{ReadSet, View};
 
 /// Forgets copies on unregistered nodes once the chunk has enough others.
@@ -42,7 +42,7 @@ impl ForgetReplicas {
             let is_copy = known
                 .replica_on(node)
                 .is_some_and(|replica| replica.state != ReplicaState::Deleting);
-            let stored = count(known, &[ReplicaState::Stored], view, is_sure);
+            let stored = count_sure(known, view);
             if is_copy && stored >= (self.wanted as usize).max(1) {
                 let row = changed.entry(chunk).or_insert_with(|| known.clone());
                 row.replicas.retain(|replica| replica.node != *node);
@@ -60,11 +60,6 @@ impl ForgetReplicas {
             response: Response::ReplicasForgotten { forgotten },
         }
     }
-}
-
-/// Whether a stored copy on a node can be relied on.
-fn is_sure(node: &NodeRow) -> bool {
-    node.keeps_replicas() && node.serves_reads()
 }
 
 #[cfg(test)]

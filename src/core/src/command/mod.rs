@@ -9,17 +9,21 @@ mod copies;
 mod delete_copies;
 mod delete_file;
 mod expire_nodes;
+mod finish_drains;
 mod forget_expired;
 mod forget_replicas;
 mod record_heartbeats;
+mod record_inventory;
 mod register_file;
 mod register_node;
 mod release;
 mod release_chunks;
 mod renew_tasks;
 mod set_node_state;
+mod trim_copies;
 mod unregister_node;
 mod update_chunk_locations;
+mod write_off_nodes;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,16 +32,20 @@ pub use assign_replicas::{AssignReplicas, CopyPlan};
 pub use delete_copies::DeleteCopies;
 pub use delete_file::DeleteFile;
 pub use expire_nodes::ExpireNodes;
+pub use finish_drains::FinishDrains;
 pub use forget_expired::ForgetExpired;
 pub use forget_replicas::ForgetReplicas;
 pub use record_heartbeats::{Heartbeat, RecordHeartbeats};
+pub use record_inventory::{HeldChunk, RecordInventory};
 pub use register_file::{ChunkPlan, RegisterFile};
 pub use register_node::RegisterNode;
 pub use release_chunks::ReleaseChunks;
 pub use renew_tasks::{RenewTasks, TaskName};
 pub use set_node_state::{NodeStateChange, SetNodeState};
+pub use trim_copies::{TrimCopies, TrimPlan};
 pub use unregister_node::UnregisterNode;
 pub use update_chunk_locations::{LocationChange, UpdateChunkLocations};
+pub use write_off_nodes::WriteOffNodes;
 
 use crate::context::Context;
 use crate::effects::Effects;
@@ -82,6 +90,14 @@ pub enum Command {
     AbandonTasks(AbandonTasks),
     /// Copies on unregistered nodes are forgotten.
     ForgetReplicas(ForgetReplicas),
+    /// Nodes drop copies that others make up for.
+    TrimCopies(TrimCopies),
+    /// Draining nodes have nothing left.
+    FinishDrains(FinishDrains),
+    /// A node says which chunks it holds.
+    RecordInventory(RecordInventory),
+    /// Silent nodes are no longer waited for.
+    WriteOffNodes(WriteOffNodes),
 }
 
 impl Command {
@@ -103,6 +119,10 @@ impl Command {
             Self::RenewTasks(command) => command.reads(),
             Self::AbandonTasks(command) => command.reads(),
             Self::ForgetReplicas(command) => command.reads(),
+            Self::TrimCopies(command) => command.reads(),
+            Self::FinishDrains(command) => command.reads(),
+            Self::RecordInventory(command) => command.reads(),
+            Self::WriteOffNodes(command) => command.reads(),
         }
     }
 
@@ -124,6 +144,10 @@ impl Command {
             Self::RenewTasks(_) => "renew_tasks",
             Self::AbandonTasks(_) => "abandon_tasks",
             Self::ForgetReplicas(_) => "forget_replicas",
+            Self::TrimCopies(_) => "trim_copies",
+            Self::FinishDrains(_) => "finish_drains",
+            Self::RecordInventory(_) => "record_inventory",
+            Self::WriteOffNodes(_) => "write_off_nodes",
         }
     }
 
@@ -145,6 +169,10 @@ impl Command {
             Self::RenewTasks(command) => Ok(command.decide(view, context)),
             Self::AbandonTasks(command) => Ok(command.decide(view, context)),
             Self::ForgetReplicas(command) => Ok(command.decide(view)),
+            Self::TrimCopies(command) => Ok(command.decide(id, view, context)),
+            Self::FinishDrains(command) => Ok(command.decide(view, context)),
+            Self::RecordInventory(command) => command.decide(id, view, context),
+            Self::WriteOffNodes(command) => Ok(command.decide(view)),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::effects::{Effects, Mutation};
 use crate::id::NodeId;
 use crate::response::Response;
-use crate::row::{BeatRow, NodeRow, NodeStats, Observed};
+use crate::row::{BeatRow, NodeStats};
 use crate::units::Millis;
 use crate::view::{ReadSet, View};
 
@@ -17,6 +17,8 @@ use crate::view::{ReadSet, View};
 pub struct RecordHeartbeats {
     /// The beats. Of two for one node, the younger counts.
     pub beats: Vec<Heartbeat>,
+    /// How long a node may be silent before it counts as inactive.
+    pub inactive_after: Millis,
 }
 
 /// One heartbeat as a replica received it.
@@ -63,11 +65,7 @@ impl RecordHeartbeats {
                 continue;
             }
             mutations.push(Mutation::PutBeat(id.clone(), row));
-            if node.observed != Observed::Active {
-                let active = NodeRow {
-                    observed: Observed::Active,
-                    ..NodeRow::clone(node)
-                };
+            if let Some(active) = node.heard_again(context.now, self.inactive_after) {
                 mutations.push(Mutation::PutNode(id.clone(), active));
             }
         }
@@ -126,9 +124,7 @@ mod tests {
     #[test]
     fn a_silent_node_is_back_and_what_is_wanted_of_it_stays() {
         let mut world = World::with_nodes(["n1"]);
-        world
-            .apply(set_state("n1", crate::command::NodeStateChange::Drain))
-            .unwrap();
+        world.apply(set_state("n1", crate::testing::DRAIN)).unwrap();
         world.apply(silence(["n1"])).unwrap();
         assert_eq!(world.node("n1").status(), NodeStatus::Inactive);
         world.pass(Millis::new(1));

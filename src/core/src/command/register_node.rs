@@ -8,8 +8,8 @@ use crate::context::Context;
 use crate::effects::{Effects, Mutation};
 use crate::id::NodeId;
 use crate::response::Response;
-use crate::row::{BeatRow, NodeRow, NodeStats, Observed, Wanted};
-use crate::units::ByteSize;
+use crate::row::{BeatRow, Contact, NodeRow, NodeStats, Observed, Wanted};
+use crate::units::{ByteSize, Millis};
 use crate::view::{ReadSet, View};
 
 /// Registers a node. An id that is known keeps its history, and a drain or maintenance that an operator asked for: a
@@ -26,6 +26,8 @@ pub struct RegisterNode {
     pub capabilities: BTreeMap<String, String>,
     /// First addresses of other active nodes, chosen by the proposer; they are part of the answer.
     pub peers: Vec<String>,
+    /// How long a node may be silent before it counts as inactive.
+    pub inactive_after: Millis,
 }
 
 impl RegisterNode {
@@ -38,15 +40,23 @@ impl RegisterNode {
 
     pub(super) fn decide(&self, view: &View, context: &Context) -> Effects {
         let known = view.nodes.get(&self.node);
+        // What a tombstone was does not matter any more.
+        let alive = known.filter(|node| !node.is_removed());
+        let contact = alive.map_or_else(
+            || Contact::beginning(context.now),
+            |node| {
+                let heard = node.heard_again(context.now, self.inactive_after);
+                heard.map_or(node.contact, |heard| heard.contact)
+            },
+        );
         let node = NodeRow {
             addresses: self.addresses.clone(),
             capacity: self.capacity,
             capabilities: self.capabilities.clone(),
             registered_at: known.map_or(context.now, |node| node.registered_at),
-            wanted: known
-                .filter(|node| !node.is_removed())
-                .map_or(Wanted::InService, |node| node.wanted.clone()),
+            wanted: alive.map_or(Wanted::InService, |node| node.wanted.clone()),
             observed: Observed::Active,
+            contact,
         };
         let beat = BeatRow {
             at: context.now,
@@ -72,9 +82,9 @@ impl RegisterNode {
 #[cfg(test)]
 mod tests {
     use super::RegisterNode;
-    use crate::command::{Command, NodeStateChange};
+    use crate::command::Command;
     use crate::response::Response;
-    use crate::row::{NodeStats, NodeStatus, Wanted};
+    use crate::row::{NodeStats, NodeStatus};
     use crate::testing::{World, beats, register, set_state, silence, unregister};
     use crate::units::{ByteSize, Millis};
 
@@ -106,6 +116,7 @@ mod tests {
         world.apply(silence(["n1"])).unwrap();
         world.pass(Millis::new(9));
         let again = Command::RegisterNode(RegisterNode {
+            inactive_after: crate::testing::INACTIVE_AFTER,
             node: "n1".into(),
             addresses: vec!["elsewhere:1".to_owned()],
             capacity: ByteSize::new(5),
@@ -129,9 +140,9 @@ mod tests {
     #[test]
     fn a_restart_does_not_cancel_a_drain() {
         let mut world = World::with_nodes(["n1"]);
-        world.apply(set_state("n1", NodeStateChange::Drain)).unwrap();
+        world.apply(set_state("n1", crate::testing::DRAIN)).unwrap();
         world.apply(register("n1")).unwrap();
-        assert_eq!(world.node("n1").wanted, Wanted::Draining);
+        assert!(world.node("n1").drain().is_some());
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl TaskName {
     /// The task, if it is still the one that is meant.
     pub(super) fn find(&self, view: &View) -> Option<TaskRow> {
         let task = view.tasks.get(&self.key())?;
-        (task.id == self.id).then_some(*task)
+        (task.id == self.id).then(|| task.clone())
     }
 }
 

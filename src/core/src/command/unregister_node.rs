@@ -43,7 +43,10 @@ impl UnregisterNode {
                 at: context.now,
                 reason: self.reason.clone(),
             },
-            observed: Observed::Inactive { since: context.now },
+            observed: Observed::Inactive {
+                since: context.now,
+                written_off: false,
+            },
             ..NodeRow::clone(node)
         };
         Ok(Effects {

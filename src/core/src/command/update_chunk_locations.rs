@@ -63,6 +63,11 @@ impl UpdateChunkLocations {
             if node.is_removed() && self.change == LocationChange::Add {
                 return Err(Rejection::NodeRemoved { node: id.clone() });
             }
+            // An operator was told that it is empty.
+            let is_drained = node.drain().is_some_and(|drain| drain.done_at.is_some());
+            if is_drained && self.change == LocationChange::Add && chunk.is_referenced() {
+                return Err(Rejection::NodeDrained { node: id.clone() });
+            }
         }
         let nodes: BTreeSet<&NodeId> = self.nodes.iter().collect();
         let changed = match self.change {

@@ -8,13 +8,17 @@ use proptest::sample::select;
 
 use super::universe::{self, CHUNKS, chunk, file, key, node, some_chunk, some_chunks};
 use crate::command::{
-    AssignReplicas, ChunkPlan, Command, CopyPlan, DeleteFile, Heartbeat, LocationChange, NodeStateChange,
-    RecordHeartbeats, RegisterFile, RegisterNode, SetNodeState, UnregisterNode, UpdateChunkLocations,
+    AssignReplicas, ChunkPlan, Command, CopyPlan, DeleteFile, FinishDrains, Heartbeat, HeldChunk,
+    LocationChange, NodeStateChange, RecordHeartbeats, RecordInventory, RegisterFile, RegisterNode,
+    SetNodeState, UnregisterNode, UpdateChunkLocations, WriteOffNodes,
 };
 use crate::envelope::Idempotency;
 use crate::id::{FileId, NodeId};
-use crate::row::{Fingerprint, NodeStats, TaskReason};
+use crate::row::{AfterDrain, Fingerprint, NodeStats, TaskReason};
 use crate::units::{ByteSize, Millis};
+
+/// How long nodes may be silent.
+const INACTIVE_AFTER: Millis = Millis::new(5_000);
 
 /// A command, or what it takes to make one of the state that it finds.
 #[derive(Debug, Clone)]
@@ -58,12 +62,21 @@ pub(super) enum Action {
     ForgetReplicas {
         wanted: u32,
     },
+    /// A client brings a chunk to a node that is drained.
+    BringToDrained {
+        chunk: usize,
+    },
+    /// Drop every copy that others make up for.
+    TrimCopies {
+        wanted: u32,
+        time: Millis,
+    },
 }
 
 /// A command among small files.
 pub(super) fn small() -> impl Strategy<Value = Action> {
     prop_oneof![
-        8 => nodes(),
+        9 => nodes(),
         8 => small_file().prop_map(Action::Command),
         2 => delete_file(file()),
         4 => update_locations(),
@@ -74,7 +87,10 @@ pub(super) fn small() -> impl Strategy<Value = Action> {
         3 => tasks(),
         1 => (0..8_usize).prop_map(|pick| Action::Unregister { pick }),
         3 => (0..8_usize, change()).prop_map(|(pick, change)| Action::Report { pick, change }),
-        3 => prop_oneof![4 => Just(1), 1 => Just(2)].prop_map(|wanted| Action::ForgetReplicas { wanted }),
+        5 => few().prop_map(|wanted| Action::ForgetReplicas { wanted }),
+        2 => some_chunk().prop_map(|chunk| Action::BringToDrained { chunk }),
+        3 => (few(), span()).prop_map(|(wanted, time)| Action::TrimCopies { wanted, time }),
+        4 => record_inventory(),
     ]
 }
 
@@ -92,6 +108,10 @@ pub(super) fn large() -> impl Strategy<Value = Action> {
     ]
 }
 
+fn few() -> impl Strategy<Value = u32> {
+    prop_oneof![4 => Just(1_u32), 1 => Just(2)]
+}
+
 pub(super) fn register_node() -> impl Strategy<Value = Action> {
     let facts = btree_map(select(vec!["zone", "rack"]), select(vec!["1", "2"]), 0..=2);
     (node(), 0..4_u64, facts).prop_map(|(node, capacity, facts)| {
@@ -104,6 +124,7 @@ pub(super) fn register_node() -> impl Strategy<Value = Action> {
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect(),
             peers: vec!["peer:1".to_owned()],
+            inactive_after: INACTIVE_AFTER,
         }))
     })
 }
@@ -124,8 +145,12 @@ fn nodes() -> impl Strategy<Value = Action> {
     prop_oneof![
         3 => register_node(),
         2 => unregister_node(),
-        2 => set_node_state(),
+        3 => set_node_state(),
         4 => record_heartbeats(),
+        4 => prop_oneof![3 => Just(universe::nodes()), 1 => vec(node(), 0..4)]
+            .prop_map(|nodes| Action::Command(Command::FinishDrains(FinishDrains { nodes }))),
+        1 => vec(node(), 0..4)
+            .prop_map(|nodes| Action::Command(Command::WriteOffNodes(WriteOffNodes { nodes }))),
         2 => (vec(node(), 0..4), span())
             .prop_map(|(nodes, silent_for)| Action::Expire { nodes, silent_for }),
     ]
@@ -143,7 +168,9 @@ fn unregister_node() -> impl Strategy<Value = Action> {
 fn set_node_state() -> impl Strategy<Value = Action> {
     let change = prop_oneof![
         3 => Just(NodeStateChange::Activate),
-        1 => Just(NodeStateChange::Drain),
+        4 => prop_oneof![Just(AfterDrain::Stay), Just(AfterDrain::Remove)]
+            .prop_map(|then| NodeStateChange::Drain { then }),
+        1 => Just(NodeStateChange::CancelDrain),
         1 => span().prop_map(|span| NodeStateChange::Maintain { span }),
     ];
     (node(), change)
@@ -160,7 +187,12 @@ fn record_heartbeats() -> impl Strategy<Value = Action> {
             ..NodeStats::default()
         },
     });
-    vec(beat, 0..6).prop_map(|beats| Action::Command(Command::RecordHeartbeats(RecordHeartbeats { beats })))
+    vec(beat, 0..6).prop_map(|beats| {
+        Action::Command(Command::RecordHeartbeats(RecordHeartbeats {
+            beats,
+            inactive_after: INACTIVE_AFTER,
+        }))
+    })
 }
 
 fn small_file() -> impl Strategy<Value = Command> {
@@ -282,11 +314,41 @@ fn delete_copies() -> impl Strategy<Value = Action> {
     })
 }
 
+/// What a node holds: chunks with their own or other content, and some that are known to nobody.
+fn record_inventory() -> impl Strategy<Value = Action> {
+    let held = (
+        some_chunk(),
+        prop_oneof![9 => Just(0_u8), 1 => Just(1)],
+        any::<bool>(),
+    )
+        .prop_map(|(number, content, known)| HeldChunk {
+            chunk: if known { chunk(number) } else { chunk(number + 7) },
+            hash: format!("{content:02x}").into(),
+            size: ByteSize::new(0),
+        });
+    let missing = some_chunks().prop_map(|chunks| chunks.into_iter().map(chunk).collect());
+    (node(), vec(held, 0..4), missing, span(), 2..5_u32).prop_map(
+        |(node, held, missing, quarantine, max_replicas)| {
+            Action::Command(Command::RecordInventory(RecordInventory {
+                node,
+                held,
+                missing,
+                quarantine,
+                max_replicas,
+                time: Millis::new(30_000),
+            }))
+        },
+    )
+}
+
 fn assign_replicas() -> impl Strategy<Value = Action> {
-    let copy = (some_chunk(), node()).prop_map(|(number, target)| CopyPlan {
+    let others = (option::of(node()), option::of(node()));
+    let copy = (some_chunk(), node(), others).prop_map(|(number, target, (source, instead_of))| CopyPlan {
         chunk: chunk(number),
         target,
         reason: TaskReason::FewCopies,
+        source,
+        instead_of,
     });
     (vec(copy, 1..6), 1..5_u32, span()).prop_map(|(copies, wanted, time)| {
         Action::Command(Command::AssignReplicas(AssignReplicas { copies, wanted, time }))

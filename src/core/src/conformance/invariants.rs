@@ -61,9 +61,7 @@ pub fn check_times(rows: &[Row], now: Timestamp) -> Result<(), String> {
             Row::Node(_, node) => node.registered_at,
             Row::Beat(_, beat) => beat.at,
             Row::File(_, file) => file.created_at,
-            Row::Chunk(_, chunk) => chunk
-                .unreferenced_since
-                .map_or(chunk.created_at, |since| since.max(chunk.created_at)),
+            Row::Chunk(_, chunk) => chunk.created_at,
             Row::Task(_, _, task) => task.created_at,
             Row::Sharer(..) | Row::Release(..) | Row::Request(..) => continue,
         };

@@ -9,13 +9,13 @@ use proptest::prop_oneof;
 use super::actions::{self, Action};
 use super::universe::chunk;
 use crate::command::{
-    AbandonTasks, Command, DeleteCopies, ExpireNodes, ForgetExpired, ForgetReplicas, PAGE, ReleaseChunks,
-    RenewTasks, TaskName, UnregisterNode, UpdateChunkLocations,
+    AbandonTasks, Command, DeleteCopies, ExpireNodes, ForgetExpired, ForgetReplicas, LocationChange, PAGE,
+    ReleaseChunks, RenewTasks, TaskName, TrimCopies, TrimPlan, UnregisterNode, UpdateChunkLocations,
 };
 use crate::envelope::{Envelope, Idempotency, Proposal};
-use crate::id::{RequestId, TaskId};
+use crate::id::{ChunkId, NodeId, RequestId, TaskId};
 use crate::model::Model;
-use crate::row::{Replica, Row};
+use crate::row::{Replica, Row, TaskReason};
 use crate::units::{AppliedIndex, Millis, Timestamp};
 
 /// Commands in the order in which they are applied.
@@ -131,21 +131,47 @@ fn command(action: Action, now: Timestamp, model: &Model) -> Command {
                 max_replicas: 4,
             })
         }
-        Action::ForgetReplicas { wanted } => {
-            let replicas = model.rows().into_iter().filter_map(|row| match row {
-                Row::Chunk(id, chunk) => Some((id, chunk.replicas)),
+        Action::ForgetReplicas { wanted } => Command::ForgetReplicas(ForgetReplicas {
+            replicas: replicas(model).take(PAGE).collect(),
+            wanted,
+        }),
+        Action::BringToDrained { chunk: number } => {
+            let drained = model.rows().into_iter().find_map(|row| match row {
+                Row::Node(id, node) => node.drain()?.done_at.map(|_| id),
                 _ => None,
             });
-            let pairs = replicas.flat_map(|(id, replicas)| {
-                let pair = move |replica: Replica| (id.clone(), replica.node);
-                replicas.into_iter().map(pair)
-            });
-            Command::ForgetReplicas(ForgetReplicas {
-                replicas: pairs.take(PAGE).collect(),
-                wanted,
+            Command::UpdateChunkLocations(UpdateChunkLocations {
+                chunk: chunk(number),
+                nodes: drained.into_iter().collect(),
+                change: LocationChange::Add,
+                max_replicas: 4,
             })
         }
+        Action::TrimCopies { wanted, time } => Command::TrimCopies(TrimCopies {
+            copies: replicas(model)
+                .take(PAGE)
+                .map(|(chunk, node)| TrimPlan {
+                    chunk,
+                    node,
+                    reason: TaskReason::Surplus,
+                })
+                .collect(),
+            wanted,
+            time,
+        }),
     }
+}
+
+/// Every replica of every chunk.
+fn replicas(model: &Model) -> impl Iterator<Item = (ChunkId, NodeId)> {
+    let chunks = model.rows().into_iter().filter_map(|row| match row {
+        Row::Chunk(id, chunk) => Some((id, chunk.replicas)),
+        _ => None,
+    });
+    chunks.flat_map(|(id, replicas)| {
+        let pair = move |replica: Replica| (id.clone(), replica.node);
+        replicas.into_iter().map(pair)
+    })
 }
 
 fn task(pick: usize, model: &Model) -> TaskName {

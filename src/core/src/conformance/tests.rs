@@ -32,7 +32,7 @@ fn variant(outcome: &impl std::fmt::Debug) -> String {
 fn the_sequences_lead_to_every_answer_and_every_refusal() {
     let mut runner = TestRunner::deterministic();
     let mut seen: BTreeSet<String> = BTreeSet::new();
-    for _ in 0..300 {
+    for _ in 0..500 {
         let sequence = sequences().new_tree(&mut runner).unwrap().current();
         let mut model = Model::default();
         for (index, envelope) in sequence.steps() {
@@ -45,8 +45,30 @@ fn the_sequences_lead_to_every_answer_and_every_refusal() {
                     | Response::CopiesDeleted { started: 0, .. }
                     | Response::TasksRenewed { renewed: 0 }
                     | Response::TasksAbandoned { abandoned: 0 }
-                    | Response::ReplicasForgotten { forgotten: 0 },
+                    | Response::ReplicasForgotten { forgotten: 0 }
+                    | Response::CopiesTrimmed { trimmed: 0 }
+                    | Response::NodesWrittenOff { nodes: 0 },
                 ) => "NothingToDo".to_owned(),
+                // Each of these has more than one outcome.
+                Ok(Response::DrainsFinished { drained, removed }) => {
+                    seen.extend((!drained.is_empty()).then(|| "Drained".to_owned()));
+                    seen.extend((!removed.is_empty()).then(|| "Decommissioned".to_owned()));
+                    continue;
+                }
+                Ok(Response::InventoryRecorded {
+                    found,
+                    missing,
+                    quarantined,
+                }) => {
+                    let outcomes = [
+                        ("Found", found),
+                        ("Missing", missing),
+                        ("Quarantined", quarantined),
+                    ];
+                    let had = outcomes.into_iter().filter(|(_, count)| *count > 0);
+                    seen.extend(had.map(|(name, _)| name.to_owned()));
+                    continue;
+                }
                 Ok(response) => variant(&response),
                 Err(rejection) => variant(&rejection),
             });
@@ -59,23 +81,32 @@ fn the_sequences_lead_to_every_answer_and_every_refusal() {
         "ChunkNotFound",
         "ChunksReleased",
         "CopiesDeleted",
+        "CopiesTrimmed",
         "CopyBeingDeleted",
+        "Decommissioned",
+        "Drained",
         "DuplicateChunk",
         "FileDeleted",
         "FileNotFound",
         "FileRegistered",
         "Forgotten",
+        "Found",
         "HeartbeatsRecorded",
         "IdempotencyKeyReused",
+        "Missing",
         "NoRoom",
+        "NodeDrained",
         "NodeNotFound",
         "NodeRegistered",
         "NodeRemoved",
         "NodeStateSet",
         "NodeUnregistered",
         "NodesExpired",
+        "NodesWrittenOff",
+        "NotDraining",
         "NothingToDo",
         "PlacementStale",
+        "Quarantined",
         "ReleaseFinished",
         "ReplicasForgotten",
         "SomeChunksReleased",

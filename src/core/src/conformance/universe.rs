@@ -90,6 +90,7 @@ pub(super) fn questions() -> Vec<ReadSet> {
                 .collect(),
             files: files().collect(),
             chunks: chunks().collect(),
+            usage: NODES.into_iter().map(NodeId::from).collect(),
             requests: KEYS.into_iter().map(str::to_owned).collect(),
             ..ReadSet::default()
         },

@@ -3,6 +3,7 @@
 use super::Model;
 use crate::id::{ChunkId, FileId, NodeId};
 use crate::row::FileChunk;
+use crate::usage::{Usage, users};
 use crate::view::{ReadSet, View};
 
 impl Model {
@@ -28,7 +29,7 @@ impl Model {
         }
         for (node, chunk) in &reads.tasks {
             if let Some(task) = self.tasks.get(&(node.clone(), chunk.clone())) {
-                view.tasks.insert((node.clone(), chunk.clone()), *task);
+                view.tasks.insert((node.clone(), chunk.clone()), task.clone());
             }
         }
         for (node, limit) in &reads.node_tasks {
@@ -46,12 +47,26 @@ impl Model {
                 self.load_node(&node, &mut view);
             }
         }
+        for node in reads.usage.iter().filter(|node| self.nodes.contains_key(*node)) {
+            view.usage.insert(node.clone(), self.usage(node));
+        }
         for key in &reads.requests {
             if let Some(request) = self.requests.get(key) {
                 view.requests.insert(key.clone(), request.clone());
             }
         }
         view
+    }
+
+    /// Counted anew each time: what stores keep is compared with this.
+    fn usage(&self, node: &NodeId) -> Usage {
+        let mut usage = Usage::default();
+        for chunk in self.chunks.values() {
+            users(chunk)
+                .filter(|user| *user == node)
+                .for_each(|_| usage.add(chunk.size));
+        }
+        usage
     }
 
     fn load_node(&self, id: &NodeId, view: &mut View) {
@@ -69,7 +84,7 @@ impl Model {
         let of_node = self.tasks.range(from..).take_while(|((of, _), _)| of == node);
         for (key, task) in of_node.take(limit) {
             self.load_chunk(&key.1, view);
-            view.tasks.insert(key.clone(), *task);
+            view.tasks.insert(key.clone(), task.clone());
         }
     }
 

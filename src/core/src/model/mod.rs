@@ -117,7 +117,7 @@ impl Model {
             .map(|(key, row)| Row::Request(key.clone(), row.clone()));
         let tasks = self
             .tasks()
-            .map(|(node, chunk, task)| Row::Task(node.clone(), chunk.clone(), *task));
+            .map(|(node, chunk, task)| Row::Task(node.clone(), chunk.clone(), task.clone()));
         nodes
             .chain(beats)
             .chain(files)

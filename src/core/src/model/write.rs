@@ -56,7 +56,7 @@ impl Model {
                 self.requests.remove(key);
             }
             Mutation::PutTask(node, chunk, row) => {
-                let old = self.tasks.insert((node.clone(), chunk.clone()), *row);
+                let old = self.tasks.insert((node.clone(), chunk.clone()), row.clone());
                 self.totals.task_changed(old.map(|old| old.kind), Some(row.kind));
             }
             Mutation::DeleteTask(node, chunk) => {

@@ -128,8 +128,8 @@ const fn unfit(node: &NodeRow) -> Option<Exclusion> {
     match (&node.wanted, node.observed) {
         (Wanted::Removed { .. }, _) => Some(Exclusion::Removed),
         (Wanted::Maintenance { .. }, _) => Some(Exclusion::Maintenance),
-        (Wanted::InService | Wanted::Draining, Observed::Inactive { .. }) => Some(Exclusion::Inactive),
-        (Wanted::Draining, Observed::Active) => Some(Exclusion::Draining),
+        (Wanted::InService | Wanted::Draining(_), Observed::Inactive { .. }) => Some(Exclusion::Inactive),
+        (Wanted::Draining(_), Observed::Active) => Some(Exclusion::Draining),
         (Wanted::InService, Observed::Active) => None,
     }
 }
@@ -142,7 +142,9 @@ fn load(stats: &NodeStats) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::{Candidate, Exclusion};
+    use crate::row::Contact;
     use crate::row::{BeatRow, NodeRow, NodeStats, Observed, Wanted};
+    use crate::testing::draining;
     use crate::units::{ByteSize, Timestamp};
 
     fn node(capacity: u64) -> NodeRow {
@@ -153,6 +155,7 @@ mod tests {
             registered_at: Timestamp::EPOCH,
             wanted: Wanted::InService,
             observed: Observed::Active,
+            contact: Contact::default(),
         }
     }
 
@@ -222,14 +225,20 @@ mod tests {
         let since = Timestamp::EPOCH;
         for wanted in [
             Wanted::InService,
-            Wanted::Draining,
+            draining(),
             Wanted::Maintenance { until: since },
             Wanted::Removed {
                 at: since,
                 reason: String::new(),
             },
         ] {
-            for observed in [Observed::Active, Observed::Inactive { since }] {
+            for observed in [
+                Observed::Active,
+                Observed::Inactive {
+                    since,
+                    written_off: false,
+                },
+            ] {
                 let node = NodeRow {
                     wanted: wanted.clone(),
                     observed,

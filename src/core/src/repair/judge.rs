@@ -97,9 +97,9 @@ fn counts(state: ReplicaState, node: &NodeRow, now: Timestamp, delay: Millis) ->
         return node.takes_replicas();
     }
     match (&node.wanted, node.observed) {
-        (Wanted::InService, Observed::Inactive { since }) => now < since.plus(delay),
+        (Wanted::InService, Observed::Inactive { since, .. }) => now < since.plus(delay),
         (
-            Wanted::InService | Wanted::Maintenance { .. } | Wanted::Draining | Wanted::Removed { .. },
+            Wanted::InService | Wanted::Maintenance { .. } | Wanted::Draining(_) | Wanted::Removed { .. },
             Observed::Active | Observed::Inactive { .. },
         ) => node.keeps_replicas(),
     }
@@ -116,7 +116,7 @@ impl Reachable {
                 ReplicaState::Stored => {
                     reachable.stored += 1;
                     reachable.sure += usize::from(node.keeps_replicas());
-                    reachable.on_draining += usize::from(node.wanted == Wanted::Draining);
+                    reachable.on_draining += usize::from(node.drain().is_some());
                 }
                 ReplicaState::Assigned => reachable.assigned += 1,
                 ReplicaState::Deleting => {}
@@ -155,6 +155,8 @@ impl Policy {
 
 #[cfg(test)]
 mod tests {
+    use crate::row::Contact;
+    use crate::testing;
     use std::collections::BTreeMap;
 
     use super::{Judgement, Policy, judge};
@@ -175,6 +177,7 @@ mod tests {
     fn silent_for(millis: u64) -> Observed {
         Observed::Inactive {
             since: NOW.minus(Millis::new(millis)),
+            written_off: false,
         }
     }
 
@@ -198,6 +201,7 @@ mod tests {
                 registered_at: Timestamp::EPOCH,
                 wanted: wanted.clone(),
                 observed: *observed,
+                contact: Contact::default(),
             };
             nodes.insert(id.clone(), node);
             replicas.push(Replica {
@@ -271,7 +275,7 @@ mod tests {
         let until = Wanted::Maintenance { until: NOW };
         let resting = [active(Stored), active(Stored), (Stored, until, silent_for(9_000))];
         assert!(judged(&resting).is_whole());
-        let draining = (Stored, Wanted::Draining, Observed::Active);
+        let draining = (Stored, testing::draining(), Observed::Active);
         let judgement = judged(&[active(Stored), active(Stored), draining]);
         assert_eq!((judgement.missing, judgement.reason), (1, TaskReason::Draining));
         let gone = (Stored, removed(), silent_for(0));

@@ -23,7 +23,8 @@ pub struct ChunkRow {
     pub index: u32,
     /// How many files hold it besides its home.
     pub sharers: u32,
-    /// When the last file that held it let go of it; `None` while one does.
+    /// When the last file that held it let go of it; `None` while one does. Of a chunk that turned up on a node without
+    /// being known: when its quarantine ends.
     pub unreferenced_since: Option<Timestamp>,
     /// Where copies are or shall be, in the order in which they were chosen. Never two on one node.
     pub replicas: Vec<Replica>,

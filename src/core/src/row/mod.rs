@@ -5,6 +5,8 @@
 
 mod beat;
 mod chunk;
+mod contact;
+mod drain;
 mod file;
 mod node;
 mod release;
@@ -16,6 +18,8 @@ use serde::{Deserialize, Serialize};
 pub use crate::status::{NodeStatus, ParseStatusError};
 pub use beat::{BeatRow, NodeStats};
 pub use chunk::{ChunkRow, Replica, ReplicaState};
+pub use contact::Contact;
+pub use drain::{AfterDrain, Drain};
 pub use file::{FileChunk, FileRow};
 pub use node::{NodeRow, Observed, Wanted};
 pub use release::ReleaseRow;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::{Contact, Drain};
 use crate::status::NodeStatus;
-use crate::units::{ByteSize, Timestamp};
+use crate::units::{ByteSize, Millis, Timestamp};
 
 /// A registered storage node. A removed node keeps its row as a tombstone: its id is known, and must register anew.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,8 @@ pub struct NodeRow {
     pub wanted: Wanted,
     /// What its heartbeats say.
     pub observed: Observed,
+    /// How steadily it is heard.
+    pub contact: Contact,
 }
 
 /// What the operator or the node itself wants of a node.
@@ -35,7 +38,7 @@ pub enum Wanted {
         until: Timestamp,
     },
     /// To give up its chunks: nothing new is placed on it.
-    Draining,
+    Draining(Drain),
     /// To be gone. The row is a tombstone.
     Removed {
         /// When it was unregistered.
@@ -52,8 +55,10 @@ pub enum Observed {
     Active,
     /// It was silent for too long.
     Inactive {
-        /// When that was noticed.
+        /// When that was noticed. One that fell silent while it was held down has been so since the time before.
         since: Timestamp,
+        /// Whether an operator said not to wait for it: its silence is no reason to hold up repair.
+        written_off: bool,
     },
 }
 
@@ -63,9 +68,9 @@ impl NodeRow {
         match (&self.wanted, self.observed) {
             (Wanted::Removed { .. }, _) => NodeStatus::Inactive,
             (Wanted::Maintenance { .. }, _) => NodeStatus::Maintenance,
-            (Wanted::InService | Wanted::Draining, Observed::Inactive { .. }) => NodeStatus::Inactive,
+            (Wanted::InService | Wanted::Draining(_), Observed::Inactive { .. }) => NodeStatus::Inactive,
             (Wanted::InService, Observed::Active) => NodeStatus::Active,
-            (Wanted::Draining, Observed::Active) => NodeStatus::Draining,
+            (Wanted::Draining(_), Observed::Active) => NodeStatus::Draining,
         }
     }
 
@@ -88,6 +93,31 @@ impl NodeRow {
         )
     }
 
+    /// The drain that the node is in, if it is in one.
+    pub const fn drain(&self) -> Option<&Drain> {
+        match &self.wanted {
+            Wanted::Draining(drain) => Some(drain),
+            Wanted::InService | Wanted::Maintenance { .. } | Wanted::Removed { .. } => None,
+        }
+    }
+
+    /// Whether a stored copy on the node can be relied on now: it counts, and clients can be sent there.
+    pub const fn holds_surely(&self) -> bool {
+        self.keeps_replicas() && self.serves_reads()
+    }
+
+    /// The node after it was heard from again at `now`, if it was silent; `inactive_after` is how long it may be silent.
+    pub fn heard_again(&self, now: Timestamp, inactive_after: Millis) -> Option<Self> {
+        let Observed::Inactive { since, .. } = self.observed else {
+            return None;
+        };
+        Some(Self {
+            observed: Observed::Active,
+            contact: self.contact.after_silence(since, now, inactive_after),
+            ..self.clone()
+        })
+    }
+
     /// Whether the row is the tombstone of an unregistered node.
     pub const fn is_removed(&self) -> bool {
         matches!(self.wanted, Wanted::Removed { .. })
@@ -102,6 +132,8 @@ impl NodeRow {
 #[cfg(test)]
 mod tests {
     use super::{NodeRow, NodeStatus, Observed, Wanted};
+    use crate::row::Contact;
+    use crate::testing::draining;
     use crate::units::{ByteSize, Timestamp};
 
     fn node(wanted: Wanted, observed: Observed) -> NodeRow {
@@ -112,6 +144,7 @@ mod tests {
             registered_at: Timestamp::EPOCH,
             wanted,
             observed,
+            contact: Contact::default(),
         }
     }
 
@@ -119,6 +152,7 @@ mod tests {
     fn status_is_one_word_from_both_axes() {
         let silent = Observed::Inactive {
             since: Timestamp::EPOCH,
+            written_off: false,
         };
         let removed = || Wanted::Removed {
             at: Timestamp::EPOCH,
@@ -130,8 +164,8 @@ mod tests {
         for (wanted, observed, status, reads) in [
             (Wanted::InService, Observed::Active, NodeStatus::Active, true),
             (Wanted::InService, silent, NodeStatus::Inactive, false),
-            (Wanted::Draining, Observed::Active, NodeStatus::Draining, true),
-            (Wanted::Draining, silent, NodeStatus::Inactive, false),
+            (draining(), Observed::Active, NodeStatus::Draining, true),
+            (draining(), silent, NodeStatus::Inactive, false),
             (maintenance(), Observed::Active, NodeStatus::Maintenance, true),
             (maintenance(), silent, NodeStatus::Maintenance, false),
             (removed(), Observed::Active, NodeStatus::Inactive, false),

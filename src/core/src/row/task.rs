@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::TaskId;
-use crate::units::Timestamp;
+use crate::id::{NodeId, TaskId};
+use crate::units::{ByteSize, Timestamp};
 
 /// A task: one node, one chunk. There is at most one for each such pair, and it ends when the node says that it is done.
 ///
-/// What it needs besides (the content's hash, where to fetch it) is in the chunk's row and is read when the task is handed
+/// What it needs besides (the content's hash, further sources) is in the chunk's row and is read when the task is handed
 /// out, so that it is never out of date.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskRow {
     /// Its id, by which nodes and operators speak of it.
     pub id: TaskId,
@@ -23,6 +23,10 @@ pub struct TaskRow {
     pub deadline: Timestamp,
     /// How often the node was given time for it, from 1.
     pub attempt: u32,
+    /// The node that is to be asked first for the chunk, and whose share of work the copy counts to.
+    pub source: Option<NodeId>,
+    /// The chunk's length.
+    pub size: ByteSize,
 }
 
 /// What a node is to do.
@@ -64,6 +68,12 @@ pub enum TaskReason {
     Replaced,
     /// There are fewer copies than wanted, and none is known to be stored: clients may not have brought the first one yet.
     Unconfirmed,
+    /// Copies share a failure domain though another is free.
+    Misplaced,
+    /// There are more copies than wanted.
+    Surplus,
+    /// A node is much fuller than the others.
+    Rebalance,
 }
 
 impl TaskReason {
@@ -77,6 +87,9 @@ impl TaskReason {
             Self::Unreferenced => "no file holds the chunk",
             Self::Replaced => "the chunk has other content now",
             Self::Unconfirmed => "no copy is known to be stored",
+            Self::Misplaced => "copies share a failure domain though another is free",
+            Self::Surplus => "more copies than wanted",
+            Self::Rebalance => "a node with a copy is much fuller than others",
         }
     }
 }

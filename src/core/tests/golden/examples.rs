@@ -1,7 +1,10 @@
 //! What the examples have in common.
 
 use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId, TaskId};
-use zephyrfs_core::row::{FileChunk, NodeRow, NodeStats, Observed, TaskKind, TaskReason, TaskRow, Wanted};
+use zephyrfs_core::row::{
+    AfterDrain, Contact, Drain, FileChunk, NodeRow, NodeStats, Observed, TaskKind, TaskReason, TaskRow,
+    Wanted,
+};
 use zephyrfs_core::units::{ByteSize, Timestamp};
 
 pub(crate) fn node(id: &str) -> NodeId {
@@ -49,6 +52,22 @@ pub(crate) fn node_row(wanted: Wanted, observed: Observed) -> NodeRow {
         registered_at: time(0),
         wanted,
         observed,
+        contact: Contact {
+            since: time(1),
+            returns: 2,
+            held_until: time(60_001),
+            last_silence: time(0),
+        },
+    }
+}
+
+pub(crate) const fn drain() -> Drain {
+    Drain {
+        since: time(2),
+        copies: 70_000,
+        bytes: ByteSize::new(1 << 36),
+        then: AfterDrain::Remove,
+        done_at: Some(time(3)),
     }
 }
 
@@ -58,7 +77,7 @@ pub(crate) fn file_chunks() -> std::sync::Arc<[FileChunk]> {
         .into()
 }
 
-pub(crate) const fn task(kind: TaskKind) -> TaskRow {
+pub(crate) fn task(kind: TaskKind) -> TaskRow {
     TaskRow {
         id: TaskId::from_bytes(*b"fedcba9876543210"),
         kind,
@@ -66,5 +85,7 @@ pub(crate) const fn task(kind: TaskKind) -> TaskRow {
         created_at: time(3),
         deadline: time(40_003),
         attempt: 2,
+        source: Some(node("node-2")),
+        size: ByteSize::new(1_048_576),
     }
 }

@@ -1,11 +1,12 @@
 //! What is in the log and in answers.
 
 use zephyrfs_core::command::{
-    AbandonTasks, AssignReplicas, ChunkPlan, CopyPlan, DeleteCopies, DeleteFile, ExpireNodes, ForgetExpired,
-    ForgetReplicas, Heartbeat, LocationChange, NodeStateChange, RecordHeartbeats, RegisterFile, RegisterNode,
-    ReleaseChunks, RenewTasks, SetNodeState, TaskName, UnregisterNode, UpdateChunkLocations,
+    AbandonTasks, AssignReplicas, ChunkPlan, CopyPlan, DeleteCopies, DeleteFile, ExpireNodes, FinishDrains,
+    ForgetExpired, ForgetReplicas, Heartbeat, HeldChunk, LocationChange, NodeStateChange, RecordHeartbeats,
+    RecordInventory, RegisterFile, RegisterNode, ReleaseChunks, RenewTasks, SetNodeState, TaskName,
+    TrimCopies, TrimPlan, UnregisterNode, UpdateChunkLocations, WriteOffNodes,
 };
-use zephyrfs_core::row::{Fingerprint, NodeStatus, TaskKind, TaskReason};
+use zephyrfs_core::row::{AfterDrain, Fingerprint, NodeStatus, TaskKind, TaskReason};
 use zephyrfs_core::units::{ByteSize, Millis};
 use zephyrfs_core::{Command, Envelope, Idempotency, Placement, Proposal, Rejection, Response};
 
@@ -33,6 +34,7 @@ golden!(commands, "command", Command {
         capacity: ByteSize::new(1 << 40),
         capabilities: [("zone".to_owned(), "eu-1".to_owned())].into(),
         peers: vec!["10.0.0.2:7000".to_owned()],
+        inactive_after: Millis::new(60_000),
     }),
     Command::UnregisterNode(_) => Command::UnregisterNode(UnregisterNode {
         node: node("node-1"),
@@ -40,7 +42,7 @@ golden!(commands, "command", Command {
     }),
     Command::SetNodeState(_) => Command::SetNodeState(SetNodeState {
         node: node("node-1"),
-        change: NodeStateChange::Drain,
+        change: NodeStateChange::Drain { then: AfterDrain::Stay },
     }),
     Command::RecordHeartbeats(_) => Command::RecordHeartbeats(RecordHeartbeats {
         beats: vec![Heartbeat {
@@ -48,6 +50,7 @@ golden!(commands, "command", Command {
             age: Millis::new(250),
             stats: stats(),
         }],
+        inactive_after: Millis::new(60_000),
     }),
     Command::ExpireNodes(_) => Command::ExpireNodes(ExpireNodes {
         nodes: vec![node("node-1"), node("node-2")],
@@ -83,7 +86,13 @@ golden!(commands, "command", Command {
         requests: vec!["key".to_owned()],
     }),
     Command::AssignReplicas(_) => Command::AssignReplicas(AssignReplicas {
-        copies: vec![CopyPlan { chunk: chunk_id(), target: node("node-1"), reason: TaskReason::LastCopy }],
+        copies: vec![CopyPlan {
+            chunk: chunk_id(),
+            target: node("node-1"),
+            reason: TaskReason::LastCopy,
+            source: Some(node("node-2")),
+            instead_of: Some(node("node-3")),
+        }],
         wanted: 3,
         time: Millis::new(40_000),
     }),
@@ -101,6 +110,25 @@ golden!(commands, "command", Command {
         replicas: vec![(chunk_id(), node("node-1"))],
         wanted: 3,
     }),
+    Command::TrimCopies(_) => Command::TrimCopies(TrimCopies {
+        copies: vec![TrimPlan { chunk: chunk_id(), node: node("node-1"), reason: TaskReason::Surplus }],
+        wanted: 3,
+        time: Millis::new(40_000),
+    }),
+    Command::FinishDrains(_) => Command::FinishDrains(FinishDrains { nodes: vec![node("node-1")] }),
+    Command::RecordInventory(_) => Command::RecordInventory(RecordInventory {
+        node: node("node-1"),
+        held: vec![HeldChunk {
+            chunk: chunk_id(),
+            hash: "9f86d081".into(),
+            size: ByteSize::new(1_048_576),
+        }],
+        missing: vec!["second".into()],
+        quarantine: Millis::from_seconds(86_400),
+        max_replicas: 10,
+        time: Millis::new(40_000),
+    }),
+    Command::WriteOffNodes(_) => Command::WriteOffNodes(WriteOffNodes { nodes: vec![node("node-1")] }),
 });
 
 fn task_name() -> TaskName {
@@ -113,8 +141,9 @@ fn task_name() -> TaskName {
 
 golden!(node_state_changes, "node_state_change", NodeStateChange {
     NodeStateChange::Activate => NodeStateChange::Activate,
-    NodeStateChange::Drain => NodeStateChange::Drain,
+    NodeStateChange::Drain { .. } => NodeStateChange::Drain { then: AfterDrain::Remove },
     NodeStateChange::Maintain { .. } => NodeStateChange::Maintain { span: Millis::new(1_800_000) },
+    NodeStateChange::CancelDrain => NodeStateChange::CancelDrain,
 });
 
 golden!(location_changes, "location_change", LocationChange {
@@ -148,6 +177,13 @@ golden!(responses, "response", Response {
     Response::TasksRenewed { .. } => Response::TasksRenewed { renewed: 4 },
     Response::TasksAbandoned { .. } => Response::TasksAbandoned { abandoned: 5 },
     Response::ReplicasForgotten { .. } => Response::ReplicasForgotten { forgotten: 6 },
+    Response::CopiesTrimmed { .. } => Response::CopiesTrimmed { trimmed: 7 },
+    Response::DrainsFinished { .. } => Response::DrainsFinished {
+        drained: vec![node("node-1")],
+        removed: vec![node("node-2")],
+    },
+    Response::InventoryRecorded { .. } => Response::InventoryRecorded { found: 1, missing: 2, quarantined: 300 },
+    Response::NodesWrittenOff { .. } => Response::NodesWrittenOff { nodes: 8 },
 });
 
 golden!(rejections, "rejection", Rejection {
@@ -170,4 +206,6 @@ golden!(rejections, "rejection", Rejection {
         chunk: chunk_id(),
         node: node("node-1"),
     },
+    Rejection::NotDraining { .. } => Rejection::NotDraining { node: node("node-1") },
+    Rejection::NodeDrained { .. } => Rejection::NodeDrained { node: node("node-1") },
 });

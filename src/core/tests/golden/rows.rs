@@ -1,13 +1,13 @@
 //! What is in stored rows and dumps.
 
 use zephyrfs_core::row::{
-    BeatRow, ChunkRow, FileRow, Fingerprint, NodeStatus, Observed, ReleaseRow, Replica, ReplicaState,
-    RequestRow, Row, TaskKind, TaskReason, Wanted,
+    AfterDrain, BeatRow, ChunkRow, FileRow, Fingerprint, NodeStatus, Observed, ReleaseRow, Replica,
+    ReplicaState, RequestRow, Row, TaskKind, TaskReason, Wanted,
 };
 use zephyrfs_core::units::ByteSize;
-use zephyrfs_core::{Response, Totals};
+use zephyrfs_core::{Response, Totals, Usage};
 
-use crate::examples::{chunk_id, file_chunks, file_id, node, node_row, request, stats, task, time};
+use crate::examples::{chunk_id, drain, file_chunks, file_id, node, node_row, request, stats, task, time};
 
 golden!(rows, "row", Row {
     Row::Node(..) => Row::Node(node("node-1"), node_row(Wanted::InService, Observed::Active)),
@@ -46,13 +46,13 @@ golden!(rows, "row", Row {
 golden!(wanted, "wanted", Wanted {
     Wanted::InService => Wanted::InService,
     Wanted::Maintenance { .. } => Wanted::Maintenance { until: time(5) },
-    Wanted::Draining => Wanted::Draining,
+    Wanted::Draining(_) => Wanted::Draining(drain()),
     Wanted::Removed { .. } => Wanted::Removed { at: time(6), reason: "sold".to_owned() },
 });
 
 golden!(observed, "observed", Observed {
     Observed::Active => Observed::Active,
-    Observed::Inactive { .. } => Observed::Inactive { since: time(7) },
+    Observed::Inactive { .. } => Observed::Inactive { since: time(7), written_off: true },
 });
 
 golden!(node_statuses, "node_status", NodeStatus {
@@ -81,16 +81,28 @@ golden!(task_reasons, "task_reason", TaskReason {
     TaskReason::Unreferenced => TaskReason::Unreferenced,
     TaskReason::Replaced => TaskReason::Replaced,
     TaskReason::Unconfirmed => TaskReason::Unconfirmed,
+    TaskReason::Misplaced => TaskReason::Misplaced,
+    TaskReason::Surplus => TaskReason::Surplus,
+    TaskReason::Rebalance => TaskReason::Rebalance,
 });
 
 golden!(totals, "totals", Totals {
     Totals { .. } => {
         let mut totals = Totals::default();
-        totals.node_changed(None, &node_row(Wanted::Draining, Observed::Active));
+        totals.node_changed(None, &node_row(Wanted::Draining(drain()), Observed::Active));
         totals.files = 300;
         totals.chunks = 70_000;
         totals.unreferenced_chunks = 1;
         totals.task_changed(None, Some(TaskKind::Delete));
         totals
     },
+});
+
+golden!(after_drains, "after_drain", AfterDrain {
+    AfterDrain::Stay => AfterDrain::Stay,
+    AfterDrain::Remove => AfterDrain::Remove,
+});
+
+golden!(usages, "usage", Usage {
+    Usage { .. } => Usage { copies: 70_000, bytes: ByteSize::new(1 << 36) },
 });

@@ -1,4 +1,4 @@
-use crate::command::{Command, LocationChange, NodeStateChange};
+use crate::command::{Command, LocationChange};
 use crate::id::{ContentHash, NodeId};
 use crate::rejection::Rejection;
 use crate::response::Response;
@@ -41,9 +41,7 @@ fn a_new_file_is_told_where_its_chunks_go_and_shown_at_once() {
 fn nodes_that_are_gone_by_now_are_left_out() {
     let mut world = World::with_nodes(["silent", "draining", "gone", "n1", "n2"]);
     world.apply(silence(["silent"])).unwrap();
-    world
-        .apply(set_state("draining", NodeStateChange::Drain))
-        .unwrap();
+    world.apply(set_state("draining", crate::testing::DRAIN)).unwrap();
     world.apply(unregister("gone")).unwrap();
     let file = NewFile::new("f", ["a"]).on(["silent", "draining", "gone", "never", "n1", "n2"]);
     assert_eq!(placed(world.apply(file).unwrap()), [["n1", "n2"]]);
