@@ -117,7 +117,7 @@ impl Record {
     /// The handles of the nodes to whose usage the chunk counts: those of [`zephyrfs_core::users`].
     pub(super) fn users(&self) -> impl Iterator<Item = u32> {
         let is_referenced = self.home != Home::Nowhere;
-        let counts = move |stored: &&u32| is_referenced && **stored & STATE_MASK != DELETING;
+        let counts = move |stored: &&u32| is_referenced && **stored & STATE_MASK == STORED;
         self.replicas.iter().filter(counts).map(|stored| stored >> STATE_BITS)
     }
 }

@@ -1,4 +1,4 @@
-//! What lies on each node: copies of chunks that files hold, and their bytes.
+//! What lies on each node: stored copies of chunks that files hold, and their bytes.
 //!
 //! Kept along with every change, so that a decision may ask whether a node is empty without looking at every chunk.
 
@@ -8,7 +8,7 @@ use crate::id::NodeId;
 use crate::row::{ChunkRow, ReplicaState};
 use crate::units::ByteSize;
 
-/// Copies on one node of chunks that files hold: stored, or on their way there. What is being deleted does not count.
+/// Stored copies on one node of chunks that files hold. What is on its way there, or being deleted, does not count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// How many.
@@ -39,10 +39,9 @@ impl Usage {
 
 /// The nodes to whose usage a chunk counts.
 pub fn users(chunk: &ChunkRow) -> impl Iterator<Item = &NodeId> {
-    let counts = |state| match state {
-        ReplicaState::Assigned | ReplicaState::Stored => chunk.is_referenced(),
-        ReplicaState::Deleting => false,
-    };
-    let counted = chunk.replicas.iter().filter(move |replica| counts(replica.state));
+    let counted = chunk
+        .replicas
+        .iter()
+        .filter(|replica| replica.state == ReplicaState::Stored && chunk.is_referenced());
     counted.map(|replica| &replica.node)
 }

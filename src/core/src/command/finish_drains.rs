@@ -126,6 +126,7 @@ mod tests {
     fn a_node_that_is_to_go_is_unregistered_and_must_register_anew() {
         let mut world = World::with_nodes(["n1", "n2", "n3"]);
         world.apply(NewFile::new("f", ["a"]).on(["n1", "n2"])).unwrap();
+        world.apply(locations("a", Add, ["n1"])).unwrap();
         world.apply(set_state("n1", drain(AfterDrain::Remove))).unwrap();
         world.apply(set_state("n3", drain(AfterDrain::Remove))).unwrap();
         assert_eq!(finish(&mut world), (vec![], vec!["n3".into()]));

@@ -1,4 +1,4 @@
-//! Copies on unregistered nodes are forgotten.
+//! Copies that are not to be expected any more are forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +11,11 @@ use crate::response::Response;
 use crate::row::{ChunkRow, ReplicaState};
 use crate::view::{ReadSet, View};
 
-/// Forgets copies on unregistered nodes once the chunk has enough others.
+/// Forgets copies on unregistered nodes, and copies that were never brought and nobody is told to fetch, once the chunk has
+/// enough others.
 ///
-/// Until then they keep their place: the node may register again with its disk intact. Enough are as many as wanted, each
-/// known to be stored on a node that was heard from.
+/// Until then they keep their place: the node may register again with its disk intact, the client may still come. Enough
+/// are as many as wanted, each known to be stored on a node that was heard from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForgetReplicas {
     /// The copies, by chunk and node.
@@ -27,6 +28,11 @@ impl ForgetReplicas {
     pub(super) fn reads(&self) -> ReadSet {
         ReadSet {
             chunks: self.replicas.iter().map(|(chunk, _)| chunk.clone()).collect(),
+            tasks: self
+                .replicas
+                .iter()
+                .map(|(chunk, node)| (node.clone(), chunk.clone()))
+                .collect(),
             replica_nodes: true,
             ..ReadSet::default()
         }
@@ -36,14 +42,17 @@ impl ForgetReplicas {
         let mut changed: BTreeMap<&ChunkId, ChunkRow> = BTreeMap::new();
         let mut mutations = Vec::new();
         for (chunk, node) in self.replicas.iter().collect::<BTreeSet<_>>() {
-            let Some(known) = view.referenced_chunk(chunk).filter(|_| is_gone(node, view)) else {
+            let Some(known) = view.referenced_chunk(chunk) else {
                 continue;
             };
-            let is_copy = known
-                .replica_on(node)
-                .is_some_and(|replica| replica.state != ReplicaState::Deleting);
+            let has_task = || view.tasks.contains_key(&(node.clone(), chunk.clone()));
+            let is_forgettable = match known.replica_on(node).map(|replica| replica.state) {
+                Some(ReplicaState::Stored) => is_gone(node, view),
+                Some(ReplicaState::Assigned) => is_gone(node, view) || !has_task(),
+                Some(ReplicaState::Deleting) | None => false,
+            };
             let stored = count_sure(known, view);
-            if is_copy && stored >= (self.wanted as usize).max(1) {
+            if is_forgettable && stored >= (self.wanted as usize).max(1) {
                 let row = changed.entry(chunk).or_insert_with(|| known.clone());
                 row.replicas.retain(|replica| replica.node != *node);
                 mutations.push(Mutation::DeleteTask(node.clone(), chunk.clone()));
@@ -97,5 +106,25 @@ mod tests {
         world.apply(crate::testing::register("n3")).unwrap();
         assert_eq!(forget(&mut world, "n1"), 1);
         assert_eq!(world.replicas("a"), ["n2", "n3"]);
+    }
+
+    #[test]
+    fn a_copy_that_no_client_brought_is_forgotten_unless_its_node_is_told_to_fetch_it() {
+        let mut world = World::with_nodes(["n1", "n2", "n3"]);
+        world
+            .apply(NewFile::new("f", ["a"]).on(["n1", "n2", "n3"]))
+            .unwrap();
+        world.apply(locations("a", Add, ["n1"])).unwrap();
+        world.apply(crate::testing::assign("a", "n3")).unwrap();
+        assert_eq!(forget(&mut world, "n3"), 0, "one is stored, not two");
+        world.apply(locations("a", Add, ["n2"])).unwrap();
+        assert_eq!(forget(&mut world, "n3"), 0, "it is on its way");
+        let mut world = World::with_nodes(["n1", "n2", "n3"]);
+        world
+            .apply(NewFile::new("f", ["a"]).on(["n1", "n2", "n3"]))
+            .unwrap();
+        world.apply(locations("a", Add, ["n1", "n2"])).unwrap();
+        assert_eq!(forget(&mut world, "n3"), 1);
+        assert_eq!(world.replicas("a"), ["n1", "n2"]);
     }
 }

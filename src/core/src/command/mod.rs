@@ -88,7 +88,7 @@ pub enum Command {
     RenewTasks(RenewTasks),
     /// Tasks are taken back from nodes that do not do them.
     AbandonTasks(AbandonTasks),
-    /// Copies on unregistered nodes are forgotten.
+    /// Copies that are not to be expected any more are forgotten.
     ForgetReplicas(ForgetReplicas),
     /// Nodes drop copies that others make up for.
     TrimCopies(TrimCopies),

@@ -101,10 +101,11 @@ impl SetNodeState {
 #[cfg(test)]
 mod tests {
     use super::NodeStateChange::{self, Activate, CancelDrain, Maintain};
+    use crate::command::LocationChange::Add;
     use crate::rejection::Rejection;
     use crate::response::Response;
     use crate::row::{AfterDrain, NodeStatus, Wanted};
-    use crate::testing::{DRAIN, NewFile, World, set_state, silence, unregister};
+    use crate::testing::{DRAIN, NewFile, World, locations, set_state, silence, unregister};
     use crate::units::{ByteSize, Millis};
 
     const DECOMMISSION: NodeStateChange = NodeStateChange::Drain {
@@ -152,6 +153,8 @@ mod tests {
     fn a_drain_remembers_what_there_was_to_move_and_goes_on_when_asked_again() {
         let mut world = World::with_nodes(["n1", "n2"]);
         world.apply(NewFile::new("f", ["a", "b"]).on(["n1"])).unwrap();
+        world.apply(locations("a", Add, ["n1"])).unwrap();
+        world.apply(locations("b", Add, ["n1"])).unwrap();
         world.apply(set_state("n1", DRAIN)).unwrap();
         let began = *world.node("n1").drain().unwrap();
         assert_eq!((began.copies, began.bytes), (2, ByteSize::new(200)));

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use super::domain::Domain;
-use super::room::{Fit, Room};
+use super::room::{Fit, Purpose, Room};
 use crate::id::NodeId;
 use crate::row::{BeatRow, NodeRow, NodeStats, Observed, Wanted};
-use crate::units::ByteSize;
+use crate::units::{ByteSize, Timestamp};
 
 /// A node that may be chosen, or may not, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Candidate {
     pub free: ByteSize,
     /// How busy its processors are, in permille.
     pub load: u16,
+    /// Whether it is held down because it comes and goes: a last choice for new chunks, and none for repair.
+    pub is_held: bool,
 }
 
 /// Why a node is not chosen.
@@ -49,6 +51,17 @@ pub enum Exclusion {
     AlreadyHolds,
     /// It has as many tasks as it can be told at once.
     Busy,
+    /// It shares a failure domain with a copy, and nodes that do not are free.
+    SharesDomain {
+        /// `region`, `zone`, `rack` or `host`.
+        level: &'static str,
+    },
+    /// It comes and goes: for some time nothing is entrusted to it that another can take.
+    HeldDown,
+    /// It was not heard from for longer than it should take: it may be lost.
+    Late,
+    /// It was told lately to fetch copies and did not bring them.
+    BackingOff,
 }
 
 impl fmt::Display for Exclusion {
@@ -64,6 +77,12 @@ impl fmt::Display for Exclusion {
             }
             Self::AlreadyHolds => f.write_str("it already holds the chunk"),
             Self::Busy => f.write_str("it has as many tasks as it can be told"),
+            Self::SharesDomain { level } => {
+                write!(f, "it shares a {level} with a copy while others are free")
+            }
+            Self::HeldDown => f.write_str("it comes and goes and is held down for some time"),
+            Self::Late => f.write_str("it was not heard from for longer than it should take"),
+            Self::BackingOff => f.write_str("it did not bring copies that it was told to fetch"),
         }
     }
 }
@@ -73,7 +92,13 @@ impl Candidate {
     ///
     /// A node that never reported, which is one whose figures are all zero, has all it offers free. One that did has free
     /// what it says, but no more than it offers beyond what it uses.
-    pub fn new(id: NodeId, node: &NodeRow, beat: Option<&BeatRow>, promised: ByteSize) -> Self {
+    pub fn new(
+        id: NodeId,
+        node: &NodeRow,
+        beat: Option<&BeatRow>,
+        promised: ByteSize,
+        now: Timestamp,
+    ) -> Self {
         let stats = beat.map(|beat| beat.stats).unwrap_or_default();
         let has_reported = stats != NodeStats::default();
         let (capacity, free) = match (node.capacity, has_reported) {
@@ -95,6 +120,7 @@ impl Candidate {
             used: stats.storage_used.plus(promised),
             free: free.minus(promised),
             load: load(&stats),
+            is_held: node.contact.is_held(now),
         }
     }
 
@@ -108,18 +134,26 @@ impl Candidate {
     }
 
     /// Why a chunk of this size is not placed on the node, if it is not.
-    pub fn exclusion(&self, size: ByteSize) -> Option<Exclusion> {
-        self.unfit.or_else(|| match self.room().fit(0, size.get()) {
-            Fit::Well | Fit::LastChoice => None,
-            Fit::No => Some(Exclusion::TooFull {
-                used_permille: self.used_permille(),
-                free: self.free,
-            }),
-        })
+    pub fn exclusion(&self, size: ByteSize, purpose: Purpose) -> Option<Exclusion> {
+        self.unfit
+            .or_else(|| match self.room().fit(0, size.get(), purpose) {
+                Fit::Well | Fit::LastChoice => None,
+                Fit::No if self.is_held && purpose == Purpose::Repair => Some(Exclusion::HeldDown),
+                Fit::No => Some(Exclusion::TooFull {
+                    used_permille: self.used_permille(),
+                    free: self.free,
+                }),
+            })
+    }
+
+    /// How much more the node takes before it is too full, or has nothing free.
+    pub fn room_for(&self, purpose: Purpose) -> ByteSize {
+        ByteSize::new(self.room().until_full(purpose))
     }
 
     pub(super) fn room(&self) -> Room {
-        Room::new(self.capacity, self.used, self.free)
+        let room = Room::new(self.capacity, self.used, self.free);
+        if self.is_held { room.held() } else { room }
     }
 }
 
@@ -141,7 +175,7 @@ fn load(stats: &NodeStats) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Candidate, Exclusion};
+    use super::{Candidate, Exclusion, Purpose};
     use crate::row::Contact;
     use crate::row::{BeatRow, NodeRow, NodeStats, Observed, Wanted};
     use crate::testing::draining;
@@ -175,6 +209,7 @@ mod tests {
             &node(capacity),
             beat.as_ref(),
             ByteSize::new(promised),
+            Timestamp::EPOCH,
         );
         (
             candidate.capacity.get(),
@@ -244,9 +279,12 @@ mod tests {
                     observed,
                     ..node(1_000)
                 };
-                let candidate = Candidate::new("n".into(), &node, None, ByteSize::ZERO);
+                let candidate = Candidate::new("n".into(), &node, None, ByteSize::ZERO, Timestamp::EPOCH);
                 assert_eq!(candidate.unfit.is_none(), node.takes_replicas(), "{node:?}");
-                assert_eq!(candidate.exclusion(ByteSize::new(1)), candidate.unfit);
+                assert_eq!(
+                    candidate.exclusion(ByteSize::new(1), Purpose::New),
+                    candidate.unfit
+                );
             }
         }
     }
@@ -261,12 +299,18 @@ mod tests {
                 ..NodeStats::default()
             },
         };
-        let candidate = Candidate::new("n".into(), &node(10_000), Some(&beat), ByteSize::ZERO);
-        let reason = candidate.exclusion(ByteSize::new(1)).unwrap();
+        let candidate = Candidate::new(
+            "n".into(),
+            &node(10_000),
+            Some(&beat),
+            ByteSize::ZERO,
+            Timestamp::EPOCH,
+        );
+        let reason = candidate.exclusion(ByteSize::new(1), Purpose::New).unwrap();
         assert_eq!(reason.to_string(), "it is too full: 90.1 % used, 988 bytes free");
-        let small = Candidate::new("n".into(), &node(10), None, ByteSize::ZERO);
+        let small = Candidate::new("n".into(), &node(10), None, ByteSize::ZERO, Timestamp::EPOCH);
         assert!(matches!(
-            small.exclusion(ByteSize::new(11)),
+            small.exclusion(ByteSize::new(11), Purpose::New),
             Some(Exclusion::TooFull { .. })
         ));
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use super::room::Fit;
+use super::room::{Fit, Purpose};
 use super::spread::Stretch;
 use super::topology::{Leaf, Topology};
 use crate::id::NodeId;
@@ -20,17 +20,32 @@ pub(super) struct Chooser<'a> {
     topology: &'a Topology,
     promised: &'a BTreeMap<NodeId, ByteSize>,
     rng: SmallRng,
+    purpose: Purpose,
+    /// Whether a node takes part at all.
+    is_open: &'a dyn Fn(&NodeId) -> bool,
     /// The bytes that leaves took since the topology was made. Only those that were drawn are in here.
     taken: BTreeMap<u32, u64>,
 }
 
 impl<'a> Chooser<'a> {
+    /// For new chunks, on any node.
     pub(super) fn new(topology: &'a Topology, promised: &'a BTreeMap<NodeId, ByteSize>, seed: u64) -> Self {
         Self {
+            purpose: Purpose::New,
+            is_open: &|_| true,
             topology,
             promised,
             rng: SmallRng::seed_from_u64(seed),
             taken: BTreeMap::new(),
+        }
+    }
+
+    /// For further copies, on nodes of which `is_open` is true.
+    pub(super) fn for_repair(self, is_open: &'a dyn Fn(&NodeId) -> bool) -> Self {
+        Self {
+            purpose: Purpose::Repair,
+            is_open,
+            ..self
         }
     }
 
@@ -44,9 +59,26 @@ impl<'a> Chooser<'a> {
         Some(leaf)
     }
 
+    /// Draws two leaves and takes the one that has taken less for its size: a draw by weight alone strays from the shares
+    /// by the square root of what was placed, the better of two by next to nothing (Mitzenmacher, "The power of two
+    /// choices in randomized load balancing").
+    fn draw(&mut self, among: &[Stretch], size: u64) -> Option<u32> {
+        let one = self.draw_one(among, size)?;
+        let other = self.draw_one(among, size).unwrap_or(one);
+        let load = |leaf: u32, by: u32| {
+            let taken = self.taken.get(&leaf).copied().unwrap_or_default();
+            u128::from(taken) * u128::from(self.topology.leaf(by).weight)
+        };
+        Some(if load(other, one) < load(one, other) {
+            other
+        } else {
+            one
+        })
+    }
+
     /// Draws leaves by the weights they had at first, and keeps each with the chance that its weight is still good for:
     /// that comes to the same as drawing by the weights they have now.
-    fn draw(&mut self, among: &[Stretch], size: u64) -> Option<u32> {
+    fn draw_one(&mut self, among: &[Stretch], size: u64) -> Option<u32> {
         let (preferred, sum) = match (
             sum(self.topology.sums(true), among),
             sum(self.topology.sums(false), among),
@@ -60,7 +92,8 @@ impl<'a> Chooser<'a> {
             let leaf = find(self.topology.sums(preferred), among, at)?;
             let taken = self.taken(leaf);
             let room = self.topology.leaf(leaf).room;
-            let fits = match room.fit(taken, size) {
+            let fits = match room.fit(taken, size, self.purpose) {
+                _ if !(self.is_open)(&self.topology.leaf(leaf).id) => false,
                 Fit::Well => true,
                 Fit::LastChoice => !preferred,
                 Fit::No => false,
@@ -79,8 +112,9 @@ impl<'a> Chooser<'a> {
             let mut sum = 0_u64;
             for leaf in among.iter().flat_map(|stretch| stretch.leaves.clone()) {
                 let taken = self.taken(leaf);
-                if self.topology.leaf(leaf).room.fit(taken, size) == wanted {
-                    sum += weight_left(self.topology.leaf(leaf), taken);
+                let node = self.topology.leaf(leaf);
+                if node.room.fit(taken, size, self.purpose) == wanted && (self.is_open)(&node.id) {
+                    sum += weight_left(node, taken);
                     fitting.push((sum, leaf));
                 }
             }

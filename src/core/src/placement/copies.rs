@@ -22,28 +22,22 @@ pub struct CopyWanted {
 }
 
 impl Topology {
-    /// Chooses nodes for further copies, for each chunk its own; fewer than wanted if no more have room. `seed` and
-    /// `promised` are as in [`Topology::plan`].
+    /// Chooses nodes for further copies, for each chunk its own, among those of which `is_open` is true; fewer than wanted
+    /// if no more have room. `seed` and `promised` are as in [`Topology::plan`].
     pub fn plan_copies(
         &self,
         wanted: &[CopyWanted],
         policy: Policy,
         seed: u64,
         promised: &BTreeMap<NodeId, ByteSize>,
+        is_open: &dyn Fn(&NodeId) -> bool,
     ) -> Vec<Vec<NodeId>> {
-        let named: BTreeSet<&NodeId> = wanted
-            .iter()
-            .flat_map(|copy| copy.kept.iter().chain(&copy.barred))
-            .collect();
-        let places = self.places(&named);
-        let mut chooser = Chooser::new(self, promised, seed);
+        let mut chooser = Chooser::new(self, promised, seed).for_repair(is_open);
         let mut among = Vec::new();
         let mut plans = Vec::with_capacity(wanted.len());
         for copy in wanted {
-            let place = |id: &NodeId| places.get(id).copied();
-            let mut chosen: Vec<u32> = copy.kept.iter().filter_map(place).collect();
-            chosen.sort_unstable();
-            let barred: BTreeSet<u32> = copy.barred.iter().filter_map(place).collect();
+            let mut chosen = self.places(&copy.kept);
+            let barred: BTreeSet<u32> = self.places(&copy.barred).into_iter().collect();
             let mut targets = Vec::with_capacity(copy.missing);
             // A node that is barred is passed over, and not drawn again; each is drawn once at most.
             let mut tries = copy.missing + barred.len();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 pub(super) const LEVELS: usize = 4;
 
 /// The capabilities that name a node's domains, the widest first. Sharing a wider one is worse.
-const NAMES: [&str; LEVELS] = ["region", "zone", "rack", "host"];
+pub(super) const NAMES: [&str; LEVELS] = ["region", "zone", "rack", "host"];
 
 /// Where a node stands among the failure domains.
 ///
@@ -25,6 +25,22 @@ impl Domain {
         Self {
             levels: NAMES.map(name),
         }
+    }
+
+    /// Levels that many nodes share: all but the host.
+    pub const SHARED_LEVELS: usize = LEVELS - 1;
+
+    /// The domain of a level, as `zone b`; `None` if the node does not name it.
+    pub fn name(&self, level: usize) -> Option<String> {
+        let name = self.levels.get(level)?.as_ref()?;
+        Some(format!("{} {name}", NAMES[level]))
+    }
+
+    /// The narrowest level above the host that is named.
+    pub(super) fn narrowest_shared(&self) -> Option<usize> {
+        (0..Self::SHARED_LEVELS)
+            .rev()
+            .find(|&level| self.levels[level].is_some())
     }
 
     /// How many levels, from the widest, two different nodes share.

@@ -3,12 +3,11 @@
 //! Nodes lie in one array, sorted by domain, so that every domain is a range of it; prefix sums of the weights make a
 //! weighted choice within any ranges a binary search. Nothing in here changes while plans are made.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::candidate::{Candidate, Exclusion};
 use super::domain::LEVELS;
-use super::room::{Fit, Room};
+use super::room::{Fit, Purpose, Room};
 use crate::id::NodeId;
 
 /// Full load, in permille. A fully loaded node is chosen half as often as an idle one with the same space.
@@ -24,6 +23,10 @@ pub struct Topology {
     /// The sums of the weights of all leaves before each, and of those only that are not a last choice.
     all: Vec<u64>,
     preferred: Vec<u64>,
+    /// Every leaf's place, sorted by its node's id.
+    by_id: Vec<u32>,
+    /// How many domains of each level have a node that takes something.
+    open_domains: [usize; LEVELS],
 }
 
 /// A node that can be chosen, or cannot now.
@@ -35,6 +38,8 @@ pub(super) struct Leaf {
     pub(super) weight: u64,
     /// The leaves that share each level's domain with this one, itself among them.
     domains: [Range<u32>; LEVELS],
+    /// The first leaf of the narrowest domain above the host that is named.
+    named_domain: Option<u32>,
 }
 
 impl Topology {
@@ -62,17 +67,48 @@ impl Topology {
                     Room::NONE
                 },
                 weight: (weight >> scale) as u64,
+                named_domain: candidate
+                    .domain
+                    .narrowest_shared()
+                    .map(|level| domains[level].start),
                 id: candidate.id,
                 domains,
             })
             .collect();
         let all = prefix_sums(&leaves, |_| true);
-        let preferred = prefix_sums(&leaves, |leaf| leaf.room.fit(0, 0) == Fit::Well);
-        Self {
+        let preferred = prefix_sums(&leaves, |leaf| leaf.room.fit(0, 0, Purpose::New) == Fit::Well);
+        let mut by_id: Vec<u32> = (0..leaves.len() as u32).collect();
+        by_id.sort_unstable_by(|&one, &other| leaves[one as usize].id.cmp(&leaves[other as usize].id));
+        let mut topology = Self {
             leaves,
             all,
             preferred,
+            by_id,
+            open_domains: [0; LEVELS],
+        };
+        topology.open_domains = std::array::from_fn(|level| topology.count_open_domains(level));
+        topology
+    }
+
+    fn count_open_domains(&self, level: usize) -> usize {
+        let mut open = 0;
+        let mut at = 0;
+        while at < self.leaves.len() {
+            let domain = self.domain(at as u32, level);
+            open += usize::from(self.is_open(&domain));
+            at = domain.end as usize;
         }
+        open
+    }
+
+    /// Whether a range of leaves has one that takes something.
+    pub(super) fn is_open(&self, leaves: &Range<u32>) -> bool {
+        self.all[leaves.end as usize] > self.all[leaves.start as usize]
+    }
+
+    /// How many domains of a level have a node that takes something.
+    pub(super) const fn open_domains(&self, level: usize) -> usize {
+        self.open_domains[level]
     }
 
     /// Whether anything can be placed at all.
@@ -86,9 +122,16 @@ impl Topology {
     }
 
     /// The places of some nodes among the leaves, ascending; of those that have one.
-    pub(super) fn places<'a>(&self, wanted: &BTreeSet<&'a NodeId>) -> BTreeMap<&'a NodeId, u32> {
-        let place = |(at, leaf): (usize, &Leaf)| Some((*wanted.get(&leaf.id)?, at as u32));
-        self.leaves.iter().enumerate().filter_map(place).collect()
+    pub(super) fn places(&self, nodes: &[NodeId]) -> Vec<u32> {
+        let mut places: Vec<u32> = nodes.iter().filter_map(|node| self.place(node)).collect();
+        places.sort_unstable();
+        places
+    }
+
+    /// The place of a node among the leaves.
+    pub(super) fn place(&self, node: &NodeId) -> Option<u32> {
+        let found = self.by_id.binary_search_by(|&at| self.leaf(at).id.cmp(node));
+        found.ok().map(|at| self.by_id[at])
     }
 
     pub(super) fn leaf(&self, at: u32) -> &Leaf {
@@ -97,6 +140,12 @@ impl Topology {
 
     pub(super) const fn everywhere(&self) -> Range<u32> {
         0..self.leaves.len() as u32
+    }
+
+    /// A number for the narrowest failure domain that a node names above its host; the same for every node in it, and in
+    /// this topology only. `None` if it names none.
+    pub fn failure_domain(&self, node: &NodeId) -> Option<u32> {
+        self.leaf(self.place(node)?).named_domain
     }
 
     /// The leaves that share a domain with one; beyond the last level, that one alone.
@@ -111,7 +160,7 @@ impl Topology {
 }
 
 fn weight(candidate: &Candidate) -> u128 {
-    if candidate.unfit.is_some() || candidate.room().fit(0, 0) == Fit::No {
+    if candidate.unfit.is_some() || candidate.room().fit(0, 0, Purpose::New) == Fit::No {
         return 0;
     }
     let idle = 2 * FULL_LOAD - u128::from(candidate.load).min(FULL_LOAD);

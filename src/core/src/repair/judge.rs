@@ -25,19 +25,23 @@ pub struct Judgement {
     pub missing: usize,
     /// Nodes that were told to take a copy and are due a task to fetch it, since no client brought it.
     pub never_brought: Vec<NodeId>,
-    /// Unregistered nodes whose copies can be forgotten.
+    /// Nodes whose copies can be forgotten: they were unregistered, or a client was to bring the copy and others have come
+    /// meanwhile.
     pub forgettable: Vec<NodeId>,
     /// The nodes whose copies count: new ones are put elsewhere.
     pub kept: Vec<NodeId>,
+    /// The nodes whose stored copies can be relied on now: they are in service and heard from.
+    pub sure: Vec<NodeId>,
+    /// Nodes that are to give up their stored copies, and can be told to.
+    pub draining: Vec<NodeId>,
     /// Why copies are to be made.
     pub reason: TaskReason,
-}
-
-impl Judgement {
-    /// Whether there is nothing to do.
-    pub fn is_whole(&self) -> bool {
-        self.missing == 0 && self.never_brought.is_empty() && self.forgettable.is_empty()
-    }
+    /// Whether there is a node that can be asked for the chunk now.
+    pub has_source: bool,
+    /// Since when there are fewer sure copies than wanted; `None` if there are enough.
+    pub lacking_since: Option<Timestamp>,
+    /// When a silent node is waited for no longer; `None` if none is waited for.
+    pub waits_until: Option<Timestamp>,
 }
 
 /// Copies on nodes that can be asked for them now.
@@ -61,11 +65,17 @@ pub fn judge(chunk: &ChunkRow, nodes: &impl Nodes, now: Timestamp, policy: &Poli
         never_brought: Vec::new(),
         forgettable: Vec::new(),
         kept: Vec::new(),
+        sure: Vec::new(),
+        draining: Vec::new(),
         reason: policy.reason(&reachable),
+        has_source: reachable.stored + reachable.assigned > 0,
+        lacking_since: None,
+        waits_until: None,
     };
     if !chunk.is_referenced() {
         return judgement;
     }
+    let mut lost = Vec::new();
     let is_old = now.since(chunk.created_at) >= delay;
     for replica in &chunk.replicas {
         if replica.state == ReplicaState::Deleting {
@@ -76,7 +86,23 @@ pub fn judge(chunk: &ChunkRow, nodes: &impl Nodes, now: Timestamp, policy: &Poli
             judgement.kept.push(replica.node.clone());
         }
         let Some(node) = node else { continue };
-        if node.is_removed() && reachable.sure >= policy.wanted.max(1) {
+        if replica.state == ReplicaState::Stored {
+            if node.holds_surely() {
+                judgement.sure.push(replica.node.clone());
+            } else if node.serves_reads() && node.drain().is_some() {
+                judgement.draining.push(replica.node.clone());
+            }
+            lost.extend(lost_at(node));
+            if let (Wanted::InService, Observed::Inactive { since, .. }) = (&node.wanted, node.observed) {
+                let until = since.plus(delay);
+                let earlier = judgement.waits_until.is_none_or(|other| until < other);
+                if now < until && earlier {
+                    judgement.waits_until = Some(until);
+                }
+            }
+        }
+        let is_enough = reachable.sure >= policy.wanted.max(1);
+        if is_enough && (node.is_removed() || replica.state == ReplicaState::Assigned && is_old) {
             judgement.forgettable.push(replica.node.clone());
         }
         let never_came = replica.state == ReplicaState::Assigned && is_old && reachable.stored > 0;
@@ -85,10 +111,34 @@ pub fn judge(chunk: &ChunkRow, nodes: &impl Nodes, now: Timestamp, policy: &Poli
         }
     }
     // Without anything to copy from there is nothing to be done.
-    if reachable.stored + reachable.assigned > 0 {
+    if judgement.has_source {
         judgement.missing = policy.wanted.saturating_sub(judgement.kept.len());
     }
+    judgement.lacking_since = lacking_since(chunk, policy.wanted, judgement.sure.len(), lost);
     judgement
+}
+
+/// When a stored copy on a node ceased to be one that can be relied on; `None` if it can.
+const fn lost_at(node: &NodeRow) -> Option<Timestamp> {
+    match (&node.wanted, node.observed) {
+        (Wanted::Removed { at, .. }, _) => Some(*at),
+        (Wanted::Draining(drain), _) => Some(drain.since),
+        (Wanted::InService | Wanted::Maintenance { .. }, Observed::Inactive { since, .. }) => Some(since),
+        (Wanted::InService | Wanted::Maintenance { .. }, Observed::Active) => None,
+    }
+}
+
+/// Since when copies are lacking: since the first of the latest losses that make up for the lack. Earlier ones were made
+/// good already; where there are too few losses, the copies have never been there.
+fn lacking_since(
+    chunk: &ChunkRow,
+    wanted: usize,
+    sure: usize,
+    mut lost: Vec<Timestamp>,
+) -> Option<Timestamp> {
+    let lacking = wanted.checked_sub(sure).filter(|lacking| *lacking > 0)?;
+    lost.sort_unstable_by(|one, other| other.cmp(one));
+    Some(lost.get(lacking - 1).copied().unwrap_or(chunk.created_at))
 }
 
 /// Whether a copy on a node counts: it is there, or on its way, or expected back.
@@ -185,6 +235,13 @@ mod tests {
         Wanted::Removed {
             at: NOW,
             reason: String::new(),
+        }
+    }
+
+    impl Judgement {
+        /// Whether there is nothing to do.
+        fn is_whole(&self) -> bool {
+            self.missing == 0 && self.never_brought.is_empty() && self.forgettable.is_empty()
         }
     }
 
@@ -318,5 +375,40 @@ mod tests {
         let judgement = judged(&[active(Deleting), active(Stored), active(Stored)]);
         assert_eq!(judgement.missing, 1);
         assert!(!judgement.kept.contains(&"n0".into()));
+    }
+
+    #[test]
+    fn the_lack_is_as_old_as_the_losses_that_make_it_up() {
+        let since = |copies: &[(ReplicaState, Wanted, Observed)]| {
+            let judgement = judged(copies);
+            judgement.lacking_since.map(|since| NOW.since(since).get())
+        };
+        let three = [active(Stored), active(Stored), active(Stored)];
+        assert_eq!(since(&three), None);
+        assert_eq!(since(&[active(Stored), active(Stored), silent(40)]), Some(40));
+        assert_eq!(
+            since(&[active(Stored), active(Stored), silent(40), silent(9_000)]),
+            Some(40),
+            "the other one was replaced long ago"
+        );
+        assert_eq!(since(&[active(Stored), silent(40), silent(9_000)]), Some(9_000));
+        assert_eq!(
+            since(&[active(Stored), active(Stored)]),
+            Some(10_000),
+            "it never came"
+        );
+    }
+
+    #[test]
+    fn it_is_said_how_long_a_silent_node_is_waited_for() {
+        let waits = |copies: &[(ReplicaState, Wanted, Observed)]| judged(copies).waits_until;
+        assert_eq!(waits(&[active(Stored), active(Stored), active(Stored)]), None);
+        let until = NOW.plus(Millis::new(860));
+        assert_eq!(waits(&[active(Stored), active(Stored), silent(40)]), Some(until));
+        assert_eq!(
+            waits(&[active(Stored), active(Stored), silent(900)]),
+            None,
+            "no longer"
+        );
     }
 }

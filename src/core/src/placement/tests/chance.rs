@@ -74,18 +74,32 @@ fn nodes_get_chunks_in_proportion_to_their_free_space() {
 fn what_was_promised_since_counts_as_used() {
     let candidates = unequal_zones();
     let promised = |candidate: &Candidate| match candidate.id.as_str() {
-        "n00" | "n01" => candidate.free.get() / 3 * 2,
-        id if id.ends_with(['3', '5', '8']) => candidate.free.get() / 3,
+        "n00" | "n01" => candidate.free.get() / 20,
+        id if id.ends_with(['3', '5', '8']) => candidate.free.get() / 50,
         _ => 0,
     };
-    let map = candidates
+    let mut all: BTreeMap<NodeId, ByteSize> = candidates
         .iter()
         .map(|one| (one.id.clone(), ByteSize::new(promised(one))))
         .collect();
-    let plan = Topology::new(candidates.clone()).plan(&[ByteSize::new(1); 200_000], 3, SPREAD, 8, &map);
-    assert_shares(&candidates, &plan, |candidate| {
-        (candidate.free.get() - promised(candidate)) as f64
-    });
+    // Three tenths of the smallest zone, a tenth of the largest.
+    let sizes = [ByteSize::new(30 << 20); 100_000];
+    let plan = Topology::new(candidates.clone()).plan(&sizes, 3, SPREAD, 8, &all);
+    for (node, bytes) in plan.bytes(&sizes) {
+        let sum = all.entry(node.clone()).or_default();
+        *sum = sum.plus(bytes);
+    }
+    for one in &candidates {
+        let zone = || candidates.iter().filter(|other| other.domain == one.domain);
+        let taken: u64 = zone().map(|other| all[&other.id].get()).sum();
+        let free: u64 = zone().map(|other| other.free.get()).sum();
+        let share = all[&one.id].get() as f64 / taken as f64;
+        let expected = one.free.get() as f64 / free as f64;
+        assert!(
+            (share - expected).abs() <= 0.02 * expected,
+            "{one:?}: {share} rather than {expected}"
+        );
+    }
 }
 
 #[test]
@@ -128,4 +142,67 @@ fn a_loaded_node_is_chosen_less_often() {
     let plan = topology.plan(&[ByteSize::new(1); 20_000], 1, SPREAD, 11, &BTreeMap::new());
     let share = counts(&plan)[&NodeId::from("busy")] / 20_000.0;
     assert!((0.32..0.35).contains(&share), "{share}");
+}
+
+/// A hundred nodes in three zones of four racks each, the largest nodes four times as large as the smallest, and each
+/// zone as large as the others.
+fn hundred_nodes() -> Vec<Candidate> {
+    let node = |number: u64| {
+        let zone = format!("z{}", number % 3);
+        let rack = format!("r{}", number / 3 % 4);
+        // The same sizes come again in each zone; the last node of zone 0 has no match in the others.
+        let capacity = (1 << 40) * (10 + number / 3 * 30 / 33) / 10;
+        let used = capacity / 100 * (number / 3 % 5);
+        let domain = [("zone", zone.as_str()), ("rack", rack.as_str())];
+        candidate(&format!("n{number:03}"), capacity, used, domain)
+    };
+    (0..99).map(node).collect()
+}
+
+#[test]
+fn over_a_hundred_thousand_chunks_no_two_copies_share_a_zone_and_every_node_has_its_share() {
+    let mut candidates = hundred_nodes();
+    // A hundredth node: its zone has a little more than the others, and each node's share is of its zone's.
+    candidates.push(candidate("n099", 1 << 40, 0, [("zone", "z0"), ("rack", "r0")]));
+    let topology = Topology::new(candidates.clone());
+    let sizes = [ByteSize::new(1 << 20); 1_000];
+    let mut promised: BTreeMap<NodeId, ByteSize> = BTreeMap::new();
+    let mut placed: BTreeMap<NodeId, f64> = BTreeMap::new();
+    let zone_of: BTreeMap<NodeId, _> = candidates
+        .iter()
+        .map(|one| (one.id.clone(), one.domain.clone()))
+        .collect();
+    let zone = |id: &NodeId| zone_of[id].levels_shared_with(&zone_of[id]);
+    assert!(zone(&"n000".into()) > 2, "racks are told apart");
+    for seed in 0..100 {
+        let plan = topology.plan(&sizes, 3, SPREAD, seed, &promised);
+        for (node, bytes) in plan.bytes(&sizes) {
+            let sum = promised.entry(node.clone()).or_default();
+            *sum = sum.plus(bytes);
+        }
+        for targets in &plan.targets {
+            let nodes: Vec<&NodeId> = targets
+                .iter()
+                .map(|&target| &plan.nodes[target as usize])
+                .collect();
+            assert_eq!(nodes.len(), 3);
+            for (at, one) in nodes.iter().enumerate() {
+                *placed.entry((*one).clone()).or_default() += 1.0;
+                for other in &nodes[..at] {
+                    let shared = zone_of[*one].levels_shared_with(&zone_of[*other]);
+                    assert!(shared < 2, "{one} and {other} share a zone");
+                }
+            }
+        }
+    }
+    let free: f64 = candidates.iter().map(|one| one.free.get() as f64).sum();
+    for one in &candidates {
+        let expected = one.free.get() as f64 / free;
+        let share = placed[&one.id] / 300_000.0;
+        assert!(
+            (share - expected).abs() <= 0.05 * expected,
+            "{}: {share} rather than {expected}",
+            one.id
+        );
+    }
 }

@@ -2,6 +2,7 @@
 
 mod chance;
 mod rules;
+mod spread;
 
 use super::{Candidate, Domain, Policy};
 use crate::units::ByteSize;
@@ -20,5 +21,6 @@ fn candidate<const N: usize>(id: &str, capacity: u64, used: u64, domain: [(&str,
         used: ByteSize::new(used),
         free: ByteSize::new(capacity.saturating_sub(used)),
         load: 0,
+        is_held: false,
     }
 }

@@ -10,7 +10,7 @@ use proptest::{prop_oneof, proptest};
 use super::{SPREAD, candidate};
 use crate::id::NodeId;
 use crate::placement::domain::LEVELS;
-use crate::placement::{Candidate, CopyWanted, Domain, Exclusion, Policy, Topology, explain};
+use crate::placement::{Candidate, CopyWanted, Domain, Exclusion, Policy, Purpose, Topology, explain};
 use crate::row::{ChunkRow, Replica, ReplicaState};
 use crate::units::{ByteSize, Timestamp};
 
@@ -40,6 +40,7 @@ fn candidates() -> impl Strategy<Value = Vec<Candidate>> {
             used: ByteSize::new(used),
             free: ByteSize::new(free),
             load,
+            is_held: false,
         };
         all.into_iter().enumerate().map(candidate).collect()
     })
@@ -51,12 +52,12 @@ fn naive_rank(
     chosen: &[&Candidate],
     taken: u64,
     size: u64,
-    policy: Policy,
+    (policy, full_at): (Policy, u64),
 ) -> Option<([usize; LEVELS], bool)> {
     let used = (candidate.used.get() + taken) * 1_000;
     let permille = |permille: u64| used >= candidate.capacity.get() * permille;
     let is_chosen = chosen.iter().any(|other| other.id == candidate.id);
-    if candidate.unfit.is_some() || is_chosen || permille(900) || candidate.free.get() < taken + size {
+    if candidate.unfit.is_some() || is_chosen || permille(full_at) || candidate.free.get() < taken + size {
         return None;
     }
     let mut shared = [0; LEVELS];
@@ -95,7 +96,7 @@ proptest! {
             let mut chosen: Vec<&Candidate> = Vec::new();
             let rank = |candidate: &Candidate, chosen: &[&Candidate], taken: &BTreeMap<NodeId, u64>| {
                 let taken = taken.get(&candidate.id).copied().unwrap_or(0);
-                naive_rank(candidate, chosen, taken, size.get(), policy)
+                naive_rank(candidate, chosen, taken, size.get(), (policy, 900))
             };
             let best = |chosen: &[&Candidate], taken: &BTreeMap<NodeId, u64>| {
                 candidates.iter().filter_map(|candidate| rank(candidate, chosen, taken)).min()
@@ -143,23 +144,23 @@ proptest! {
         let plan = |barred: Vec<NodeId>| {
             let copy = CopyWanted { size, kept: ids(&kept), barred, missing };
             let topology = Topology::new(candidates.clone());
-            topology.plan_copies(&[copy], SPREAD, seed, &BTreeMap::new()).remove(0)
+            topology.plan_copies(&[copy], SPREAD, seed, &BTreeMap::new(), &|_| true).remove(0)
         };
         let mut chosen = kept.clone();
         for id in plan(Vec::new()) {
             let node = candidates.iter().find(|candidate| candidate.id == id).unwrap();
-            let rank = |candidate: &Candidate| naive_rank(candidate, &chosen, 0, size.get(), SPREAD);
+            let rank = |candidate: &Candidate| naive_rank(candidate, &chosen, 0, size.get(), (SPREAD, 950));
             let best = candidates.iter().filter_map(rank).min();
             prop_assert!(best.is_some());
             prop_assert_eq!(rank(node), best);
             chosen.push(node);
         }
         let targets = chosen.len() - kept.len();
-        let is_there_more = candidates.iter().any(|one| naive_rank(one, &chosen, 0, size.get(), SPREAD).is_some());
+        let is_there_more = candidates.iter().any(|one| naive_rank(one, &chosen, 0, size.get(), (SPREAD, 950)).is_some());
         prop_assert!(targets == missing || !is_there_more, "a node was missed");
         let taken_and_barred = plan(ids(&barred));
         prop_assert!(taken_and_barred.iter().all(|id| !ids(&barred).contains(id) && !ids(&kept).contains(id)));
-        let free = candidates.iter().filter(|one| naive_rank(one, &kept, 0, size.get(), SPREAD).is_some());
+        let free = candidates.iter().filter(|one| naive_rank(one, &kept, 0, size.get(), (SPREAD, 950)).is_some());
         let free = free.filter(|one| !ids(&barred).contains(&one.id)).count();
         prop_assert_eq!(taken_and_barred.len(), missing.min(free), "what is barred keeps nobody else from being chosen");
     }
@@ -217,5 +218,8 @@ fn explaining_gives_the_filters_reasons() {
         ("fine", Ok(())),
     ];
     let expected = expected.map(|(id, judgement)| (NodeId::from(id), judgement));
-    assert_eq!(explain(&chunk, &[holder, full, silent, fine]), expected);
+    let candidates = [holder, full, silent, fine];
+    let topology = Topology::new(candidates.clone());
+    let explained = explain(&chunk, &candidates, &topology, SPREAD, Purpose::New);
+    assert_eq!(explained, expected);
 }

@@ -1,0 +1,149 @@
+//! What a leader remembers from one round to the next. None of it is needed: a new leader begins without, and only waits
+//! a little longer where this one would not have.
+
+use std::collections::BTreeMap;
+
+use super::Budget;
+use crate::id::{ChunkId, NodeId};
+use crate::units::{Millis, Timestamp};
+
+/// So many chunks with more copies than wanted are remembered; the others wait their turn.
+const MAX_SURPLUS: usize = 500_000;
+
+/// A node that does not bring its copies is left alone for so many times its first pause, at most.
+const LONGEST_PAUSE: u32 = 32;
+
+/// What a leader remembers.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// Since when chunks have more copies than wanted, by a digest of their ids.
+    surplus: BTreeMap<u64, Timestamp>,
+    failed: BTreeMap<NodeId, Failures>,
+    /// What may be copied now.
+    pub budget: Budget,
+    /// Whether copies are being moved from full nodes to empty ones.
+    pub rebalances: bool,
+}
+
+/// What a node did not bring.
+#[derive(Debug, Clone, Copy)]
+struct Failures {
+    in_a_row: u32,
+    until: Timestamp,
+}
+
+impl Memory {
+    /// Nothing is remembered.
+    pub fn new(budget: Budget) -> Self {
+        Self {
+            budget,
+            ..Self::default()
+        }
+    }
+
+    /// Since when a chunk that has more copies than wanted has had them, as far as is known. `None` if there is no room to
+    /// remember it.
+    pub fn surplus_since(&mut self, chunk: &ChunkId, now: Timestamp) -> Option<Timestamp> {
+        let key = digest(chunk);
+        if let Some(since) = self.surplus.get(&key) {
+            return Some(*since);
+        }
+        if self.surplus.len() >= MAX_SURPLUS {
+            return None;
+        }
+        self.surplus.insert(key, now);
+        Some(now)
+    }
+
+    /// A chunk was moved: the copy that it has too many is no surprise, and need not be kept for long.
+    pub fn expect_surplus(&mut self, chunk: &ChunkId) {
+        if self.surplus.len() < MAX_SURPLUS {
+            self.surplus.insert(digest(chunk), Timestamp::EPOCH);
+        }
+    }
+
+    /// A chunk has no more copies than wanted.
+    pub fn no_surplus(&mut self, chunk: &ChunkId) {
+        if !self.surplus.is_empty() {
+            self.surplus.remove(&digest(chunk));
+        }
+    }
+
+    /// A node did not bring copies that it was told to fetch: it is left alone, the longer the more often that happens.
+    pub fn failed(&mut self, node: &NodeId, now: Timestamp, pause: Millis) {
+        let before = self.failed.get(node).map_or(0, |failures| failures.in_a_row);
+        let until = now.plus(pause.times(2_u32.saturating_pow(before).min(LONGEST_PAUSE)));
+        let failures = Failures {
+            in_a_row: before.saturating_add(1),
+            until,
+        };
+        self.failed.insert(node.clone(), failures);
+    }
+
+    /// Until when a node is left alone, if it is.
+    pub fn backs_off_until(&self, node: &NodeId, now: Timestamp) -> Option<Timestamp> {
+        let failures = self.failed.get(node)?;
+        (now < failures.until).then_some(failures.until)
+    }
+
+    /// Forgets what does not matter any more: failures of nodes that were left alone, and not since for as long again.
+    pub fn tidy(&mut self, now: Timestamp, pause: Millis) {
+        self.failed
+            .retain(|_, failures| now < failures.until.plus(pause.times(2 * LONGEST_PAUSE)));
+        self.budget.tidy(now);
+    }
+}
+
+fn digest(chunk: &ChunkId) -> u64 {
+    let mut bytes = [0; 8];
+    blake3::Hasher::new()
+        .update(chunk.as_str().as_bytes())
+        .finalize_xof()
+        .fill(&mut bytes);
+    u64::from_le_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Memory;
+    use crate::id::{ChunkId, NodeId};
+    use crate::units::{Millis, Timestamp};
+
+    const PAUSE: Millis = Millis::from_seconds(60);
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::EPOCH.plus(Millis::from_seconds(seconds))
+    }
+
+    #[test]
+    fn a_surplus_is_remembered_since_it_was_first_seen() {
+        let mut memory = Memory::default();
+        let (a, b) = (ChunkId::from("a"), ChunkId::from("b"));
+        assert_eq!(memory.surplus_since(&a, at(10)), Some(at(10)));
+        assert_eq!(memory.surplus_since(&a, at(20)), Some(at(10)));
+        memory.no_surplus(&a);
+        assert_eq!(memory.surplus_since(&a, at(30)), Some(at(30)));
+        memory.expect_surplus(&b);
+        assert_eq!(memory.surplus_since(&b, at(30)), Some(at(0)));
+    }
+
+    #[test]
+    fn a_node_that_fails_is_left_alone_longer_each_time_and_not_for_ever() {
+        let mut memory = Memory::default();
+        let node = NodeId::from("n");
+        let mut now = at(0);
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            memory.failed(&node, now, PAUSE);
+            let until = memory.backs_off_until(&node, now).unwrap();
+            pauses.push(until.since(now).get() / 60_000);
+            assert_eq!(memory.backs_off_until(&node, until), None);
+            now = until;
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 32, 32]);
+        memory.tidy(now, PAUSE);
+        assert_eq!(memory.failed.len(), 1, "not long enough");
+        memory.tidy(now.plus(PAUSE.times(64)), PAUSE);
+        assert!(memory.failed.is_empty());
+    }
+}
