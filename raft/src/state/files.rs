@@ -10,8 +10,8 @@ use zephyrfs_core::units::{ByteSize, Timestamp};
 
 use super::chunks::{self, Changes, Indexed};
 use super::registry::Registry;
-use super::usages::Counts;
 use super::segment::{Entry, Place, SEGMENT, Segment};
+use super::usages::Counts;
 use super::{decode, encode};
 use crate::error::StoreError;
 use crate::kv::{Layered, Table};

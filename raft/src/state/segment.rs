@@ -118,7 +118,10 @@ impl Record {
     pub(super) fn users(&self) -> impl Iterator<Item = u32> {
         let is_referenced = self.home != Home::Nowhere;
         let counts = move |stored: &&u32| is_referenced && **stored & STATE_MASK == STORED;
-        self.replicas.iter().filter(counts).map(|stored| stored >> STATE_BITS)
+        self.replicas
+            .iter()
+            .filter(counts)
+            .map(|stored| stored >> STATE_BITS)
     }
 }
 

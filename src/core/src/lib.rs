@@ -31,7 +31,6 @@ mod status;
 #[cfg(test)]
 mod testing;
 mod totals;
-mod usage;
 
 pub use command::Command;
 pub use context::Context;
@@ -42,6 +41,6 @@ pub use engine::Engine;
 pub use envelope::{Envelope, Idempotency, Proposal};
 pub use rejection::Rejection;
 pub use response::{Placement, Response};
+pub use row::{Usage, users};
 pub use totals::Totals;
-pub use usage::{Usage, users};
 pub use view::{ReadSet, View};

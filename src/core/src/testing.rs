@@ -13,12 +13,12 @@ use crate::id::{ChunkId, ContentHash, FileId, NodeId, RequestId};
 use crate::model::Model;
 use crate::rejection::Rejection;
 use crate::response::Response;
+use crate::row::Usage;
 use crate::row::{
     AfterDrain, BeatRow, ChunkRow, Drain, FileRow, NodeRow, NodeStats, Row, TaskReason, TaskRow, Wanted,
 };
 use crate::totals::Totals;
 use crate::units::{AppliedIndex, ByteSize, Millis, Timestamp};
-use crate::usage::Usage;
 use crate::view::ReadSet;
 
 /// How long nodes have for tasks.

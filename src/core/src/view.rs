@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::id::{ChunkId, FileId, NodeId, RequestId};
+use crate::row::Usage;
 use crate::row::{BeatRow, ChunkRow, FileRow, NodeRow, ReleaseRow, RequestRow, TaskRow};
-use crate::usage::Usage;
 
 /// The rows that an engine loads before a decision, by kind. Known from the command alone.
 ///

@@ -90,6 +90,9 @@ pub const fn verdict(error: &ServiceError) -> Verdict {
         ServiceError::ClusterRefused { .. } => {
             outcome(Code::FailedPrecondition, StatusCode::CONFLICT, "refused")
         }
+        ServiceError::DrainRefused { .. } => {
+            outcome(Code::FailedPrecondition, StatusCode::CONFLICT, "drain refused")
+        }
         ServiceError::Internal => failure(
             Code::Internal,
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -139,6 +142,12 @@ const fn rejected(rejection: &Rejection) -> Verdict {
             StatusCode::CONFLICT,
             "copy being deleted",
         ),
+        Rejection::NotDraining { .. } => {
+            outcome(Code::FailedPrecondition, StatusCode::CONFLICT, "not draining")
+        }
+        Rejection::NodeDrained { .. } => {
+            outcome(Code::FailedPrecondition, StatusCode::CONFLICT, "node drained")
+        }
     }
 }
 

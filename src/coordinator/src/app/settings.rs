@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use zephyrfs_core::repair::Rates;
 use zephyrfs_raft::{
     Alone, Clock, Files, Formation, Grpc, Options, Peer, StartError, Threads, Timing, Transport,
 };
@@ -130,7 +131,22 @@ pub(super) fn policy(config: &Config) -> Policy {
         repair_delay: coordinator.repair_delay,
         repair_delay_few: coordinator.repair_delay_few,
         repair_delay_last: coordinator.repair_delay_last,
+        node_inactive_after: coordinator.node_inactive_after,
+        // From 0 to 1, as the configuration was checked to be.
+        brake_permille: (coordinator.brake_ratio * 1_000.0).round() as u64,
+        trim_after: coordinator.trim_after,
+        quarantine: coordinator.quarantine,
+        repair_rates: Rates {
+            overall: limit(coordinator.repair_bandwidth),
+            per_node: limit(coordinator.repair_node_bandwidth),
+        },
+        rebalance: coordinator.rebalance,
     }
+}
+
+/// A rate of which 0 is no limit.
+fn limit(rate: u64) -> Option<u64> {
+    Some(rate).filter(|rate| *rate > 0)
 }
 
 /// How the gRPC API is served.

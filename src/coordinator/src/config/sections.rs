@@ -126,6 +126,16 @@ pub(crate) struct Coordinator {
     pub(crate) gc_grace: Duration,
     /// Share of the active nodes, from 0 to 1, whose sudden silence stops repair.
     pub(crate) brake_ratio: f64,
+    /// How long copies beyond those wanted are kept.
+    pub(crate) trim_after: Duration,
+    /// How long an unknown chunk is kept that a node reports.
+    pub(crate) quarantine: Duration,
+    /// Bytes per second of copying, all nodes together; 0 is no limit.
+    pub(crate) repair_bandwidth: u64,
+    /// Bytes per second of copying into and out of each node; 0 is no limit.
+    pub(crate) repair_node_bandwidth: u64,
+    /// Whether copies move from full nodes to empty ones.
+    pub(crate) rebalance: bool,
 }
 
 /// This replica and its peers.

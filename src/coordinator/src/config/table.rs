@@ -61,6 +61,16 @@ pub(crate) static SETTINGS: &[Setting] = &[
         .means("how long an unreferenced chunk is kept before nodes are told to delete it"),
     Setting::new("coordinator.brake_ratio", "0.3", Kind::Ratio { min: 0.01, max: 1.0 })
         .means("share of the active nodes whose sudden silence stops repair"),
+    Setting::new("coordinator.trim_after", "1h", time(ms(0), MONTH))
+        .means("how long a chunk keeps copies that it has too many, as when a lost node came back"),
+    Setting::new("coordinator.quarantine", "24h", time(ms(0), MONTH))
+        .means("how long a chunk that a node reports and nobody knows is kept before it counts as unreferenced"),
+    Setting::new("coordinator.repair_bandwidth", "0", bytes(0, u64::MAX >> 1))
+        .means("bytes per second that copying may take, all nodes together; 0 is no limit"),
+    Setting::new("coordinator.repair_node_bandwidth", "67108864", bytes(0, u64::MAX >> 1))
+        .means("the same into each node, and out of each"),
+    Setting::new("coordinator.rebalance", "true", Kind::Switch)
+        .means("move copies from full nodes to empty ones while nothing is lacking"),
 
     Setting::optional("cluster.name", Kind::Name).derived("host name").env("REPLICA_NAME")
         .means("stable name of this replica"),

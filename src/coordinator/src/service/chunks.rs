@@ -3,7 +3,7 @@
 use zephyrfs_core::command::{LocationChange, UpdateChunkLocations};
 use zephyrfs_core::engine::At;
 use zephyrfs_core::id::{ChunkId, NodeId};
-use zephyrfs_core::placement::explain;
+use zephyrfs_core::placement::{Purpose, explain};
 use zephyrfs_core::row::{ChunkRow, NodeStatus, ReplicaState};
 use zephyrfs_core::units::AppliedIndex;
 use zephyrfs_core::{Command, ReadSet, Rejection, Response, View};
@@ -170,13 +170,19 @@ impl Service {
         let value = ChunkExplanation {
             wanted: self.policy.replication_factor,
             replicas,
-            candidates: explain(chunk, &nodes.candidates)
-                .into_iter()
-                .map(|(node, verdict)| ExplainedCandidate {
-                    node,
-                    exclusion: verdict.err().map(|exclusion| exclusion.to_string()),
-                })
-                .collect(),
+            candidates: explain(
+                chunk,
+                &nodes.candidates,
+                &nodes.topology,
+                self.policy.placement(),
+                Purpose::New,
+            )
+            .into_iter()
+            .map(|(node, verdict)| ExplainedCandidate {
+                node,
+                exclusion: verdict.err().map(|exclusion| exclusion.to_string()),
+            })
+            .collect(),
             chunk: id,
         };
         Ok(At { index, value })

@@ -3,6 +3,8 @@
 //! How each of these looks on the wire is decided in one table, `api::error`.
 
 use zephyrfs_core::Rejection;
+use zephyrfs_core::id::NodeId;
+use zephyrfs_core::repair::Shortfall;
 use zephyrfs_core::units::AppliedIndex;
 
 /// A value of a request that cannot be what the client meant.
@@ -93,6 +95,16 @@ pub enum ServiceError {
         /// Why, with the safe next command.
         reason: String,
     },
+    /// A node is not drained, since the other nodes could not take over what lies on it.
+    #[error("node {node} is not drained: {shortfall}; add nodes, or drain it all the same with force")]
+    DrainRefused {
+        /// The node.
+        node: NodeId,
+        /// What is missing.
+        shortfall: Shortfall,
+        /// The state in which it was refused.
+        index: AppliedIndex,
+    },
     /// The coordinator failed; the details are in its log only.
     #[error("the coordinator failed; its log says why")]
     Internal,
@@ -108,7 +120,9 @@ impl ServiceError {
     /// The state that the answer was found in, where there is one.
     pub const fn applied_index(&self) -> Option<AppliedIndex> {
         match self {
-            Self::Conflict { index, .. } | Self::Rejected { index, .. } => Some(*index),
+            Self::Conflict { index, .. }
+            | Self::Rejected { index, .. }
+            | Self::DrainRefused { index, .. } => Some(*index),
             Self::Invalid(_)
             | Self::TooLarge(_)
             | Self::UnknownOperation { .. }

@@ -8,9 +8,11 @@
 mod admin;
 mod admission;
 mod backup;
+mod brake;
 mod chunks;
 mod cluster;
 mod deadline;
+mod drains;
 mod engine;
 mod engine_error;
 mod error;
@@ -39,8 +41,10 @@ mod validate;
 
 pub use admin::DatabaseStats;
 pub use backup::Backup;
+pub use brake::RepairStatus;
 pub use chunks::{ChunkDetails, ChunkExplanation, ChunkLocation, ExplainedCandidate, ExplainedReplica};
 pub(crate) use deadline::PATIENCE;
+pub use drains::{DrainStatus, LeftChunk};
 pub use error::{InvalidField, ServiceError};
 pub use files::{FileChunkDetails, FileDetails, FileSummary};
 pub use housekeeping::Reclaimed;
@@ -51,7 +55,7 @@ pub use nodes::{NodeDetails, RegisteredNode};
 pub use page::ListPage;
 pub use policy::Policy;
 pub use registration::RegisteredFile;
-pub use repair::Repair;
+pub use repair::{PassReport, Repair, RepairReport};
 pub use request::{
     ActiveNodesQuery, ChunkDescription, FileRegistration, HeartbeatReport, LocationUpdate, LocationsQuery,
     NodeListQuery, NodeRegistration, NodeRemoval, NodeStateRequest, PageQuery, ReportedStats, RequestContext,

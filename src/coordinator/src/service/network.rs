@@ -161,6 +161,7 @@ mod tests {
                 registered_at: Timestamp::from_millis(registered_at),
                 wanted,
                 observed: Observed::Active,
+                contact: zephyrfs_core::row::Contact::default(),
             }),
             beat: Some(BeatRow {
                 at: Timestamp::EPOCH,
@@ -178,7 +179,17 @@ mod tests {
         let nodes = [
             node("a", Wanted::InService, 20_000, 10, 100),
             node("b", Wanted::InService, 10_000, 20, 201),
-            node("draining", Wanted::Draining, 5_000, 40, 1_000_000),
+            node(
+                "draining",
+                Wanted::Draining(zephyrfs_core::row::Drain::beginning(
+                    Timestamp::EPOCH,
+                    zephyrfs_core::Usage::default(),
+                    zephyrfs_core::row::AfterDrain::Stay,
+                )),
+                5_000,
+                40,
+                1_000_000,
+            ),
         ];
         let stats = numbers(&nodes, &Totals::default(), Timestamp::from_millis(65_900));
         let expected = NetworkStats {

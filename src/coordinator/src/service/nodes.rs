@@ -9,7 +9,7 @@ use tracing::info;
 use zephyrfs_core::command::{NodeStateChange, RegisterNode, SetNodeState, UnregisterNode};
 use zephyrfs_core::engine::{At, Freshness, NodeWithBeat};
 use zephyrfs_core::id::NodeId;
-use zephyrfs_core::row::{BeatRow, NodeRow, NodeStatus};
+use zephyrfs_core::row::{AfterDrain, BeatRow, NodeRow, NodeStatus};
 use zephyrfs_core::{Command, ReadSet, Rejection, Response, View};
 
 use super::engine_error::wrong_answer;
@@ -78,6 +78,7 @@ impl Service {
             capacity,
             capabilities,
             peers,
+            inactive_after: self.policy.node_inactive_after.into(),
         });
         let At { index, value } = self.propose(command, idempotency, context.deadline).await?;
         // The id is the answer's: a request that is repeated with its key gets the id it got first.
@@ -134,11 +135,22 @@ impl Service {
         let operation = Fingerprinter::of("set_node_state").text(node.as_str());
         let fingerprint = match change {
             NodeStateChange::Activate => operation.text("activate"),
-            NodeStateChange::Drain => operation.text("drain"),
+            NodeStateChange::Drain {
+                then: AfterDrain::Stay,
+            } => operation.text("drain"),
+            NodeStateChange::Drain {
+                then: AfterDrain::Remove,
+            } => operation.text("decommission"),
+            NodeStateChange::CancelDrain => operation.text("cancel drain"),
             NodeStateChange::Maintain { span } => operation.text("maintain").number(span.get()),
         }
         .finish();
         let idempotency = self.idempotency(&context, fingerprint)?;
+        if let NodeStateRequest::Drain { force: false } | NodeStateRequest::Decommission { force: false } =
+            request
+        {
+            self.refuse_hopeless_drain(&node, context.deadline).await?;
+        }
         let command = Command::SetNodeState(SetNodeState {
             node: node.clone(),
             change,
@@ -321,6 +333,7 @@ mod tests {
                 registered_at: Timestamp::from_millis(registered_at),
                 wanted: Wanted::InService,
                 observed: Observed::Active,
+                contact: zephyrfs_core::row::Contact::default(),
             }),
             beat: uptime_seconds.map(|uptime_seconds| BeatRow {
                 at: Timestamp::EPOCH,

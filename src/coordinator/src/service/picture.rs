@@ -12,9 +12,9 @@ use zephyrfs_core::Engine;
 use zephyrfs_core::engine::{EngineError, Freshness, NodeWithBeat};
 use zephyrfs_core::id::NodeId;
 use zephyrfs_core::placement::{Candidate, Topology};
-use zephyrfs_core::repair::Nodes;
+use zephyrfs_core::repair::{Brake, BrakePolicy, Heard, Nodes, brake};
 use zephyrfs_core::row::NodeRow;
-use zephyrfs_core::units::Timestamp;
+use zephyrfs_core::units::{Millis, Timestamp};
 
 use super::freshness::local;
 use super::promises::{Ledger, Promises};
@@ -37,8 +37,13 @@ pub(super) struct Picture {
     pub(super) candidates: Vec<Candidate>,
     /// The same, arranged for planning.
     pub(super) topology: Topology,
-    registry_version: u64,
+    /// Whether very many nodes fell silent together.
+    pub(super) brake: Option<Brake>,
+    /// When it was taken, by the engine's clock and by this process's own.
+    now: Timestamp,
     taken: Instant,
+    late_after: Millis,
+    registry_version: u64,
 }
 
 /// Keeps the last picture.
@@ -55,6 +60,15 @@ impl Picture {
         beat.map(|beat| beat.at)
     }
 
+    /// Every node, by id.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = Heard<'_>> {
+        self.nodes.iter().map(|(id, (row, beat))| Heard {
+            id,
+            row,
+            last: beat.map(|beat| beat.at),
+        })
+    }
+
     fn find(&self, id: &NodeId) -> Option<&NodeWithBeat> {
         let at = self.nodes.binary_search_by(|(node, _)| node.cmp(id)).ok()?;
         self.nodes.get(at).map(|(_, node)| node)
@@ -65,30 +79,41 @@ impl Picture {
         promises: &Promises,
         registry_version: u64,
         freshness: Freshness,
+        policy: &BrakePolicy,
     ) -> Result<Arc<Self>, EngineError> {
         let nodes = engine.nodes(freshness).await?.value;
-        let taken = Instant::now();
+        let (taken, now) = (Instant::now(), engine.now());
         let mut ledger = promises.open();
         ledger.begin_picture(&nodes);
-        Ok(Arc::new(Self::of(nodes, &ledger, registry_version, taken)))
+        let mut picture = Self::of(nodes, &ledger, registry_version, (taken, now));
+        drop(ledger);
+        picture.late_after = policy.late_after;
+        picture.brake = brake(picture.nodes(), now, policy);
+        Ok(Arc::new(picture))
     }
 
     fn of(
         nodes: Vec<(NodeId, NodeWithBeat)>,
         ledger: &Ledger,
         registry_version: u64,
-        taken: Instant,
+        (taken, now): (Instant, Timestamp),
     ) -> Self {
         let candidates: Vec<_> = nodes
             .iter()
-            .map(|(id, (row, beat))| Candidate::new(id.clone(), row, beat.as_ref(), ledger.unreported(id)))
+            .map(|(id, (row, beat))| {
+                let promised = ledger.unreported(id);
+                Candidate::new(id.clone(), row, beat.as_ref(), promised, now)
+            })
             .collect();
         Self {
             topology: Topology::new(candidates.iter().cloned()),
             candidates,
             nodes,
-            registry_version,
+            brake: None,
+            now,
             taken,
+            late_after: Millis::new(u64::MAX),
+            registry_version,
         }
     }
 
@@ -122,6 +147,13 @@ impl Nodes for Picture {
     fn node(&self, id: &NodeId) -> Option<&NodeRow> {
         self.find(id).map(|(row, _)| row.as_ref())
     }
+
+    fn is_late(&self, id: &NodeId) -> bool {
+        self.find(id).is_some_and(|(row, beat)| {
+            let last = beat.map(|beat| beat.at);
+            Heard { id, row, last }.is_late(self.now, self.late_after)
+        })
+    }
 }
 
 impl Pictures {
@@ -130,6 +162,7 @@ impl Pictures {
         &self,
         engine: &dyn Engine,
         promises: &Promises,
+        policy: &BrakePolicy,
     ) -> Result<Arc<Picture>, EngineError> {
         let mut last = self.last.lock().await;
         // Asked before the nodes are read: a node that registers meanwhile makes the next picture, at worst
@@ -141,7 +174,7 @@ impl Pictures {
         {
             return Ok(Arc::clone(picture));
         }
-        let picture = Picture::take(engine, promises, version, local()).await?;
+        let picture = Picture::take(engine, promises, version, local(), policy).await?;
         Ok(Arc::clone(last.insert(picture)))
     }
 
@@ -151,10 +184,11 @@ impl Pictures {
         engine: &dyn Engine,
         promises: &Promises,
         freshness: Freshness,
+        policy: &BrakePolicy,
     ) -> Result<Arc<Picture>, EngineError> {
         let mut last = self.last.lock().await;
         let version = engine.registry_version();
-        let picture = Picture::take(engine, promises, version, freshness).await?;
+        let picture = Picture::take(engine, promises, version, freshness, policy).await?;
         Ok(Arc::clone(last.insert(picture)))
     }
 }
@@ -180,18 +214,20 @@ mod tests {
             registered_at: Timestamp::EPOCH,
             wanted: Wanted::InService,
             observed,
+            contact: zephyrfs_core::row::Contact::default(),
         };
         (NodeId::from(id), (Arc::new(row), None))
     }
 
     fn picture(nodes: Vec<(NodeId, NodeWithBeat)>, taken: Instant) -> Picture {
-        Picture::of(nodes, &Ledger::default(), 1, taken)
+        Picture::of(nodes, &Ledger::default(), 1, (taken, Timestamp::EPOCH))
     }
 
     #[test]
     fn peers_are_other_active_nodes_and_five_at_most() {
         let silent = Observed::Inactive {
             since: Timestamp::EPOCH,
+            written_off: false,
         };
         let mut nodes: Vec<_> = (0..8)
             .map(|n| node(format!("n{n}"), if n == 3 { silent } else { Observed::Active }))

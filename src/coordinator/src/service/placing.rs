@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use zephyrfs_core::engine::Freshness;
 use zephyrfs_core::id::NodeId;
-use zephyrfs_core::placement::{self, CopyWanted, Plan, Topology};
+use zephyrfs_core::placement::Plan;
 use zephyrfs_core::units::ByteSize;
 
 use super::error::ServiceError;
@@ -19,7 +19,9 @@ impl Service {
         &self,
         deadline: Option<Instant>,
     ) -> Result<Arc<Picture>, ServiceError> {
-        let picture = self.pictures.recent(&*self.engine, &self.promises);
+        let picture = self
+            .pictures
+            .recent(&*self.engine, &self.promises, &self.brake_policy);
         self.read("the list of nodes", deadline, picture).await
     }
 
@@ -29,7 +31,9 @@ impl Service {
         freshness: Freshness,
         deadline: Option<Instant>,
     ) -> Result<Arc<Picture>, ServiceError> {
-        let picture = self.pictures.anew(&*self.engine, &self.promises, freshness);
+        let picture = self
+            .pictures
+            .anew(&*self.engine, &self.promises, freshness, &self.brake_policy);
         self.read("the list of nodes", deadline, picture).await
     }
 
@@ -53,9 +57,7 @@ impl Service {
         new_bytes: &[ByteSize],
         spare: usize,
     ) -> Placing {
-        let policy = placement::Policy {
-            geographic_spread: self.policy.geographic_spread,
-        };
+        let policy = self.policy.placement();
         let wanted = (self.policy.replication_factor as usize).saturating_add(spare);
         let mut ledger = self.promises.open();
         let plan = picture
@@ -70,26 +72,6 @@ impl Service {
             ledger.add(node, *bytes, picture.last_beat(node));
         }
         Placing { plan, promised }
-    }
-
-    /// Chooses nodes for further copies of chunks, among those of a topology, and promises them the space.
-    pub(super) fn plan_copies(
-        &self,
-        picture: &Picture,
-        topology: &Topology,
-        wanted: &[CopyWanted],
-    ) -> Vec<Vec<NodeId>> {
-        let policy = placement::Policy {
-            geographic_spread: self.policy.geographic_spread,
-        };
-        let mut ledger = self.promises.open();
-        let plans = topology.plan_copies(wanted, policy, self.ids.seed(), ledger.since_picture());
-        for (targets, copy) in plans.iter().zip(wanted) {
-            for node in targets {
-                ledger.add(node, copy.size, picture.last_beat(node));
-            }
-        }
-        plans
     }
 
     /// Takes promises back: nothing came of the plan.

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use zephyrfs_core::placement;
+use zephyrfs_core::repair::{self, BrakePolicy, Rates};
+use zephyrfs_core::units::Millis;
+
 /// Settings of the service. The composition root fills them from the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -27,6 +31,18 @@ pub struct Policy {
     pub repair_delay_few: Duration,
     /// The same when one is.
     pub repair_delay_last: Duration,
+    /// How long a node may be silent before it counts as inactive.
+    pub node_inactive_after: Duration,
+    /// The share of active nodes, in permille, whose sudden silence stops repair.
+    pub brake_permille: u64,
+    /// How long a chunk keeps copies that it has too many.
+    pub trim_after: Duration,
+    /// How long a chunk that a node reports and nobody knows is kept before it counts as one that no file holds.
+    pub quarantine: Duration,
+    /// What copying may take of the nodes' links.
+    pub repair_rates: Rates,
+    /// Whether copies move from full nodes to empty ones.
+    pub rebalance: bool,
 }
 
 impl Default for Policy {
@@ -43,6 +59,58 @@ impl Default for Policy {
             repair_delay: Duration::from_secs(15 * 60),
             repair_delay_few: Duration::from_secs(3 * 60),
             repair_delay_last: Duration::from_secs(60),
+            node_inactive_after: Duration::from_secs(60),
+            brake_permille: 300,
+            trim_after: Duration::from_secs(60 * 60),
+            quarantine: Duration::from_secs(24 * 60 * 60),
+            repair_rates: Rates {
+                overall: None,
+                per_node: Some(64 << 20),
+            },
+            rebalance: true,
         }
+    }
+}
+
+impl Policy {
+    /// When repair is to stop. Nodes fall silent together if they do so within a minute, or within the time after which
+    /// one is found silent, if that is shorter.
+    pub(super) fn brake(&self) -> BrakePolicy {
+        BrakePolicy {
+            ratio_permille: self.brake_permille,
+            window: self.node_inactive_after.min(Duration::from_secs(60)).into(),
+            late_after: self.late_after().into(),
+        }
+    }
+
+    /// A node that was not heard from for so long is about to be found silent: it has left out all that it had time for,
+    /// but for one heartbeat and the time until that is recorded.
+    fn late_after(&self) -> Duration {
+        let all_but_one = self
+            .node_inactive_after
+            .saturating_sub(self.heartbeat_interval + self.heartbeat_flush);
+        all_but_one.max(self.node_inactive_after / 2)
+    }
+
+    /// What is wanted of repair.
+    pub(super) fn repair(&self) -> repair::Policy {
+        repair::Policy {
+            wanted: self.replication_factor as usize,
+            delay: self.repair_delay.into(),
+            delay_few: self.repair_delay_few.into(),
+            delay_last: self.repair_delay_last.into(),
+        }
+    }
+
+    /// What is wanted of placement.
+    pub(super) const fn placement(&self) -> placement::Policy {
+        placement::Policy {
+            geographic_spread: self.geographic_spread,
+        }
+    }
+
+    /// How long a node has for a task: until it is told, which may take a heartbeat's time, and then to do it.
+    pub(super) fn task_time(&self) -> Millis {
+        Millis::from(self.heartbeat_interval + self.node_timeout)
     }
 }

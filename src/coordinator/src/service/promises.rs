@@ -104,6 +104,7 @@ mod tests {
             registered_at: Timestamp::EPOCH,
             wanted: Wanted::InService,
             observed: Observed::Active,
+            contact: zephyrfs_core::row::Contact::default(),
         };
         let beat = beat_at.map(|at| BeatRow {
             at: Timestamp::from_millis(at),

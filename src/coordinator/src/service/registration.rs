@@ -211,7 +211,9 @@ fn is_worth_another_choice(result: &Result<At<RegisteredFile>, ServiceError>, wa
         | Rejection::TooManyReplicas { .. }
         | Rejection::IdempotencyKeyReused { .. }
         | Rejection::ReleaseFinished
-        | Rejection::CopyBeingDeleted { .. } => false,
+        | Rejection::CopyBeingDeleted { .. }
+        | Rejection::NotDraining { .. }
+        | Rejection::NodeDrained { .. } => false,
     }
 }
 

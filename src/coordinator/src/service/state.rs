@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use zephyrfs_core::Engine;
+use zephyrfs_core::repair::BrakePolicy;
 
 use super::admission::Admission;
 use super::heartbeats::{Flusher, Pending, Urgent};
@@ -14,6 +15,7 @@ use super::limits::Limits;
 use super::picture::Pictures;
 use super::policy::Policy;
 use super::promises::Promises;
+use super::repair::RepairState;
 
 /// The operations of the coordinator. One for each process, shared by the APIs.
 pub struct Service {
@@ -27,6 +29,8 @@ pub struct Service {
     pub(super) urgent_beats: Urgent,
     pub(super) pictures: Pictures,
     pub(super) promises: Promises,
+    pub(super) brake_policy: BrakePolicy,
+    pub(super) repair_state: RepairState,
     /// Whose turn it is to write a backup.
     pub(super) backup_turn: Arc<Semaphore>,
 }
@@ -46,6 +50,8 @@ impl Service {
             pending_beats: Pending::default(),
             pictures: Pictures::default(),
             promises: Promises::default(),
+            brake_policy: policy.brake(),
+            repair_state: RepairState::default(),
             backup_turn: Arc::new(Semaphore::new(1)),
             engine,
             limits,
@@ -69,6 +75,7 @@ impl Service {
             ids: &self.ids,
             pending: &self.pending_beats,
             urgent: &self.urgent_beats,
+            inactive_after: self.policy.node_inactive_after.into(),
         };
         flusher.run(self.policy.heartbeat_flush, stop).await;
     }

@@ -212,7 +212,7 @@ async fn unknown_and_removed_nodes_are_told_so() {
     let gone = service.node("n".to_owned(), plain()).await.unwrap().value;
     assert_eq!(gone.status(), NodeStatus::Inactive);
     let drained = service
-        .set_node_state("n".to_owned(), NodeStateRequest::Drain, plain())
+        .set_node_state("n".to_owned(), NodeStateRequest::Drain { force: false }, plain())
         .await;
     assert!(matches!(rejection(drained), Rejection::NodeRemoved { .. }));
 }
@@ -226,7 +226,7 @@ async fn active_nodes_are_ranked_limited_and_excluded() {
         service.heartbeat(beat(id, uptime), plain()).await.unwrap();
     }
     let drain = service
-        .set_node_state("d".to_owned(), NodeStateRequest::Drain, plain())
+        .set_node_state("d".to_owned(), NodeStateRequest::Drain { force: false }, plain())
         .await;
     assert_eq!(drain.unwrap().value, NodeStatus::Draining);
     for (limit, exclude, expected) in [

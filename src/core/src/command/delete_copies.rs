@@ -8,7 +8,6 @@ use super::copies::{NewTask, delete_copies, is_gone, is_there, put_or_delete};
 use crate::context::Context;
 use crate::effects::{Effects, Mutation};
 use crate::id::{ChunkId, NodeId, RequestId};
-use crate::repair::is_due;
 use crate::response::Response;
 use crate::row::{ChunkRow, ReplicaState, TaskReason};
 use crate::units::{Millis, Timestamp};
@@ -52,7 +51,7 @@ impl DeleteCopies {
         }
         let mut mutations = Vec::new();
         for (id, nodes) in named {
-            let is_due = |row: &&ChunkRow| is_due(row, self.unreferenced_since);
+            let is_due = |row: &&ChunkRow| row.is_unreferenced_since_before(self.unreferenced_since);
             let Some(known) = view.chunks.get(id).filter(is_due) else {
                 continue;
             };

@@ -3,7 +3,7 @@
 use super::Model;
 use crate::id::{ChunkId, FileId, NodeId};
 use crate::row::FileChunk;
-use crate::usage::{Usage, users};
+use crate::row::{Usage, users};
 use crate::view::{ReadSet, View};
 
 impl Model {

@@ -2,8 +2,8 @@
 
 use crate::placement::{Candidate, Purpose};
 use crate::row::Drain;
+use crate::row::Usage;
 use crate::units::{ByteSize, Millis, Timestamp};
-use crate::usage::Usage;
 
 /// How far a drain is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,9 +93,9 @@ pub fn check_room<'a>(
 mod tests {
     use super::{Progress, Shortfall, check_room, progress};
     use crate::placement::{Candidate, Domain};
+    use crate::row::Usage;
     use crate::row::{AfterDrain, Drain};
     use crate::units::{ByteSize, Millis, Timestamp};
-    use crate::usage::Usage;
 
     fn usage(copies: u64) -> Usage {
         Usage {

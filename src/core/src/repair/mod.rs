@@ -31,7 +31,7 @@ pub use judge::{Judgement, Policy, judge};
 pub use memory::Memory;
 pub use plan::{Plan, Round, plan};
 pub use rebalance::Imbalance;
-pub use release::{deletable, is_due};
+pub use release::deletable;
 pub use tally::{Tally, Waiting};
 pub use workload::{Limits, Workload};
 

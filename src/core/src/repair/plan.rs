@@ -45,6 +45,8 @@ pub struct Plan {
     pub forgettable: Vec<(ChunkId, NodeId)>,
     /// Whether something is to be done that could not be planned now.
     pub left_something: bool,
+    /// When there will be something to do that there is not yet.
+    pub due_at: Option<Timestamp>,
     /// What was found.
     pub tally: Tally,
 }
@@ -102,6 +104,7 @@ impl<N: Nodes> Planner<'_, N> {
         }
         let judgement = judge(row, self.round.nodes, self.round.now, self.round.policy);
         self.count(id, row, &judgement);
+        self.note_due(judgement.waits_until);
         for node in &judgement.forgettable {
             // What somebody is told to fetch is called off, or comes.
             if self.workload.reason_of(node, id).is_none() {
@@ -215,6 +218,7 @@ impl<N: Nodes> Planner<'_, N> {
         self.plan.tally.waits(Class::Trim, bytes, since);
         let is_due = since.is_some_and(|since| self.round.now.since(since) >= self.round.trim_after);
         if !is_due {
+            self.note_due(since.map(|since| since.plus(self.round.trim_after)));
             return;
         }
         let mut left = judgement.sure.clone();
@@ -226,6 +230,13 @@ impl<N: Nodes> Planner<'_, N> {
             self.drop_copy(id, &worst, TaskReason::Surplus);
             left.retain(|node| *node != worst);
         }
+    }
+
+    fn note_due(&mut self, at: Option<Timestamp>) {
+        self.plan.due_at = match (self.plan.due_at, at) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
     }
 
     fn drop_copy(&mut self, chunk: &ChunkId, node: &NodeId, reason: TaskReason) {

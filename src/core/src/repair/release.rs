@@ -3,15 +3,6 @@
 use super::Nodes;
 use crate::id::NodeId;
 use crate::row::{ChunkRow, ReplicaState};
-use crate::units::Timestamp;
-
-/// Whether no file has held the chunk since before a time.
-pub fn is_due(chunk: &ChunkRow, unreferenced_since: Timestamp) -> bool {
-    !chunk.is_referenced()
-        && chunk
-            .unreferenced_since
-            .is_some_and(|since| since < unreferenced_since)
-}
 
 /// The nodes whose copies can be deleted now, each with whether it must be told: it is there and was not told yet. An
 /// unregistered one need not be told; a silent one is told when it is back.

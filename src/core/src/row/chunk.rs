@@ -67,6 +67,11 @@ impl ChunkRow {
         self.home.is_some()
     }
 
+    /// Whether no file has held the chunk since before a time.
+    pub fn is_unreferenced_since_before(&self, time: Timestamp) -> bool {
+        !self.is_referenced() && self.unreferenced_since.is_some_and(|since| since < time)
+    }
+
     /// The replica on a node, if there is one.
     pub fn replica_on(&self, node: &NodeId) -> Option<&Replica> {
         self.replicas.iter().find(|replica| replica.node == *node)

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Usage;
 use crate::units::{ByteSize, Timestamp};
-use crate::usage::Usage;
 
 /// What draining a node has come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

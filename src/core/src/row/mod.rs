@@ -12,6 +12,7 @@ mod node;
 mod release;
 mod request;
 mod task;
+mod usage;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,7 @@ pub use node::{NodeRow, Observed, Wanted};
 pub use release::ReleaseRow;
 pub use request::{Fingerprint, RequestRow};
 pub use task::{TaskKind, TaskReason, TaskRow};
+pub use usage::{Usage, users};
 
 use crate::id::{ChunkId, FileId, NodeId, RequestId};
 

@@ -122,7 +122,7 @@ impl CoordinatorService for Handlers {
 
     async fn drain_node(&self, request: Request<wire::DrainNodeRequest>) -> Reply<wire::NodeStateResponse> {
         let (context, wire::DrainNodeRequest { node_id }) = accept(request)?;
-        let drain = NodeStateRequest::Drain;
+        let drain = NodeStateRequest::Drain { force: false };
         reply(self.service.set_node_state(node_id, drain, context).await)
     }
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use zephyrfs_core::command::{Heartbeat, PAGE, RecordHeartbeats};
 use zephyrfs_core::id::NodeId;
-use zephyrfs_core::units::AppliedIndex;
+use zephyrfs_core::units::{AppliedIndex, Millis};
 use zephyrfs_core::{Command, Engine, Proposal, ReadSet, Rejection, Response};
 
 use super::pending::Pending;
@@ -38,6 +38,8 @@ pub(in crate::service) struct Flusher<'a> {
     pub(in crate::service) ids: &'a IdSource,
     pub(in crate::service) pending: &'a Pending,
     pub(in crate::service) urgent: &'a Urgent,
+    /// How long a node may be silent before it counts as inactive.
+    pub(in crate::service) inactive_after: Millis,
 }
 
 /// What came of one command.
@@ -140,7 +142,10 @@ impl Flusher<'_> {
         let proposal = Proposal {
             id: self.ids.request(),
             idempotency: None,
-            command: Command::RecordHeartbeats(RecordHeartbeats { beats }),
+            command: Command::RecordHeartbeats(RecordHeartbeats {
+                beats,
+                inactive_after: self.inactive_after,
+            }),
         };
         let result = self.engine.execute(proposal, within).await;
         let answer = result.map_err(|error| translate(error, false))?;

@@ -135,6 +135,7 @@ mod tests {
             registered_at: Timestamp::EPOCH,
             wanted,
             observed: Observed::Active,
+            contact: zephyrfs_core::row::Contact::default(),
         }
     }
 

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 use zephyrfs_core::command::{DeleteCopies, PAGE};
 use zephyrfs_core::engine::Page;
 use zephyrfs_core::id::{ChunkId, NodeId};
-use zephyrfs_core::repair::{deletable, is_due};
-use zephyrfs_core::row::{ChunkRow, TaskKind, TaskReason};
+use zephyrfs_core::repair::deletable;
+use zephyrfs_core::row::ChunkRow;
 use zephyrfs_core::units::Timestamp;
 use zephyrfs_core::{Command, Response};
 
-use super::{OpenTasks, Walk};
+use super::tasks::OpenTasks;
+use super::walk::Walk;
 use crate::service::engine_error::wrong_answer;
 use crate::service::error::ServiceError;
 use crate::service::picture::Picture;
@@ -37,13 +38,14 @@ impl Service {
         walk: &mut Walk<ChunkId>,
     ) -> Result<(), ServiceError> {
         let rest = (self.policy.gc_grace / 10).clamp(Duration::from_millis(500), Duration::from_secs(30));
-        if !walk.is_due(rest, self.engine.registry_version(), Instant::now()) {
+        let now = (Instant::now(), self.engine.now());
+        if !walk.is_due(rest, self.engine.registry_version(), now) {
             return Ok(());
         }
         for _ in 0..ROUND {
             let Page { items, next } = self.unreferenced_after(walk.cursor()).await?;
             if !self.delete_page(items, picture, open).await? {
-                walk.leave_something();
+                walk.found(true, None);
             }
             if !walk.went_to(next, Instant::now()) {
                 break;
@@ -56,7 +58,7 @@ impl Service {
     /// Looks at all chunks that no file holds, and deletes those whose grace period is over.
     pub(in crate::service) async fn delete_all_unreferenced(&self) -> Result<Deleted, ServiceError> {
         let picture = self.nodes_to_place_on(None).await?;
-        let mut open = self.open_tasks().await?;
+        let mut open = self.open_tasks(&picture).await?;
         let mut cursor = None;
         let mut deleted = Deleted::default();
         loop {
@@ -106,17 +108,13 @@ impl Service {
         let mut due = Vec::new();
         let mut is_all = true;
         for (id, row) in page {
-            if !is_due(&row, unreferenced_since) {
+            if !row.is_unreferenced_since_before(unreferenced_since) {
                 continue;
             }
             for (node, must_be_told) in deletable(&row, picture) {
-                if must_be_told && !open.has_room_for_deletion(node) {
+                if must_be_told && !open.tell_to_delete(node) {
                     is_all = false;
                     continue;
-                }
-                if must_be_told {
-                    let key = (node.clone(), id.clone());
-                    open.tell(key, TaskKind::Delete, TaskReason::Unreferenced);
                 }
                 due.push((id.clone(), node.clone()));
             }

@@ -1,29 +1,47 @@
 //! What the leader does by itself so that chunks stay alive: it looks at all of them in turn and proposes the copies that
-//! are missing, tells nodes to drop what nobody needs, and sees to it that tasks come to an end.
+//! are missing, tells nodes to drop what nobody needs, ends drains, and sees to it that tasks come to an end.
 //!
 //! Nothing depends on what is kept here: a new leader begins at the first chunk and finds everything again. All that is
-//! proposed carries its condition, so a replica that wrongly believes that it leads does no harm.
+//! proposed carries its condition, so a replica that wrongly believes that it leads does no harm. What is to be done is
+//! for the planners in the core to say; here it is read, proposed and reported.
 
+mod alarm;
 mod deletions;
-mod open_tasks;
+mod drains;
 mod patrol;
+mod report;
 mod settle;
+mod tasks;
 mod walk;
+
+use std::time::{Duration, Instant};
 
 use zephyrfs_core::engine::ScanCursor;
 use zephyrfs_core::id::ChunkId;
+use zephyrfs_core::repair::{Budget, Memory};
 use zephyrfs_core::units::Millis;
 
 use super::error::ServiceError;
 use super::state::Service;
-use open_tasks::OpenTasks;
+use patrol::Pass;
 use walk::Walk;
+
+pub(super) use report::RepairState;
+pub use report::{PassReport, RepairReport};
+
+/// After a round the leader rests at least as long as the round took: clients come first.
+const LONGEST_REST: Duration = Duration::from_secs(5);
 
 /// How far the looking has come.
 #[derive(Debug, Default)]
 pub struct Repair {
+    /// The term in which this replica leads; another one is another beginning.
+    term: u64,
+    memory: Memory,
     chunks: Walk<ScanCursor>,
+    pass: Pass,
     unreferenced: Walk<ChunkId>,
+    rests_until: Option<Instant>,
 }
 
 impl Service {
@@ -32,16 +50,42 @@ impl Service {
     /// # Errors
     /// [`ServiceError`]; what is left is found again by a later round.
     pub async fn repair(&self, repair: &mut Repair) -> Result<(), ServiceError> {
-        let picture = self.nodes_to_place_on(None).await?;
-        let mut open = self.open_tasks().await?;
-        self.settle_tasks(&picture, &open).await?;
-        self.patrol(&picture, &mut open, &mut repair.chunks).await?;
-        self.delete_unreferenced(&picture, &mut open, &mut repair.unreferenced)
-            .await
+        let term = self.engine.status().term;
+        if repair.term != term {
+            self.repair_state.forget();
+            *repair = Repair {
+                term,
+                memory: Memory::new(Budget::new(self.policy.repair_rates)),
+                ..Repair::default()
+            };
+        }
+        let begun = Instant::now();
+        if repair.rests_until.is_some_and(|until| begun < until) {
+            return Ok(());
+        }
+        let result = self.repair_round(repair).await;
+        let took = begun.elapsed();
+        repair.rests_until = Some(Instant::now() + took.min(LONGEST_REST));
+        result
     }
 
-    /// How long a node has for a task: until it is told, which may take a heartbeat's time, and then to do it.
+    async fn repair_round(&self, repair: &mut Repair) -> Result<(), ServiceError> {
+        let picture = self.nodes_to_place_on(None).await?;
+        self.repair_state.note_brake(picture.brake.as_ref());
+        if picture.brake.is_some() {
+            return Ok(());
+        }
+        repair.memory.tidy(self.engine.now(), self.task_time());
+        let mut open = self.open_tasks(&picture).await?;
+        self.settle_tasks(&picture, &open, &mut repair.memory).await?;
+        self.patrol(&picture, &mut open, repair).await?;
+        self.delete_unreferenced(&picture, &mut open, &mut repair.unreferenced)
+            .await?;
+        self.finish_drains(&picture).await
+    }
+
+    /// How long a node has for a task.
     pub(in crate::service) fn task_time(&self) -> Millis {
-        Millis::from(self.policy.heartbeat_interval + self.policy.node_timeout)
+        self.policy.task_time()
     }
 }

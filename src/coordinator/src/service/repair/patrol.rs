@@ -1,31 +1,35 @@
-//! The patrol over all chunks: finds those with too few copies, and gives nodes the task to fetch one.
+//! The patrol over all chunks: hands them to the planner page by page, and proposes what comes of it.
 
 use std::time::{Duration, Instant};
 
-use zephyrfs_core::command::{AssignReplicas, CopyPlan, ForgetReplicas, PAGE};
-use zephyrfs_core::engine::{ChunkScan, ScanCursor};
-use zephyrfs_core::id::{ChunkId, NodeId};
-use zephyrfs_core::placement::{CopyWanted, Exclusion, Topology};
-use zephyrfs_core::repair::{self, Judgement, judge};
-use zephyrfs_core::row::{ChunkRow, ReplicaState, TaskKind, TaskReason};
+use zephyrfs_core::command::{AssignReplicas, CopyPlan, ForgetReplicas, PAGE, TrimCopies};
+use zephyrfs_core::engine::ChunkScan;
+use zephyrfs_core::id::ChunkId;
+use zephyrfs_core::repair::{Class, Imbalance, Plan, Round, Tally, plan};
+use zephyrfs_core::row::ChunkRow;
+use zephyrfs_core::units::{ByteSize, Timestamp};
 use zephyrfs_core::{Command, Response};
 
-use super::{OpenTasks, Walk};
+use super::tasks::OpenTasks;
+use super::{PassReport, Repair};
 use crate::service::engine_error::wrong_answer;
 use crate::service::error::ServiceError;
 use crate::service::picture::Picture;
 use crate::service::state::Service;
 
-/// Parts looked at in one round: a few hundredths of a second of work.
-const ROUND: usize = 20;
+/// How long a round looks at chunks when nothing calls for haste, and when something does.
+const AT_EASE: Duration = Duration::from_millis(25);
+const IN_HASTE: Duration = Duration::from_millis(200);
 
-/// What a part of the patrol found.
-#[derive(Default)]
-struct Findings {
-    copies: Vec<CopyPlan>,
-    forgettable: Vec<(ChunkId, NodeId)>,
-    short: Vec<(ChunkId, ChunkRow, Judgement)>,
-    left_something: bool,
+/// A pass that is under way.
+#[derive(Debug, Default)]
+pub(super) struct Pass {
+    began: Option<Instant>,
+    tally: Tally,
+    /// What is to move between nodes in this pass.
+    imbalance: Imbalance,
+    /// Whether the pass before found chunks that lack copies: then nothing moves for the sake of balance.
+    has_lack: bool,
 }
 
 impl Service {
@@ -34,111 +38,132 @@ impl Service {
         &self,
         picture: &Picture,
         open: &mut OpenTasks,
-        walk: &mut Walk<ScanCursor>,
+        repair: &mut Repair,
     ) -> Result<(), ServiceError> {
-        let policy = self.repair_policy();
         let shortest = self.policy.repair_delay_last.min(self.policy.repair_delay_few);
         let rest = (shortest / 2).clamp(Duration::from_millis(500), Duration::from_secs(30));
-        if !walk.is_due(rest, self.engine.registry_version(), Instant::now()) {
+        let now = self.engine.now();
+        if !repair
+            .chunks
+            .is_due(rest, self.engine.registry_version(), (Instant::now(), now))
+        {
             return Ok(());
         }
-        for _ in 0..ROUND {
-            let scan = self.engine.scan_chunks(walk.cursor(), PAGE);
+        let round_began = Instant::now();
+        let began = *repair.pass.began.get_or_insert_with(|| {
+            repair.pass.imbalance = self.imbalance(picture, repair.memory.rebalances, repair.pass.has_lack);
+            repair.memory.rebalances = !repair.pass.imbalance.is_even();
+            round_began
+        });
+        let time = if repair.chunks.is_hasty() {
+            IN_HASTE
+        } else {
+            AT_EASE
+        };
+        loop {
+            let scan = self.engine.scan_chunks(repair.chunks.cursor(), PAGE);
             let ChunkScan { items, next } = self.read("a part of all chunks", None, scan).await?;
-            let mut findings = self.judge_all(items, picture, open, &policy);
-            self.choose_targets(&mut findings, picture, open);
-            if findings.left_something {
-                walk.leave_something();
+            let plan = self.plan_page(&items, picture, open, repair);
+            repair.pass.tally.add(&plan.tally);
+            repair.chunks.found(plan.left_something, plan.due_at);
+            let looked_at = repair.pass.tally.chunks;
+            let rebalances = repair.memory.rebalances;
+            self.repair_state.note_part(began, looked_at, rebalances);
+            self.propose_plan(plan).await?;
+            if !repair.chunks.went_to(next, Instant::now()) {
+                self.end_pass(repair, began, now);
+                return Ok(());
             }
-            self.propose_findings(findings).await?;
-            if !walk.went_to(next, Instant::now()) {
-                break;
+            if round_began.elapsed() >= time {
+                return Ok(());
             }
             // Others want this thread, too.
             tokio::task::yield_now().await;
         }
-        Ok(())
     }
 
-    fn repair_policy(&self) -> repair::Policy {
-        repair::Policy {
-            wanted: self.policy.replication_factor as usize,
-            delay: self.policy.repair_delay.into(),
-            delay_few: self.policy.repair_delay_few.into(),
-            delay_last: self.policy.repair_delay_last.into(),
+    fn imbalance(&self, picture: &Picture, rebalances: bool, has_lack: bool) -> Imbalance {
+        if has_lack || !self.policy.rebalance {
+            return Imbalance::default();
         }
+        Imbalance::of(&picture.candidates, rebalances)
     }
 
-    fn judge_all(
+    fn end_pass(&self, repair: &mut Repair, began: Instant, now: Timestamp) {
+        let pass = std::mem::take(&mut repair.pass);
+        repair.pass.has_lack = pass.tally.has_lack();
+        self.repair_state.note_pass(PassReport {
+            tally: pass.tally,
+            took: began.elapsed(),
+            ended: (Instant::now(), now),
+        });
+    }
+
+    /// Plans a page, and promises the nodes that it names the space.
+    fn plan_page(
         &self,
-        chunks: Vec<(ChunkId, ChunkRow)>,
+        page: &[(ChunkId, ChunkRow)],
         picture: &Picture,
         open: &mut OpenTasks,
-        policy: &repair::Policy,
-    ) -> Findings {
-        let now = self.engine.now();
-        let mut findings = Findings::default();
-        for (id, row) in chunks {
-            let judgement = judge(&row, picture, now, policy);
-            if judgement.is_whole() {
-                continue;
-            }
-            let lost = judgement.forgettable.iter().cloned();
-            findings.forgettable.extend(lost.map(|node| (id.clone(), node)));
-            for target in &judgement.never_brought {
-                findings.tell(&id, target, &judgement, open);
-            }
-            if judgement.missing > 0 {
-                findings.short.push((id, row, judgement));
-            }
+        repair: &mut Repair,
+    ) -> Plan {
+        let policy = self.policy.repair();
+        let mut ledger = self.promises.open();
+        let round = Round {
+            nodes: picture,
+            topology: &picture.topology,
+            policy: &policy,
+            placement: self.policy.placement(),
+            trim_after: self.policy.trim_after.into(),
+            now: self.engine.now(),
+            seed: self.ids.seed(),
+            promised: ledger.since_picture(),
+        };
+        let plan = plan(
+            page,
+            &round,
+            &mut open.workload,
+            &mut repair.memory,
+            &mut repair.pass.imbalance,
+        );
+        for (node, bytes) in &plan.promises {
+            ledger.add(node, *bytes, picture.last_beat(node));
         }
-        findings
+        plan
     }
 
-    /// Chooses nodes for the copies that are missing, among those that can be told, the most urgent chunks first.
-    fn choose_targets(&self, findings: &mut Findings, picture: &Picture, open: &mut OpenTasks) {
-        let mut short = std::mem::take(&mut findings.short);
-        short.sort_by_key(|(_, _, judgement)| judgement.reason);
-        for of_a_kind in short.chunk_by(|one, other| one.2.reason == other.2.reason) {
-            let reason = of_a_kind
-                .first()
-                .map_or(TaskReason::UnderTarget, |(_, _, judgement)| judgement.reason);
-            let topology = topology_of_idle(picture, open, reason);
-            if !topology.has_room() {
-                findings.left_something = true;
-                continue;
-            }
-            let wanted: Vec<_> = of_a_kind
-                .iter()
-                .map(|(_, row, judgement)| wanted_of(row, judgement))
-                .collect();
-            let plans = self.plan_copies(picture, &topology, &wanted);
-            for ((id, row, judgement), targets) in of_a_kind.iter().zip(plans) {
-                for target in targets {
-                    if !findings.tell(id, &target, judgement, open) {
-                        self.take_back(&[(target, row.size)]);
-                    }
-                }
-            }
-        }
-    }
-
-    async fn propose_findings(&self, findings: Findings) -> Result<(), ServiceError> {
+    async fn propose_plan(&self, plan: Plan) -> Result<(), ServiceError> {
         let wanted = self.policy.replication_factor;
-        for copies in findings.copies.chunks(PAGE) {
+        let time = self.task_time();
+        let bytes: Vec<ByteSize> = plan.promises.into_iter().map(|(_, bytes)| bytes).collect();
+        for (copies, bytes) in plan.copies.chunks(PAGE).zip(bytes.chunks(PAGE)) {
             let command = Command::AssignReplicas(AssignReplicas {
                 copies: copies.to_vec(),
                 wanted,
-                time: self.task_time(),
+                time,
             });
             let Response::TasksStarted { started } = self.propose_by_itself(command).await? else {
                 return Err(wrong_answer("assign_replicas"));
             };
+            self.note_bytes(copies, bytes);
             if started > 0 {
-                tracing::info!(copies = started, "Copying chunks that have too few copies");
+                tracing::info!(copies = started, "Copying chunks that lack copies or lie badly");
             }
         }
-        for replicas in findings.forgettable.chunks(PAGE) {
+        for copies in plan.trims.chunks(PAGE) {
+            let command = Command::TrimCopies(TrimCopies {
+                copies: copies.to_vec(),
+                wanted,
+                time,
+            });
+            let Response::CopiesTrimmed { trimmed } = self.propose_by_itself(command).await? else {
+                return Err(wrong_answer("trim_copies"));
+            };
+            if trimmed > 0 {
+                tracing::info!(copies = trimmed, "Dropping copies that others make up for");
+            }
+        }
+        for replicas in plan.forgettable.chunks(PAGE) {
             let command = Command::ForgetReplicas(ForgetReplicas {
                 replicas: replicas.to_vec(),
                 wanted,
@@ -148,64 +173,15 @@ impl Service {
             };
             tracing::info!(
                 forgotten,
-                "Forgot copies on unregistered nodes; enough others are stored"
+                "Forgot copies that are not to be expected any more; enough others are stored"
             );
         }
         Ok(())
     }
-}
 
-impl Findings {
-    /// Plans a copy, unless its node has the task already, or too many. Tells whether it did.
-    fn tell(
-        &mut self,
-        chunk: &ChunkId,
-        target: &NodeId,
-        judgement: &Judgement,
-        open: &mut OpenTasks,
-    ) -> bool {
-        let key = (target.clone(), chunk.clone());
-        if open.has(&key) {
-            return false;
+    fn note_bytes(&self, copies: &[CopyPlan], bytes: &[ByteSize]) {
+        for (copy, bytes) in copies.iter().zip(bytes) {
+            self.repair_state.note_bytes(Class::from(copy.reason), *bytes);
         }
-        if !open.has_room_for_copy(target, judgement.reason) {
-            self.left_something = true;
-            return false;
-        }
-        open.tell(key, TaskKind::Replicate, judgement.reason);
-        self.copies.push(CopyPlan {
-            chunk: chunk.clone(),
-            target: target.clone(),
-            reason: judgement.reason,
-        });
-        true
-    }
-}
-
-/// The nodes, those that can be told no more marked as busy.
-fn topology_of_idle(picture: &Picture, open: &OpenTasks, reason: TaskReason) -> Topology {
-    Topology::new(picture.candidates.iter().map(|candidate| {
-        let mut candidate = candidate.clone();
-        if candidate.unfit.is_none() && !open.has_room_for_copy(&candidate.id, reason) {
-            candidate.unfit = Some(Exclusion::Busy);
-        }
-        candidate
-    }))
-}
-
-fn wanted_of(row: &ChunkRow, judgement: &Judgement) -> CopyWanted {
-    let Judgement { missing, kept, .. } = judgement;
-    let is_kept = |node: &NodeId| kept.contains(node);
-    CopyWanted {
-        size: row.size,
-        kept: kept.clone(),
-        // Whoever has a copy that does not count, or is to drop one, cannot take another.
-        barred: row
-            .replicas
-            .iter()
-            .filter(|replica| replica.state == ReplicaState::Deleting || !is_kept(&replica.node))
-            .map(|replica| replica.node.clone())
-            .collect(),
-        missing: *missing,
     }
 }

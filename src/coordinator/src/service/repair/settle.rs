@@ -1,13 +1,16 @@
 //! Tasks whose time is over: given more of it, or taken back.
 
+use std::collections::BTreeSet;
+
 use zephyrfs_core::command::{AbandonTasks, LAST_DELETION, PAGE, RenewTasks, TaskName};
 use zephyrfs_core::engine::TaskKey;
-use zephyrfs_core::repair::Nodes;
+use zephyrfs_core::id::NodeId;
+use zephyrfs_core::repair::{Memory, Nodes};
 use zephyrfs_core::row::{NodeRow, TaskKind, TaskRow, Wanted};
 use zephyrfs_core::units::Timestamp;
 use zephyrfs_core::{Command, Response};
 
-use super::OpenTasks;
+use super::tasks::OpenTasks;
 use crate::service::engine_error::wrong_answer;
 use crate::service::error::ServiceError;
 use crate::service::picture::Picture;
@@ -27,16 +30,30 @@ enum Fate {
 
 impl Service {
     /// Renews tasks whose time is over, and takes back those that their node will not do.
-    pub(super) async fn settle_tasks(&self, picture: &Picture, open: &OpenTasks) -> Result<(), ServiceError> {
+    pub(super) async fn settle_tasks(
+        &self,
+        picture: &Picture,
+        open: &OpenTasks,
+        memory: &mut Memory,
+    ) -> Result<(), ServiceError> {
         let now = self.engine.now();
         let mut renewed = Vec::new();
         let mut abandoned = Vec::new();
-        for (key, task) in open.iter() {
+        let mut failed: BTreeSet<&NodeId> = BTreeSet::new();
+        for (key, task) in &open.all {
             match fate(task, picture.node(&key.0), now) {
                 Fate::Stays => {}
                 Fate::Renewed => renewed.push(name_of(key, task)),
-                Fate::Abandoned => abandoned.push(name_of(key, task)),
+                Fate::Abandoned => {
+                    abandoned.push(name_of(key, task));
+                    if task.kind == TaskKind::Replicate {
+                        failed.insert(&key.0);
+                    }
+                }
             }
+        }
+        for node in failed {
+            memory.failed(node, now, self.task_time());
         }
         for tasks in renewed.chunks(PAGE) {
             let command = Command::RenewTasks(RenewTasks {
@@ -101,6 +118,11 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_000);
 
+    const SILENT: Observed = Observed::Inactive {
+        since: NOW,
+        written_off: false,
+    };
+
     fn task(kind: TaskKind, attempt: u32) -> TaskRow {
         TaskRow {
             id: TaskId::from_bytes([1; 16]),
@@ -109,6 +131,8 @@ mod tests {
             created_at: Timestamp::EPOCH,
             deadline: NOW,
             attempt,
+            source: None,
+            size: ByteSize::ZERO,
         }
     }
 
@@ -120,18 +144,16 @@ mod tests {
             registered_at: Timestamp::EPOCH,
             wanted,
             observed,
+            contact: zephyrfs_core::row::Contact::default(),
         }
     }
 
     #[test]
     fn a_task_stays_until_its_time_is_over_and_ends_with_its_node() {
         let active = node(Wanted::InService, Observed::Active);
-        let silent = node(Wanted::InService, Observed::Inactive { since: NOW });
+        let silent = node(Wanted::InService, SILENT);
         let reason = String::new();
-        let gone = node(
-            Wanted::Removed { at: NOW, reason },
-            Observed::Inactive { since: NOW },
-        );
+        let gone = node(Wanted::Removed { at: NOW, reason }, SILENT);
         let before = Timestamp::from_millis(999);
         for kind in TaskKind::ALL {
             assert_eq!(fate(&task(kind, 1), Some(&active), before), Fate::Stays);

@@ -50,7 +50,17 @@ pub enum NodeStateRequest {
     /// Back in service.
     Activate,
     /// To give up its chunks.
-    Drain,
+    Drain {
+        /// Also if the other nodes cannot take them over.
+        force: bool,
+    },
+    /// To give up its chunks and then be unregistered.
+    Decommission {
+        /// Also if the other nodes cannot take them over.
+        force: bool,
+    },
+    /// To keep its chunks after all.
+    CancelDrain,
     /// To be left alone for a while.
     Maintain {
         /// How long, as `30m`, `2h` or `90s`.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use zephyrfs_core::engine::{Freshness, TaskKey};
 use zephyrfs_core::id::{ChunkId, NodeId};
+use zephyrfs_core::repair::Class;
 use zephyrfs_core::row::{ChunkRow, NodeRow, ReplicaState, TaskKind, TaskRow};
 use zephyrfs_core::{ReadSet, View};
 
@@ -61,6 +62,10 @@ impl Service {
         };
         let patience = Instant::now() + PATIENCE;
         let deadline = Some(deadline.map_or(patience, |deadline| deadline.min(patience)));
+        // While very many nodes are silent, nobody copies or drops anything.
+        if self.nodes_to_place_on(deadline).await?.brake.is_some() {
+            return Ok(Vec::new());
+        }
         let view = self.engine.view(all, Freshness::default());
         let view = self.read("the node's tasks", deadline, view).await?.value;
         most_urgent(&view)
@@ -78,7 +83,7 @@ impl Service {
 /// The tasks in the order in which they are named: copies before deletions, and within each what was tried least.
 fn most_urgent(view: &View) -> Vec<(&TaskKey, &TaskRow)> {
     let mut tasks: Vec<_> = view.tasks.iter().collect();
-    tasks.sort_by_key(|(_, task)| (task.kind, task.attempt, task.reason));
+    tasks.sort_by_key(|(_, task)| (task.kind, task.attempt, Class::from(task.reason), task.reason));
     tasks
 }
 
@@ -88,7 +93,7 @@ fn handout<'a>(node: &NodeId, chunk: &'a ChunkId, task: &TaskRow, view: &'a View
     let sources = match task.kind {
         TaskKind::Delete => Vec::new(),
         TaskKind::Replicate => {
-            let sources = sources(node, row, view);
+            let sources = sources(node, row, task, view);
             if sources.is_empty() || !row.is_referenced() {
                 return None;
             }
@@ -106,25 +111,28 @@ fn handout<'a>(node: &NodeId, chunk: &'a ChunkId, task: &TaskRow, view: &'a View
     })
 }
 
-/// The nodes that said they store the chunk; if none did, those that clients were to bring it to.
-fn sources<'a>(to: &NodeId, row: &'a ChunkRow, view: &'a View) -> Vec<Source<'a>> {
+/// The nodes that said they store the chunk, the task's own source first, and at each further attempt the next; if none
+/// did, those that clients were to bring it to.
+fn sources<'a>(to: &NodeId, row: &'a ChunkRow, task: &TaskRow, view: &'a View) -> Vec<Source<'a>> {
     let others = || view.readable_nodes(row).filter(|(id, _)| *id != to);
-    let source = |(id, node): (&'a NodeId, &'a NodeRow)| Source {
-        node_id: id.as_str(),
-        address: node.first_address(),
-    };
     let is_stored = |id: &NodeId| {
         row.replica_on(id)
             .is_some_and(|replica| replica.state == ReplicaState::Stored)
     };
-    let stored: Vec<_> = others()
-        .filter(|(id, _)| is_stored(id))
-        .map(source)
-        .take(MAX_SOURCES)
-        .collect();
-    if stored.is_empty() {
-        others().map(source).take(MAX_SOURCES).collect()
-    } else {
-        stored
+    let mut sources: Vec<_> = others().filter(|(id, _)| is_stored(id)).collect();
+    if sources.is_empty() {
+        sources = others().collect();
     }
+    let first = sources
+        .iter()
+        .position(|(id, _)| Some(*id) == task.source.as_ref());
+    let passed_over = task.attempt.saturating_sub(1) as usize;
+    if let Some(count) = std::num::NonZeroUsize::new(sources.len()) {
+        sources.rotate_left((first.unwrap_or_default() + passed_over) % count);
+    }
+    let source = |(id, node): (&'a NodeId, &'a NodeRow)| Source {
+        node_id: id.as_str(),
+        address: node.first_address(),
+    };
+    sources.into_iter().map(source).take(MAX_SOURCES).collect()
 }

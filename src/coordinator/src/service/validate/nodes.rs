@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use zephyrfs_core::command::NodeStateChange;
 use zephyrfs_core::id::NodeId;
-use zephyrfs_core::row::NodeStatus;
+use zephyrfs_core::row::{AfterDrain, NodeStatus};
 use zephyrfs_core::units::{ByteSize, Millis};
 
 use super::number::byte_size;
@@ -123,7 +123,13 @@ pub(in crate::service) fn status(word: &str) -> Result<Option<NodeStatus>, Servi
 pub(in crate::service) fn node_state(request: &NodeStateRequest) -> Result<NodeStateChange, ServiceError> {
     Ok(match request {
         NodeStateRequest::Activate => NodeStateChange::Activate,
-        NodeStateRequest::Drain => NodeStateChange::Drain,
+        NodeStateRequest::Drain { .. } => NodeStateChange::Drain {
+            then: AfterDrain::Stay,
+        },
+        NodeStateRequest::Decommission { .. } => NodeStateChange::Drain {
+            then: AfterDrain::Remove,
+        },
+        NodeStateRequest::CancelDrain => NodeStateChange::CancelDrain,
         NodeStateRequest::Maintain { span } => NodeStateChange::Maintain {
             span: maintenance(span)?,
         },

@@ -162,7 +162,7 @@ async fn a_draining_nodes_chunks_are_copied_while_it_still_serves_them() {
     for node in &placed {
         scene.store("x", &[node]).await;
     }
-    let drain = NodeStateRequest::Drain;
+    let drain = NodeStateRequest::Drain { force: false };
     let drained = scene
         .replica
         .service

@@ -125,7 +125,7 @@ async fn a_copy_is_named_before_any_number_of_deletions() {
     first.await.unwrap();
     // Other content under the same ids, where the old cannot be overwritten.
     let service = &scene.replica.service;
-    let drain = NodeStateRequest::Drain;
+    let drain = NodeStateRequest::Drain { force: false };
     service
         .set_node_state("a".to_owned(), drain, plain())
         .await
@@ -147,7 +147,7 @@ async fn a_copy_is_named_before_any_number_of_deletions() {
         .set_node_state("a".to_owned(), active, plain())
         .await
         .unwrap();
-    let drain = NodeStateRequest::Drain;
+    let drain = NodeStateRequest::Drain { force: false };
     service
         .set_node_state("b".to_owned(), drain, plain())
         .await

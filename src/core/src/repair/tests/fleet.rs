@@ -15,7 +15,7 @@ use crate::model::Model;
 use crate::placement::{Candidate, Topology};
 use crate::repair::{
     Brake, BrakePolicy, Heard, Imbalance, Limits, Memory, Policy, Round, Tally, Workload, brake, deletable,
-    is_due, plan,
+    plan,
 };
 use crate::response::Response;
 use crate::row::{AfterDrain, BeatRow, ChunkRow, NodeRow, NodeStats, Observed, Row, TaskKind, TaskRow};
@@ -485,7 +485,7 @@ impl Fleet {
         let unreferenced_since = self.now.minus(Millis::from_seconds(3_600));
         let mut copies = Vec::new();
         for (id, row) in self.chunk_rows() {
-            if is_due(&row, unreferenced_since) {
+            if row.is_unreferenced_since_before(unreferenced_since) {
                 copies.extend(deletable(&row, &nodes).map(|(node, _)| (id.clone(), node.clone())));
             }
         }

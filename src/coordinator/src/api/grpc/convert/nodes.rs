@@ -292,8 +292,13 @@ mod tests {
                 capacity: ByteSize::new(u64::MAX),
                 capabilities: BTreeMap::from([("zone".to_owned(), "z".to_owned())]),
                 registered_at: Timestamp::from_millis(5_999),
-                wanted: Wanted::Draining,
+                wanted: Wanted::Draining(zephyrfs_core::row::Drain::beginning(
+                    Timestamp::EPOCH,
+                    zephyrfs_core::Usage::default(),
+                    zephyrfs_core::row::AfterDrain::Stay,
+                )),
                 observed: Observed::Active,
+                contact: zephyrfs_core::row::Contact::default(),
             }),
             beat: Some(BeatRow {
                 at: Timestamp::from_millis(7_001),

@@ -23,7 +23,7 @@ pub(in crate::api::rest) async fn drain(
     PathId(node): PathId,
     WriteContext(context): WriteContext,
 ) -> Answer<NodeStateResponse> {
-    set(&state, node, NodeStateRequest::Drain, context).await
+    set(&state, node, NodeStateRequest::Drain { force: false }, context).await
 }
 
 /// Takes a drain or a maintenance back: the node is in service again
@@ -69,7 +69,9 @@ async fn set(
     context: RequestContext,
 ) -> Answer<NodeStateResponse> {
     let what = match &request {
-        NodeStateRequest::Drain => "Drain is on",
+        NodeStateRequest::Drain { .. } => "Drain is on",
+        NodeStateRequest::Decommission { .. } => "Drain is on; the node is unregistered when it is empty",
+        NodeStateRequest::CancelDrain => "Drain is off",
         NodeStateRequest::Activate => "Drain and maintenance are off",
         NodeStateRequest::Maintain { .. } => "Maintenance is on",
     };

@@ -4,8 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{ChunkRow, ReplicaState};
 use crate::id::NodeId;
-use crate::row::{ChunkRow, ReplicaState};
 use crate::units::ByteSize;
 
 /// Stored copies on one node of chunks that files hold. What is on its way there, or being deleted, does not count.
