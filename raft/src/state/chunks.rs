@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as MapEntry;
 use std::sync::Arc;
 
-use zephyrfs_core::Totals;
+use zephyrfs_core::event::Recorder;
 use zephyrfs_core::id::ChunkId;
 use zephyrfs_core::row::ChunkRow;
 
@@ -154,7 +154,7 @@ impl Changes {
         &mut self,
         layered: &mut Layered,
         registry: &Registry,
-        totals: &mut Totals,
+        recorder: &mut Recorder<'_>,
         id: &ChunkId,
         row: &ChunkRow,
     ) -> Result<bool, StoreError> {
@@ -173,7 +173,7 @@ impl Changes {
             }
         }
         note_orphan(layered, id, Some(&before), row);
-        totals.chunk_changed(Some(&before), Some(row));
+        recorder.chunk_written(id, Some(&before), row);
         Ok(true)
     }
 
@@ -182,7 +182,7 @@ impl Changes {
         &mut self,
         layered: &mut Layered,
         registry: &Registry,
-        totals: &mut Totals,
+        recorder: &mut Recorder<'_>,
         id: &ChunkId,
     ) -> Result<(), StoreError> {
         let indexed = Indexed::look_up(layered, id)?;
@@ -192,7 +192,7 @@ impl Changes {
         let segment = self.segments.entry(place).or_insert(found);
         if let Some(record) = segment.record(id) {
             let before = segment.to_row(record, registry)?;
-            totals.chunk_changed(Some(&before), None);
+            recorder.chunk_deleted(id, &before);
             if !before.is_referenced() {
                 layered.delete(Table::Orphans, id.as_str().as_bytes());
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
-use zephyrfs_core::Totals;
+use zephyrfs_core::event::{OldFile, Recorder};
 use zephyrfs_core::id::{ChunkId, ContentHash, FileId, NodeId};
 use zephyrfs_core::row::{ChunkRow, FileChunk, FileRow};
 use zephyrfs_core::units::{ByteSize, Timestamp};
@@ -109,7 +109,7 @@ pub(super) type Unplaced<'a> = BTreeMap<&'a ChunkId, &'a ChunkRow>;
 pub(super) fn put(
     layered: &mut Layered,
     registry: &Registry,
-    totals: &mut Totals,
+    recorder: &mut Recorder<'_>,
     changes: &mut Changes,
     next_handle: &mut u64,
     (id, row): (&FileId, &FileRow),
@@ -134,9 +134,18 @@ pub(super) fn put(
         chunks: u32::try_from(chunks.len())
             .map_err(|_| StoreError::corrupt(Table::Files.name(), "too many chunks"))?,
     };
-    totals.file_changed(before.is_some(), true);
+    let same_chunks = match &before {
+        Some(before) => holds(layered, before, row)?,
+        None => false,
+    };
+    let old = before.as_ref().map(|old| OldFile {
+        name: &old.name,
+        owner: old.owner.as_ref(),
+        has_same_content: same_chunks && old.hash == *hash && old.size == *size,
+    });
+    recorder.file_written(id, old, row);
     match before {
-        Some(before) if holds(layered, &before, row)? => stored.handle = before.handle,
+        Some(before) if same_chunks => stored.handle = before.handle,
         before => {
             if let Some(before) = before {
                 let_go(layered, changes, &before)?;
@@ -146,7 +155,7 @@ pub(super) fn put(
             lay_out(
                 layered,
                 registry,
-                totals,
+                recorder,
                 changes,
                 stored.handle,
                 (id, row),
@@ -165,7 +174,7 @@ pub(super) fn put(
 /// Deletes a file. The records of its chunks stay where they lie; who holds them is the chunks' own affair.
 pub(super) fn delete(
     layered: &mut Layered,
-    totals: &mut Totals,
+    recorder: &mut Recorder<'_>,
     changes: &mut Changes,
     id: &FileId,
 ) -> Result<(), StoreError> {
@@ -173,7 +182,7 @@ pub(super) fn delete(
         return Ok(());
     };
     let_go(layered, changes, &before)?;
-    totals.file_changed(true, false);
+    recorder.file_deleted(id);
     layered.delete(Table::Files, id.as_str().as_bytes());
     Ok(())
 }
@@ -206,7 +215,7 @@ fn holds(layered: &Layered, stored: &StoredFile, row: &FileRow) -> Result<bool, 
 fn lay_out(
     layered: &mut Layered,
     registry: &Registry,
-    totals: &mut Totals,
+    recorder: &mut Recorder<'_>,
     changes: &mut Changes,
     handle: u64,
     (file, row): (&FileId, &FileRow),
@@ -227,7 +236,7 @@ fn lay_out(
                 Some((chunk, indexed)) => {
                     indexed.add(layered, place);
                     chunks::note_orphan(layered, id, None, chunk);
-                    totals.chunk_changed(None, Some(chunk));
+                    recorder.chunk_written(id, None, chunk);
                     Entry::Here(segment.to_record(id, chunk, registry)?)
                 }
                 None => Entry::Elsewhere(id.clone(), *index),
@@ -274,7 +283,7 @@ fn let_go(layered: &Layered, changes: &mut Changes, stored: &StoredFile) -> Resu
 pub(super) fn lay_out_alone(
     layered: &mut Layered,
     registry: &Registry,
-    totals: &mut Totals,
+    recorder: &mut Recorder<'_>,
     changes: &mut Changes,
     next_handle: &mut u64,
     (id, row): (&ChunkId, &ChunkRow),
@@ -295,7 +304,7 @@ pub(super) fn lay_out_alone(
         .push(Entry::Here(segment.to_record(id, row, registry)?));
     Indexed::look_up(layered, id)?.add(layered, place);
     chunks::note_orphan(layered, id, None, row);
-    totals.chunk_changed(None, Some(row));
+    recorder.chunk_written(id, None, row);
     changes.insert(place, segment);
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use zephyrfs_core::event::{Change, Recorder};
 use zephyrfs_core::row::Row;
 use zephyrfs_core::store::RowStore;
 use zephyrfs_core::{Mutation, ReadSet, View};
@@ -145,7 +146,7 @@ impl RowStore for State {
         loader.view(reads)
     }
 
-    fn write(&mut self, mutations: &[Mutation]) -> Result<(), StoreError> {
+    fn write(&mut self, mutations: &[Mutation]) -> Result<Vec<Change>, StoreError> {
         let Self {
             layered,
             registry,
@@ -155,6 +156,7 @@ impl RowStore for State {
         let Header {
             totals, next_handle, ..
         } = header;
+        let mut recorder = Recorder::new(totals);
         let mut changes = Changes::default();
         let mut unplaced: Unplaced<'_> = mutations
             .iter()
@@ -167,7 +169,7 @@ impl RowStore for State {
             match mutation {
                 Mutation::PutNode(id, row) => {
                     let before = registry.put_node(layered, id, row)?;
-                    totals.node_changed(before.as_deref(), row);
+                    recorder.node_changed(id, before.as_deref(), row);
                 }
                 Mutation::PutBeat(id, beat) => registry.put_beat(layered, id, *beat)?,
                 Mutation::PutFile(id, row) => {
@@ -175,17 +177,17 @@ impl RowStore for State {
                     files::put(
                         layered,
                         registry,
-                        totals,
+                        &mut recorder,
                         &mut changes,
                         next_handle,
                         file,
                         &mut unplaced,
                     )?;
                 }
-                Mutation::DeleteFile(id) => files::delete(layered, totals, &mut changes, id)?,
+                Mutation::DeleteFile(id) => files::delete(layered, &mut recorder, &mut changes, id)?,
                 // Chunks that a new file brings are laid with it; the rest follow below.
                 Mutation::PutChunk(..) => {}
-                Mutation::DeleteChunk(id) => changes.remove(layered, registry, totals, id)?,
+                Mutation::DeleteChunk(id) => changes.remove(layered, registry, &mut recorder, id)?,
                 Mutation::PutSharer(chunk, file, index) => sharers::put(layered, chunk, file, *index)?,
                 Mutation::DeleteSharer(chunk, file) => sharers::delete(layered, chunk, file),
                 Mutation::PutRelease(id, row) => {
@@ -197,19 +199,27 @@ impl RowStore for State {
                 }
                 Mutation::DeleteRequest(key) => layered.delete(Table::Requests, key.as_bytes()),
                 Mutation::PutTask(node, chunk, row) => {
-                    tasks::put(layered, registry, totals, (node, chunk), row)?;
+                    tasks::put(layered, registry, &mut recorder, (node, chunk), row)?;
                 }
                 Mutation::DeleteTask(node, chunk) => {
-                    tasks::delete(layered, registry, totals, (node, chunk))?;
+                    tasks::delete(layered, registry, &mut recorder, (node, chunk))?;
                 }
             }
         }
         for (id, row) in unplaced {
-            if !changes.update(layered, registry, totals, id, row)? {
-                files::lay_out_alone(layered, registry, totals, &mut changes, next_handle, (id, row))?;
+            if !changes.update(layered, registry, &mut recorder, id, row)? {
+                files::lay_out_alone(
+                    layered,
+                    registry,
+                    &mut recorder,
+                    &mut changes,
+                    next_handle,
+                    (id, row),
+                )?;
             }
         }
-        changes.write(layered)
+        changes.write(layered)?;
+        Ok(recorder.into_changes())
     }
 
     fn dump(&self, take: &mut dyn FnMut(Row) -> bool) -> Result<(), StoreError> {
