@@ -14,6 +14,7 @@ use super::limits::Limits;
 use super::picture::Pictures;
 use super::policy::Policy;
 use super::promises::Promises;
+use super::watch::Watchers;
 
 /// The operations of the coordinator. One for each process, shared by the APIs.
 pub struct Service {
@@ -27,6 +28,7 @@ pub struct Service {
     pub(super) urgent_beats: Urgent,
     pub(super) pictures: Pictures,
     pub(super) promises: Promises,
+    pub(super) watchers: Arc<Watchers>,
     /// Whose turn it is to write a backup.
     pub(super) backup_turn: Arc<Semaphore>,
 }
@@ -42,6 +44,7 @@ impl Service {
     ) -> Self {
         Self {
             admission: Admission::new(limits.max_pending_writes),
+            watchers: Arc::new(Watchers::new(limits.max_watchers)),
             urgent_beats: Urgent::new(limits.max_pending_writes),
             pending_beats: Pending::default(),
             pictures: Pictures::default(),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use zephyrfs_core::engine::{
-    At, ChunkScan, ClusterChange, ClusterError, Consistency, EngineError, EngineStatus, Freshness, Member,
-    NodeWithBeat, Page, ScanCursor, StorageReport, TaskKey,
+    At, ChunkScan, ClusterChange, ClusterError, Consistency, EngineError, EngineStatus, Events, EventsError,
+    Freshness, Member, NodeWithBeat, Page, ScanCursor, StorageReport, TaskKey,
 };
 use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId};
 use zephyrfs_core::model::Model;
@@ -211,6 +211,12 @@ impl Engine for Part {
 
     async fn releases(&self, _: usize) -> Result<Vec<RequestId>, EngineError> {
         Ok(Vec::new())
+    }
+
+    async fn events(&self, after: AppliedIndex, _: usize, _: Duration) -> Result<Events, EventsError> {
+        Err(EventsError::TooOld {
+            oldest: after.max(self.totals().index),
+        })
     }
 
     fn totals(&self) -> At<Totals> {

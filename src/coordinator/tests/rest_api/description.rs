@@ -47,6 +47,7 @@ async fn every_route_of_the_contract_is_described() {
         "POST /api/v1/admin/database/backup",
         "POST /api/v1/admin/database/cleanup",
         "GET /api/v1/tasks",
+        "GET /api/v1/watch",
         "GET /api/v1/cluster",
         "POST /api/v1/cluster/transfer-leader",
         "DELETE /api/v1/cluster/members/{name}",
