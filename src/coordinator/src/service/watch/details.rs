@@ -1,7 +1,5 @@
 //! A change as clients see it: flat, in the words of both APIs.
 
-use std::sync::Arc;
-
 use zephyrfs_core::event::{
     Change, ChunkChanged, ClusterChanged, EventGroup, FileChanged, FileContent, NodeChanged, TaskChanged,
 };
@@ -10,12 +8,12 @@ use zephyrfs_core::row::Replica;
 use zephyrfs_core::units::{AppliedIndex, ByteSize, Timestamp};
 
 /// What a watcher is given: a change, or how far the replica is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watched {
     /// Where to go on if this is the last that came.
     pub resume_after: AppliedIndex,
-    /// A group that is shared with the engine, and a place in it.
-    change: Option<(Arc<EventGroup>, usize)>,
+    /// The change; `None` if this only tells how far the replica is.
+    pub details: Option<Box<ChangeDetails>>,
 }
 
 /// A change in the words of the APIs. What does not apply is left out.
@@ -79,30 +77,21 @@ impl Watched {
     pub(super) const fn through(index: AppliedIndex) -> Self {
         Self {
             resume_after: index,
-            change: None,
+            details: None,
         }
     }
 
-    /// The change at a place of a group. Not before the last one that the watcher wants of it is it done with the index.
-    pub(super) fn change(group: &Arc<EventGroup>, position: usize, is_last: bool) -> Self {
+    /// A change of a group. Not before the last one that the watcher wants of it is it done with the index. It is put into
+    /// words at once: the group itself may be large, and who waits for the watcher should not keep it.
+    pub(super) fn change(group: &EventGroup, change: &Change, is_last: bool) -> Self {
         let before = AppliedIndex::new(group.index.get().saturating_sub(1));
-        Self {
-            resume_after: if is_last { group.index } else { before },
-            change: Some((Arc::clone(group), position)),
-        }
-    }
-
-    /// The change; `None` if this only tells how far the replica is.
-    pub fn details(&self) -> Option<ChangeDetails> {
-        let (group, position) = self.change.as_ref()?;
-        let change = group.changes.get(*position)?;
         let about = ChangeDetails {
             index: group.index,
             at: group.at,
             kind: change.kind().as_str(),
             ..ChangeDetails::default()
         };
-        Some(match change.clone() {
+        let details = match change.clone() {
             Change::Cluster(change) => of_cluster(change, about),
             Change::Node(id, change) => of_node(id, change, about),
             Change::File(id, change) => of_file(id, change, about),
@@ -110,9 +99,13 @@ impl Watched {
             Change::Task(node, chunk, change) => ChangeDetails {
                 node: Some(node),
                 chunk: Some(chunk),
-                ..of_task(change, about)
+                ..of_task(&change, about)
             },
-        })
+        };
+        Self {
+            resume_after: if is_last { group.index } else { before },
+            details: Some(Box::new(details)),
+        }
     }
 }
 
@@ -235,8 +228,8 @@ fn in_words(replicas: Box<[Replica]>) -> Vec<ChangedReplica> {
     replicas.into_iter().map(in_words).collect()
 }
 
-fn of_task(change: TaskChanged, about: ChangeDetails) -> ChangeDetails {
-    match change {
+fn of_task(change: &TaskChanged, about: ChangeDetails) -> ChangeDetails {
+    match *change {
         TaskChanged::Made {
             id,
             kind,

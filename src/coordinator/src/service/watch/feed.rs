@@ -32,7 +32,7 @@ const PACE: Duration = Duration::from_millis(5);
 /// One watcher's feed.
 pub(super) struct Feed {
     pub(super) engine: Arc<dyn Engine>,
-    pub(super) place: Place,
+    pub(super) place: Arc<Place>,
     pub(super) filter: Filter,
     /// The watcher's own.
     pub(super) deadline: Option<Instant>,
@@ -112,17 +112,20 @@ impl Feed {
     }
 
     /// Hands over what the watcher wants of a group; whether there was anything.
-    async fn give_group(&mut self, group: &Arc<EventGroup>) -> Result<bool, End> {
-        let wanted: Vec<usize> = (0..group.changes.len())
-            .filter(|position| self.filter.passes(&group.changes[*position]))
-            .collect();
-        for (number, position) in wanted.iter().enumerate() {
-            let is_last = number + 1 == wanted.len();
-            self.hand_over(Watched::change(group, *position, is_last)).await?;
-            self.place.sent();
+    async fn give_group(&mut self, group: &EventGroup) -> Result<bool, End> {
+        let last = group
+            .changes
+            .iter()
+            .rposition(|change| self.filter.passes(change));
+        for (position, change) in group.changes.iter().enumerate() {
+            if self.filter.passes(change) {
+                let item = Watched::change(group, change, Some(position) == last);
+                self.hand_over(item).await?;
+                self.place.sent();
+            }
         }
         self.after = group.index;
-        Ok(!wanted.is_empty())
+        Ok(last.is_some())
     }
 
     /// Hands one thing over, as soon as the watcher takes it.

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use zephyrfs_core::units::AppliedIndex;
 
 pub use details::{ChangeDetails, ChangedReplica, Watched};
+use watchers::Place;
 pub use watchers::{CutOff, Watchers};
 
 use zephyrfs_core::engine::EventsError;
@@ -38,6 +39,8 @@ pub struct Watch {
     items: mpsc::Receiver<Watched>,
     /// What the watch ends with, unless that was told.
     end: Option<oneshot::Receiver<ServiceError>>,
+    /// Kept as long as anything waits here.
+    _place: Arc<Place>,
 }
 
 impl Watch {
@@ -66,7 +69,7 @@ impl Service {
                 reason: "the deadline passed before the watch began".to_owned(),
             });
         }
-        let place = self.watchers.place()?;
+        let place = Arc::new(self.watchers.place()?);
         let after = after.map_or_else(|| self.engine.totals().index, AppliedIndex::new);
         // Whoever comes too late is told at once.
         let looked = self.engine.events(after, 1, Duration::ZERO).await;
@@ -75,7 +78,7 @@ impl Service {
         let (tell_end, end) = oneshot::channel();
         let feed = Feed {
             engine: Arc::clone(&self.engine),
-            place,
+            place: Arc::clone(&place),
             filter,
             deadline: deadline.map(Into::into),
             give,
@@ -91,6 +94,7 @@ impl Service {
             after,
             items,
             end: Some(end),
+            _place: place,
         })
     }
 

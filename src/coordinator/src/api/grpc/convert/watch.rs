@@ -15,10 +15,13 @@ impl From<wire::WatchRequest> for WatchQuery {
 
 impl From<Watched> for wire::WatchEvent {
     fn from(item: Watched) -> Self {
-        let change = item.details().map(change).unwrap_or_default();
+        let Watched {
+            resume_after,
+            details,
+        } = item;
         Self {
-            resume_after: item.resume_after.get(),
-            ..change
+            resume_after: resume_after.get(),
+            ..details.map(|details| change(*details)).unwrap_or_default()
         }
     }
 }

@@ -15,7 +15,7 @@ pub(in crate::api::rest) struct WatchEvent {
     /// RFC 3339, UTC.
     at: String,
     /// `node`, `file`, `chunk`, `task` or `cluster`.
-    kind: &'static str,
+    pub(in crate::api::rest) kind: &'static str,
     /// Of a node: `registered`, `status_changed`, `updated`, `unregistered`. Of a file: `registered`, `replaced`, `updated`,
     /// `deleted`. Of a chunk: `created`, `replaced`, `held` (by a file again), `released` (by the last file),
     /// `replicas_changed`, `deleted`. Of a task: `made`, `renewed`, `ended`. Of the coordinator's own replicas: `term_began`,

@@ -36,7 +36,7 @@ pub(in crate::api::rest) struct WatchParams {
     #[param(minimum = 0, maximum = 9_223_372_036_854_775_807_u64)]
     after: Option<u64>,
     /// Only these kinds.
-    #[param(explode = false, value_type = Option<Vec<ChangeKindWord>>)]
+    #[param(explode = false, min_items = 1, value_type = Option<Vec<ChangeKindWord>>)]
     kinds: Option<Vec<String>>,
     /// Only changes of the nodes, files, chunks and tasks with these ids, and the tasks of these nodes and chunks; may be
     /// given more than once.
@@ -110,21 +110,22 @@ pub(in crate::api::rest) async fn watch(
 }
 
 fn event(item: Result<Watched, ServiceError>) -> Event {
-    let (name, data) = match &item {
-        Ok(item) => match item.details() {
-            Some(details) => (details.kind, serde_json::to_string(&WatchEvent::from(details))),
-            None => {
-                return Event::default()
-                    .comment("so far")
-                    .id(item.resume_after.to_string());
-            }
-        },
-        Err(error) => ("error", serde_json::to_string(&WatchError::from(error))),
-    };
-    let event = Event::default().event(name);
-    let event = match &item {
-        Ok(item) => event.id(item.resume_after.to_string()),
-        Err(_) => event,
+    let (event, data) = match item {
+        Ok(Watched {
+            resume_after,
+            details,
+        }) => {
+            let event = Event::default().id(resume_after.to_string());
+            let Some(details) = details else {
+                return event.comment("so far");
+            };
+            let data = WatchEvent::from(*details);
+            (event.event(data.kind), serde_json::to_string(&data))
+        }
+        Err(error) => {
+            let data = serde_json::to_string(&WatchError::from(&error));
+            (Event::default().event("error"), data)
+        }
     };
     match data {
         Ok(data) => event.data(data),
