@@ -83,6 +83,21 @@ async fn changes_come_as_they_happen_and_again_after_an_index() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_deadline_of_the_server_does_not_hold_for_a_watch() {
+    let deadline = Duration::from_millis(200);
+    let replica = GrpcReplica::start_with(|options| options.default_deadline = deadline).await;
+    let mut stream = replica
+        .client()
+        .watch(wire::WatchRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    tokio::time::sleep(deadline * 4).await;
+    replica.replica.register_nodes(&["n1"]).await;
+    assert_eq!(take(&mut stream, 1).await[0].node_id, "n1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn watches_do_not_hold_up_the_end_of_the_server() {
     let replica = GrpcReplica::start_with(|options| options.drain = PATIENCE * 2).await;
     let mut stream = replica
