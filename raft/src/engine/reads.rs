@@ -159,7 +159,7 @@ impl<R: AsyncRuntime, D: Disk> Engine for RaftEngine<R, D> {
         limit: usize,
         within: Duration,
     ) -> Result<Events, EventsError> {
-        // One that has no part yet is not told apart from one at the very beginning by its changes.
+        // A replica that takes no part yet has nothing to tell of, however long anybody waits.
         self.freshen(LOCAL).await?;
         let waited = R::timeout(within, self.store.events(after, limit)).await;
         let events = waited.unwrap_or_else(|_| self.store.events_now(after, limit));

@@ -149,7 +149,7 @@ fn show(session: &mut Session<'_>, url: &str, event: Event, place: &mut Place) -
                     value["resume_after"] = id
                         .as_deref()
                         .and_then(|id| id.parse().ok())
-                        .unwrap_or(index - 1)
+                        .unwrap_or(index.saturating_sub(1))
                         .into();
                     session.output.json_line(&value)?;
                 }
