@@ -78,6 +78,16 @@ pub(in crate::api::rest) struct WatchedReplica {
     state: &'static str,
 }
 
+/// The data of an event.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(in crate::api::rest) enum WatchData {
+    /// Of all but the last.
+    Change(Box<WatchEvent>),
+    /// Of the last one, if the coordinator ends the stream.
+    Error(WatchError),
+}
+
 /// Why a watch ended: the data of its last event, which is called `error`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api::rest) struct WatchError {

@@ -11,7 +11,7 @@ use futures::stream::unfold;
 use utoipa::IntoParams;
 
 use crate::api::rest::applied_index::index_header;
-use crate::api::rest::dto::{ChangeKindWord, Id, WatchError, WatchEvent};
+use crate::api::rest::dto::{ChangeKindWord, ErrorBody, Id, WatchData, WatchError, WatchEvent};
 use crate::api::rest::failure::Failure;
 use crate::api::rest::request::{ClientDeadline, QueryPairs};
 use crate::api::rest::state::RestState;
@@ -33,7 +33,7 @@ const PASS_ON: (HeaderName, HeaderValue) = (
 pub(in crate::api::rest) struct WatchParams {
     /// Only what changes after this index, such as an `X-Applied-Index`; one that is yet to come is waited for. Left out: from
     /// now on.
-    #[param(minimum = 0, maximum = 9_223_372_036_854_775_807_u64)]
+    #[param(value_type = u64, required = false, minimum = 0, maximum = 9_223_372_036_854_775_807_u64)]
     after: Option<u64>,
     /// Only these kinds.
     #[param(explode = false, min_items = 1, value_type = Option<Vec<ChangeKindWord>>)]
@@ -91,8 +91,8 @@ impl FromRequestParts<RestState> for Wanted {
 #[utoipa::path(
     get, path = "/api/v1/watch", operation_id = "watch", tag = "changes", params(WatchParams, ResumeParams),
     responses(
-        (status = 200, description = "Events, until either end has enough", body = WatchEvent, content_type = "text/event-stream"),
-        (status = 410, description = "What changed after that index is forgotten: the details name the least index to go on from", body = crate::api::rest::dto::ErrorBody),
+        (status = 200, description = "Events, until either end has enough", body = WatchData, content_type = "text/event-stream"),
+        (status = 410, description = "What changed after that index is forgotten: the details name the least index to go on from", body = ErrorBody),
     ),
 )]
 pub(in crate::api::rest) async fn watch(
@@ -120,14 +120,14 @@ fn event(item: Result<Watched, ServiceError>) -> Event {
                 return event.comment("so far");
             };
             let data = WatchEvent::from(*details);
-            (event.event(data.kind), serde_json::to_string(&data))
+            (event.event(data.kind), WatchData::Change(Box::new(data)))
         }
         Err(error) => {
-            let data = serde_json::to_string(&WatchError::from(&error));
+            let data = WatchData::Error(WatchError::from(&error));
             (Event::default().event("error"), data)
         }
     };
-    match data {
+    match serde_json::to_string(&data) {
         Ok(data) => event.data(data),
         // Numbers and texts always have a JSON form.
         Err(error) => event.comment(error.to_string()),
