@@ -15,3 +15,4 @@ mod fleet;
 mod heartbeats;
 mod start_up;
 mod tasks;
+mod watch;

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use openraft::type_config::AsyncRuntime;
 use zephyrfs_core::engine::{
-    At, ChunkScan, ClusterChange, ClusterError, Engine, EngineError, EngineStatus, Freshness, NodeWithBeat,
-    Page, ScanCursor, StorageReport, TaskKey,
+    At, ChunkScan, ClusterChange, ClusterError, Consistency, Engine, EngineError, EngineStatus, Events,
+    EventsError, Freshness, NodeWithBeat, Page, ScanCursor, StorageReport, TaskKey,
 };
 use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId};
 use zephyrfs_core::row::{ChunkRow, FileRow, RequestRow, Row, TaskRow};
@@ -19,7 +19,15 @@ use zephyrfs_core::{Proposal, ReadSet, Response, Totals, View};
 use super::RaftEngine;
 use crate::disk::Disk;
 use crate::error::StoreError;
+use crate::machine::WatchError;
 use crate::state::State;
+
+/// This replica's own state, whatever it is.
+const LOCAL: Freshness = Freshness {
+    consistency: Consistency::Local,
+    at_least: None,
+    max_staleness: None,
+};
 
 impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
     fn read<T>(&self, read: impl FnOnce(&State) -> Result<T, StoreError>) -> Result<At<T>, EngineError> {
@@ -39,6 +47,15 @@ fn applied(state: &State) -> AppliedIndex {
 fn store_error(error: &StoreError) -> EngineError {
     EngineError::Failed {
         reason: error.to_string(),
+    }
+}
+
+fn events_error(error: WatchError) -> EventsError {
+    match error {
+        WatchError::TooOld { oldest } => EventsError::TooOld { oldest },
+        WatchError::Stopped(error) => EventsError::Engine(EngineError::Unavailable {
+            reason: error.to_string(),
+        }),
     }
 }
 
@@ -134,6 +151,19 @@ impl<R: AsyncRuntime, D: Disk> Engine for RaftEngine<R, D> {
 
     async fn releases(&self, limit: usize) -> Result<Vec<RequestId>, EngineError> {
         Ok(self.read(|state| state.pages().releases(limit))?.value)
+    }
+
+    async fn events(
+        &self,
+        after: AppliedIndex,
+        limit: usize,
+        within: Duration,
+    ) -> Result<Events, EventsError> {
+        // A replica that takes no part yet has nothing to tell of, however long anybody waits.
+        self.freshen(LOCAL).await?;
+        let waited = R::timeout(within, self.store.events(after, limit)).await;
+        let events = waited.unwrap_or_else(|_| self.store.events_now(after, limit));
+        events.map_err(events_error)
     }
 
     fn totals(&self) -> At<Totals> {

@@ -9,6 +9,7 @@ use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::type_config::AsyncRuntime;
 use openraft::type_config::alias::{EntryOf, LogIdOf, SnapshotMetaOf, SnapshotOf, StoredMembershipOf};
 use openraft::{EntryPayload, OptionalSend};
+use zephyrfs_core::event::{Change, ClusterChanged};
 use zephyrfs_core::store::RowStore;
 use zephyrfs_core::units::AppliedIndex;
 use zephyrfs_core::{Context, Envelope, decide};
@@ -18,7 +19,7 @@ use super::store::StateStore;
 use crate::error::StoreError;
 use crate::log::{log_id_from_record, log_id_to_record, membership_to_record};
 use crate::recent::{Decision, Recent};
-use crate::state::LogIdRecord;
+use crate::state::{LogIdRecord, MembershipRecord, State};
 use crate::types::{Outcome, Types};
 
 /// The state machine of one replica.
@@ -48,14 +49,15 @@ impl<R: AsyncRuntime> Machine<R> {
         let log_id = log_id_to_record(&entry.log_id);
         match &entry.payload {
             EntryPayload::Blank => {
-                self.store.write().header_mut().applied = Some(log_id);
+                self.done(&mut self.store.write(), log_id, Vec::new());
                 Ok(Outcome::Nothing)
             }
             EntryPayload::Membership(membership) => {
                 let mut state = self.store.write();
-                let header = state.header_mut();
-                header.applied = Some(log_id);
-                header.membership = Some((Some(log_id), membership_to_record(membership)));
+                let record = membership_to_record(membership);
+                let changes = vec![Change::Cluster(members_in(&record))];
+                state.header_mut().membership = Some((Some(log_id), record));
+                self.done(&mut state, log_id, changes);
                 Ok(Outcome::Nothing)
             }
             EntryPayload::Normal(command) => self.apply_command(log_id, command.envelope()),
@@ -72,20 +74,44 @@ impl<R: AsyncRuntime> Machine<R> {
         let context = Context::following(last_time, index, envelope.proposed_at);
         let decided = decide(envelope, &view, &context);
         let mut state = self.store.write();
-        let result = match decided {
+        let (result, changes) = match decided {
             Ok(effects) => {
-                state.write(&effects.mutations)?;
-                Ok(effects.response)
+                let changes = state.write(&effects.mutations)?;
+                (Ok(effects.response), changes)
             }
-            Err(rejection) => Err(rejection),
+            Err(rejection) => (Err(rejection), Vec::new()),
         };
-        let header = state.header_mut();
-        header.applied = Some(log_id);
-        header.last_time = context.now;
+        state.header_mut().last_time = context.now;
+        self.done(&mut state, log_id, changes);
         let decision = Arc::new(Decision { index, result });
         self.recent.add(envelope.proposal.id, Arc::clone(&decision));
         Ok(Outcome::Decided(decision))
     }
+
+    /// An entry is applied, and this changed by it.
+    fn done(&self, state: &mut State, log_id: LogIdRecord, mut changes: Vec<Change>) {
+        let header = state.header_mut();
+        // The first entry of a term is the word of its leader.
+        if header.applied.is_some_and(|before| before.term != log_id.term) {
+            let began = ClusterChanged::TermBegan { term: log_id.term };
+            changes.insert(0, Change::Cluster(began));
+        }
+        header.applied = Some(log_id);
+        self.store.ring().add(log_id.index, header.last_time, changes);
+    }
+}
+
+/// A membership as those see it who watch.
+fn members_in(record: &MembershipRecord) -> ClusterChanged {
+    let (mut voters, mut learners) = (Vec::new(), Vec::new());
+    for (id, name, _, _) in &record.members {
+        let votes = record.voters.iter().any(|voters| voters.contains(id));
+        let names = if votes { &mut voters } else { &mut learners };
+        names.push(name.clone());
+    }
+    voters.sort_unstable();
+    learners.sort_unstable();
+    ClusterChanged::Members { voters, learners }
 }
 
 impl<R: AsyncRuntime> RaftStateMachine<Types<R>> for Machine<R> {

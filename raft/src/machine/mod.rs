@@ -6,6 +6,7 @@
 
 mod apply;
 mod below;
+mod events;
 mod job;
 mod open;
 mod progress;
@@ -21,4 +22,4 @@ pub use snapshot::SnapshotView;
 #[cfg(test)]
 pub(crate) use snapshot::{Incoming, forge};
 pub(crate) use snapshot::{Part, Position, ReceiveError, SnapshotId};
-pub(crate) use store::StateStore;
+pub(crate) use store::{StateStore, WatchError};

@@ -4,8 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 
 use futures::SinkExt;
 use futures::channel::{mpsc, oneshot};
+use zephyrfs_core::engine::Events;
 use zephyrfs_core::row::Row;
+use zephyrfs_core::units::AppliedIndex;
 
+use super::events::{Ring, TooOld};
 use super::job::Job;
 use super::progress::{Ended, Progress};
 use super::snapshot::{Inbox, Incoming, ReceiveError, SnapshotId, SnapshotView};
@@ -20,9 +23,25 @@ pub(crate) struct StateStore {
     jobs: Queue<Job>,
     failed: Mutex<Option<String>>,
     progress: Progress,
+    /// Added to under the lock of the state, so that whoever finds an index applied finds its changes.
+    events: Ring,
     path: String,
     workers: Arc<dyn Workers>,
     inbox: Arc<Inbox>,
+}
+
+/// Why it is not said what changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WatchError {
+    /// That is forgotten.
+    #[error("what changed up to index {oldest} is forgotten")]
+    TooOld {
+        /// The least index that can be gone on from.
+        oldest: AppliedIndex,
+    },
+    /// Nothing more is applied.
+    #[error(transparent)]
+    Stopped(#[from] StoreError),
 }
 
 /// The rows of a dump, batch by batch; an empty one is the last.
@@ -42,8 +61,10 @@ const MAX_UNFLUSHED_BYTES: usize = 32 << 20;
 impl StateStore {
     /// A state that is kept in the database at `path`.
     pub(super) fn new(state: State, path: String, workers: Arc<dyn Workers>, inbox: Inbox) -> Self {
+        let applied = state.header().applied.map_or(0, |applied| applied.index);
         Self {
             progress: Progress::default(),
+            events: Ring::starting_at(applied),
             state: RwLock::new(state),
             jobs: Queue::default(),
             failed: Mutex::new(None),
@@ -80,6 +101,36 @@ impl StateStore {
     pub(crate) async fn until_applied(&self, index: u64) -> Result<(), StoreError> {
         let reached = self.progress.until(index, || self.applied_index()).await;
         reached.map_err(|Ended| self.stopped())
+    }
+
+    /// What changed lately.
+    pub(super) const fn ring(&self) -> &Ring {
+        &self.events
+    }
+
+    /// What changed after an index, about `limit` changes of it; waits until something has, or that index is applied.
+    ///
+    /// # Errors
+    /// [`WatchError`].
+    pub(crate) async fn events(&self, after: AppliedIndex, limit: usize) -> Result<Events, WatchError> {
+        let mut after = after;
+        loop {
+            let events = self.events_now(after, limit)?;
+            if !events.groups.is_empty() {
+                return Ok(events);
+            }
+            after = events.through;
+            self.until_applied(after.get().saturating_add(1)).await?;
+        }
+    }
+
+    /// The same without waiting.
+    ///
+    /// # Errors
+    /// [`WatchError::TooOld`].
+    pub(crate) fn events_now(&self, after: AppliedIndex, limit: usize) -> Result<Events, WatchError> {
+        let events = self.events.after(after, limit);
+        events.map_err(|TooOld { oldest }| WatchError::TooOld { oldest })
     }
 
     /// What to call the database in messages.

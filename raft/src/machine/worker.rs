@@ -189,8 +189,11 @@ impl Worker {
     fn replace(&self, mut state: State, retirement: Retirement) -> Replaced {
         let mut current = self.store.write();
         state.follow(&current);
+        let applied = state.header().applied.map_or(0, |applied| applied.index);
+        let replaced = std::mem::replace(&mut *current, state);
+        self.store.ring().start_at(applied);
         Replaced {
-            _state: std::mem::replace(&mut current, state),
+            _state: replaced,
             _retirement: retirement,
         }
     }

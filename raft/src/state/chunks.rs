@@ -176,7 +176,7 @@ impl Changes {
             }
         }
         note_orphan(layered, id, Some(&before), row);
-        counts.totals.chunk_changed(Some(&before), Some(row));
+        counts.recorder.chunk_written(id, Some(&before), row);
         Ok(true)
     }
 
@@ -196,7 +196,7 @@ impl Changes {
         if let Some(record) = segment.record(id) {
             let before = segment.to_row(record, registry)?;
             counts.usages.remove(record);
-            counts.totals.chunk_changed(Some(&before), None);
+            counts.recorder.chunk_deleted(id, &before);
             if !before.is_referenced() {
                 layered.delete(Table::Orphans, id.as_str().as_bytes());
             }

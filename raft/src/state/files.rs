@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
+use zephyrfs_core::event::OldFile;
 use zephyrfs_core::id::{ChunkId, ContentHash, FileId, NodeId};
 use zephyrfs_core::row::{ChunkRow, FileChunk, FileRow};
 use zephyrfs_core::units::{ByteSize, Timestamp};
@@ -134,9 +135,18 @@ pub(super) fn put(
         chunks: u32::try_from(chunks.len())
             .map_err(|_| StoreError::corrupt(Table::Files.name(), "too many chunks"))?,
     };
-    counts.totals.file_changed(before.is_some(), true);
+    let same_chunks = match &before {
+        Some(before) => holds(layered, before, row)?,
+        None => false,
+    };
+    let old = before.as_ref().map(|old| OldFile {
+        name: &old.name,
+        owner: old.owner.as_ref(),
+        has_same_content: same_chunks && old.hash == *hash && old.size == *size,
+    });
+    counts.recorder.file_written(id, old, row);
     match before {
-        Some(before) if holds(layered, &before, row)? => stored.handle = before.handle,
+        Some(before) if same_chunks => stored.handle = before.handle,
         before => {
             if let Some(before) = before {
                 let_go(layered, changes, &before)?;
@@ -173,7 +183,7 @@ pub(super) fn delete(
         return Ok(());
     };
     let_go(layered, changes, &before)?;
-    counts.totals.file_changed(true, false);
+    counts.recorder.file_deleted(id);
     layered.delete(Table::Files, id.as_str().as_bytes());
     Ok(())
 }
@@ -227,7 +237,7 @@ fn lay_out(
                 Some((chunk, indexed)) => {
                     indexed.add(layered, place);
                     chunks::note_orphan(layered, id, None, chunk);
-                    counts.totals.chunk_changed(None, Some(chunk));
+                    counts.recorder.chunk_written(id, None, chunk);
                     let record = segment.to_record(id, chunk, registry)?;
                     counts.usages.add(&record);
                     Entry::Here(record)
@@ -297,7 +307,7 @@ pub(super) fn lay_out_alone(
     segment.entries.push(Entry::Here(record));
     Indexed::look_up(layered, id)?.add(layered, place);
     chunks::note_orphan(layered, id, None, row);
-    counts.totals.chunk_changed(None, Some(row));
+    counts.recorder.chunk_written(id, None, row);
     changes.insert(place, segment);
     Ok(())
 }

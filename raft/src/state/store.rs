@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use zephyrfs_core::event::{Change, Recorder};
 use zephyrfs_core::row::Row;
 use zephyrfs_core::store::RowStore;
 use zephyrfs_core::{Mutation, ReadSet, View};
@@ -151,7 +152,7 @@ impl RowStore for State {
         loader.view(reads)
     }
 
-    fn write(&mut self, mutations: &[Mutation]) -> Result<(), StoreError> {
+    fn write(&mut self, mutations: &[Mutation]) -> Result<Vec<Change>, StoreError> {
         let Self {
             layered,
             registry,
@@ -162,7 +163,10 @@ impl RowStore for State {
         let Header {
             totals, next_handle, ..
         } = header;
-        let counts = &mut Counts { totals, usages };
+        let mut counts = Counts {
+            recorder: Recorder::new(totals),
+            usages,
+        };
         let mut changes = Changes::default();
         let mut unplaced: Unplaced<'_> = mutations
             .iter()
@@ -175,7 +179,7 @@ impl RowStore for State {
             match mutation {
                 Mutation::PutNode(id, row) => {
                     let before = registry.put_node(layered, id, row)?;
-                    counts.totals.node_changed(before.as_deref(), row);
+                    counts.recorder.node_changed(id, before.as_deref(), row);
                 }
                 Mutation::PutBeat(id, beat) => registry.put_beat(layered, id, *beat)?,
                 Mutation::PutFile(id, row) => {
@@ -183,17 +187,17 @@ impl RowStore for State {
                     files::put(
                         layered,
                         registry,
-                        counts,
+                        &mut counts,
                         &mut changes,
                         next_handle,
                         file,
                         &mut unplaced,
                     )?;
                 }
-                Mutation::DeleteFile(id) => files::delete(layered, counts, &mut changes, id)?,
+                Mutation::DeleteFile(id) => files::delete(layered, &mut counts, &mut changes, id)?,
                 // Chunks that a new file brings are laid with it; the rest follow below.
                 Mutation::PutChunk(..) => {}
-                Mutation::DeleteChunk(id) => changes.remove(layered, registry, counts, id)?,
+                Mutation::DeleteChunk(id) => changes.remove(layered, registry, &mut counts, id)?,
                 Mutation::PutSharer(chunk, file, index) => sharers::put(layered, chunk, file, *index)?,
                 Mutation::DeleteSharer(chunk, file) => sharers::delete(layered, chunk, file),
                 Mutation::PutRelease(id, row) => {
@@ -205,19 +209,27 @@ impl RowStore for State {
                 }
                 Mutation::DeleteRequest(key) => layered.delete(Table::Requests, key.as_bytes()),
                 Mutation::PutTask(node, chunk, row) => {
-                    tasks::put(layered, registry, counts.totals, (node, chunk), row)?;
+                    tasks::put(layered, registry, &mut counts.recorder, (node, chunk), row)?;
                 }
                 Mutation::DeleteTask(node, chunk) => {
-                    tasks::delete(layered, registry, counts.totals, (node, chunk))?;
+                    tasks::delete(layered, registry, &mut counts.recorder, (node, chunk))?;
                 }
             }
         }
         for (id, row) in unplaced {
-            if !changes.update(layered, registry, counts, id, row)? {
-                files::lay_out_alone(layered, registry, counts, &mut changes, next_handle, (id, row))?;
+            if !changes.update(layered, registry, &mut counts, id, row)? {
+                files::lay_out_alone(
+                    layered,
+                    registry,
+                    &mut counts,
+                    &mut changes,
+                    next_handle,
+                    (id, row),
+                )?;
             }
         }
-        changes.write(layered)
+        changes.write(layered)?;
+        Ok(counts.recorder.into_changes())
     }
 
     fn dump(&self, take: &mut dyn FnMut(Row) -> bool) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 
 use std::ops::Bound;
 
-use zephyrfs_core::Totals;
+use zephyrfs_core::event::Recorder;
 use zephyrfs_core::id::{ChunkId, NodeId};
 use zephyrfs_core::row::TaskRow;
 
@@ -76,7 +76,7 @@ pub(super) fn after<'a>(
 pub(super) fn put(
     layered: &mut Layered,
     registry: &mut Registry,
-    totals: &mut Totals,
+    recorder: &mut Recorder<'_>,
     (node, chunk): (&NodeId, &ChunkId),
     row: &TaskRow,
 ) -> Result<(), StoreError> {
@@ -86,7 +86,7 @@ pub(super) fn put(
     if old.is_none() {
         registry.count_task(node, 1);
     }
-    totals.task_changed(old.map(|old| old.kind), Some(row.kind));
+    recorder.task_changed((node, chunk), old.as_ref(), Some(row));
     Ok(())
 }
 
@@ -94,13 +94,13 @@ pub(super) fn put(
 pub(super) fn delete(
     layered: &mut Layered,
     registry: &mut Registry,
-    totals: &mut Totals,
+    recorder: &mut Recorder<'_>,
     (node, chunk): (&NodeId, &ChunkId),
 ) -> Result<(), StoreError> {
     if let Some(old) = load(layered, registry, node, chunk)? {
         layered.delete(Table::Tasks, &key_of(registry, node, chunk)?);
         registry.count_task(node, -1);
-        totals.task_changed(Some(old.kind), None);
+        recorder.task_changed((node, chunk), Some(&old), None);
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
-use zephyrfs_core::{Totals, Usage};
+use zephyrfs_core::Usage;
+use zephyrfs_core::event::Recorder;
 
 use super::segment::Record;
 use super::{decode, encode};
@@ -20,7 +21,7 @@ pub(crate) struct Usages {
 
 /// What is counted when a chunk changes.
 pub(super) struct Counts<'a> {
-    pub(super) totals: &'a mut Totals,
+    pub(super) recorder: Recorder<'a>,
     pub(super) usages: &'a mut Usages,
 }
 

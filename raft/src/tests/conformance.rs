@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use zephyrfs_core::conformance::{Subject, run};
+use zephyrfs_core::event::Change;
 use zephyrfs_core::row::Row;
 use zephyrfs_core::store::RowStore;
 use zephyrfs_core::units::{AppliedIndex, Timestamp};
@@ -19,6 +20,7 @@ struct StateInRedb {
     state: State,
     last: Timestamp,
     applied: u64,
+    changes: Vec<Change>,
 }
 
 impl StateInRedb {
@@ -31,6 +33,7 @@ impl StateInRedb {
             state,
             last: Timestamp::EPOCH,
             applied: 0,
+            changes: Vec::new(),
         }
     }
 
@@ -64,8 +67,9 @@ impl Subject for StateInRedb {
         let view = self.state.load(&envelope.proposal.reads()).unwrap();
         let context = Context::following(self.last, index, envelope.proposed_at);
         self.last = context.now;
+        self.changes.clear();
         let decided = decide(envelope, &view, &context).map(|effects| {
-            self.state.write(&effects.mutations).unwrap();
+            self.changes = self.state.write(&effects.mutations).unwrap();
             effects.response
         });
         self.applied += 1;
@@ -88,6 +92,10 @@ impl Subject for StateInRedb {
 
     fn totals(&self) -> Totals {
         self.state.header().totals
+    }
+
+    fn changes(&self) -> Vec<Change> {
+        self.changes.clone()
     }
 
     fn view(&self, reads: &ReadSet) -> Option<View> {

@@ -3,6 +3,7 @@
 mod cluster;
 mod conformance;
 mod engine;
+mod events;
 mod leader_change;
 mod panics;
 mod power;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::envelope::Proposal;
+use crate::event::EventGroup;
 use crate::id::{ChunkId, FileId, NodeId, RequestId};
 use crate::rejection::Rejection;
 use crate::response::Response;
@@ -235,6 +236,29 @@ pub type TaskKey = (NodeId, ChunkId);
 /// A node with its last heartbeat.
 pub type NodeWithBeat = (Arc<NodeRow>, Option<BeatRow>);
 
+/// What changed after an index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Events {
+    /// The changes, by ascending index; what is shared is never copied.
+    pub groups: Vec<Arc<EventGroup>>,
+    /// Everything up to here was given: where to go on. Never less than the index that was asked for.
+    pub through: AppliedIndex,
+}
+
+/// Why an engine does not say what changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EventsError {
+    /// It is forgotten: whoever wants to know reads the state instead, and goes on from there.
+    #[error("what changed up to index {oldest} is forgotten")]
+    TooOld {
+        /// The least index that can be gone on from.
+        oldest: AppliedIndex,
+    },
+    /// It cannot be said now.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
 /// Orders commands, applies them, and answers from the state they make.
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {
@@ -313,6 +337,18 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// As [`Engine::view`].
     async fn releases(&self, limit: usize) -> Result<Vec<RequestId>, EngineError>;
+
+    /// What changed after an index, from what this replica has applied: about `limit` changes at a time, and an index never
+    /// in part. If nothing did, it waits, at most `within`, and then says so; for an index that is yet to come it waits as well.
+    ///
+    /// # Errors
+    /// [`EventsError`].
+    async fn events(
+        &self,
+        after: AppliedIndex,
+        limit: usize,
+        within: Duration,
+    ) -> Result<Events, EventsError>;
 
     /// Counts of this replica's state.
     fn totals(&self) -> At<Totals>;

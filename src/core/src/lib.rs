@@ -12,6 +12,7 @@ pub mod command;
 pub mod conformance;
 pub mod engine;
 pub mod envelope;
+pub mod event;
 pub mod id;
 pub mod model;
 pub mod placement;

@@ -3,6 +3,7 @@
 //! Every store runs the same suite of random command sequences beside the in-memory model.
 
 use crate::effects::Mutation;
+use crate::event::Change;
 use crate::row::Row;
 use crate::view::{ReadSet, View};
 
@@ -17,11 +18,12 @@ pub trait RowStore {
     /// The medium's.
     fn load(&self, reads: &ReadSet) -> Result<View, Self::Error>;
 
-    /// Writes what a decision came to; all of it, or nothing.
+    /// Writes what a decision came to; all of it, or nothing. Answers what changed by it, as [`crate::event::Recorder`]
+    /// says it.
     ///
     /// # Errors
     /// The medium's.
-    fn write(&mut self, mutations: &[Mutation]) -> Result<(), Self::Error>;
+    fn write(&mut self, mutations: &[Mutation]) -> Result<Vec<Change>, Self::Error>;
 
     /// Hands out every row in dump order, which is the order of [`Row`]'s variants and then of the keys, until `take`
     /// answers `false`.

@@ -9,6 +9,7 @@ use crate::command::{
 };
 use crate::conformance::invariants;
 use crate::envelope::{Envelope, Idempotency, Proposal};
+use crate::event::Change;
 use crate::id::{ChunkId, ContentHash, FileId, NodeId, RequestId};
 use crate::model::Model;
 use crate::rejection::Rejection;
@@ -91,6 +92,11 @@ impl World {
         invariants::check(&after).unwrap();
         assert_eq!(recount(&after), *self.model.totals());
         outcome
+    }
+
+    /// What the last command changed.
+    pub(crate) fn changes(&self) -> &[Change] {
+        self.model.changes()
     }
 
     /// The id of the last proposal.

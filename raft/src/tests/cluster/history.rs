@@ -1,7 +1,7 @@
 //! Whether what clients were told can be true: every answer against the log that the replicas agree on.
 //!
 //! Every answer carries the index where it took effect or was read, so that nothing has to be searched: the log is the one
-//! order, and real time must agree with it.
+//! order, and real time must agree with it. So must what those are told who watch.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use zephyrfs_core::units::AppliedIndex;
 use zephyrfs_core::{Envelope, ReadSet, Rejection, Response};
 
 use super::replicas::{Replica, World};
+use super::told::Told;
 use super::workload::{Call, Done, Written};
 
 /// Replicas that are not disturbed are equally far after so long.
@@ -29,6 +30,7 @@ pub(super) struct Outcome {
     pub(super) log: BTreeMap<u64, (u64, Option<Envelope>)>,
     /// Every row, encoded, in no order.
     pub(super) rows: BTreeSet<Vec<u8>>,
+    told: Told,
 }
 
 fn encode(row: &Row) -> Vec<u8> {
@@ -54,6 +56,7 @@ impl Outcome {
             index,
             log: log.collect(),
             rows,
+            told: Told::by(replica).await,
         }
     }
 
@@ -86,6 +89,7 @@ impl Outcome {
                 let known = agreed.log.entry(index).or_insert_with(|| entry.clone());
                 assert_eq!(*known, entry, "two replicas have something else at {index}");
             }
+            agreed.told = agreed.told.agreed(other.told);
         }
         let known = agreed.log.keys().copied();
         assert!(
@@ -258,11 +262,17 @@ impl<'a> Replay<'a> {
         if to <= self.at {
             return;
         }
-        for (index, (_, command)) in self.outcome.log.range(self.at + 1..=to) {
+        for (index, (term, command)) in self.outcome.log.range(self.at + 1..=to) {
             self.last = command.as_ref().map(|envelope| {
                 let result = self.model.apply(envelope, AppliedIndex::new(*index));
                 (envelope.proposal.id, result)
             });
+            let (before, _) = self.outcome.log[&(index - 1)];
+            let began = (before != *term).then_some(*term);
+            let changes = self.last.as_ref().map(|_| self.model.changes().to_vec());
+            self.outcome
+                .told
+                .explain(*index, began, changes.unwrap_or_default());
         }
         self.at = to;
     }

@@ -13,6 +13,7 @@ mod reads;
 mod replicas;
 mod slow_disk;
 mod strangers;
+mod told;
 mod votes;
 mod witness;
 mod workload;

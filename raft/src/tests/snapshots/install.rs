@@ -7,6 +7,7 @@ use futures::StreamExt;
 use futures::executor::block_on;
 use openraft::storage::{RaftStateMachine, SnapshotMeta};
 use zephyrfs_core::row::Row;
+use zephyrfs_core::units::AppliedIndex;
 
 use super::{
     RECEIVER, SENDER, TestMachine, apply, content, digest, fill, give, id_of, open, parts_after, send,
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::disk::{Files, Memory};
 use crate::log::log_id_from_record;
-use crate::machine::{SnapshotView, StateStore};
+use crate::machine::{SnapshotView, StateStore, WatchError};
 use crate::tests::support::{file, node};
 
 async fn receive(view: &SnapshotView, to: &StateStore) -> SnapshotView {
@@ -117,6 +118,13 @@ fn writes_flushes_and_dumps_go_on_while_a_snapshot_arrives_and_after_it_is_insta
             "caches of the nodes notice"
         );
         assert!(!receiver.read().is_dirty());
+        let index = AppliedIndex::new(receiver.applied_index());
+        let before = AppliedIndex::new(index.get() - 1);
+        assert!(matches!(
+            receiver.events_now(before, 1),
+            Err(WatchError::TooOld { oldest }) if oldest == index
+        ));
+        assert_eq!(receiver.events_now(index, 1).unwrap().through, index);
 
         for number in 0..10 {
             let id = format!("later-{number}");

@@ -74,6 +74,17 @@ pub const fn verdict(error: &ServiceError) -> Verdict {
         ServiceError::Overloaded { .. } => {
             retryable(Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE, "overloaded")
         }
+        ServiceError::TooManyWatchers { .. } => retryable(
+            Code::ResourceExhausted,
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many watchers",
+        ),
+        ServiceError::TooOld { .. } => failure(Code::OutOfRange, StatusCode::GONE, "too old"),
+        ServiceError::WatchInterrupted { .. } => retryable(
+            Code::Unavailable,
+            StatusCode::SERVICE_UNAVAILABLE,
+            "watch interrupted",
+        ),
         ServiceError::UnknownOutcome { .. } => failure(
             Code::DeadlineExceeded,
             StatusCode::GATEWAY_TIMEOUT,
@@ -189,6 +200,14 @@ mod tests {
             index: AppliedIndex::new(1),
         };
         let unknown_operation = ServiceError::UnknownOperation { operation: reason() };
+        let too_old = ServiceError::TooOld {
+            after: AppliedIndex::new(1),
+            oldest: AppliedIndex::new(2),
+        };
+        let interrupted = ServiceError::WatchInterrupted {
+            reason: reason(),
+            resume_after: AppliedIndex::new(1),
+        };
         vec![
             (
                 ServiceError::Invalid(field()),
@@ -216,6 +235,14 @@ mod tests {
                 503,
                 Kind::Retryable,
             ),
+            (
+                ServiceError::TooManyWatchers { limit: 1 },
+                Code::ResourceExhausted,
+                503,
+                Kind::Retryable,
+            ),
+            (too_old, Code::OutOfRange, 410, Kind::Failure),
+            (interrupted, Code::Unavailable, 503, Kind::Retryable),
             (
                 ServiceError::UnknownOutcome { reason: reason() },
                 Code::DeadlineExceeded,

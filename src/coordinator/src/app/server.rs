@@ -92,6 +92,7 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
         config.data_path.clone(),
         ids.clone(),
     ));
+    metrics.observe_watchers(service.watchers())?;
     let beats = Arc::clone(&service);
     let beats_stop = running.beats_stop.clone();
     running.spawn(async move { beats.flush_heartbeats_until(beats_stop).await });
@@ -158,6 +159,7 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     lifecycle.enter(Phase::Stopping);
     // Requests are still taken meanwhile: they go to the next leader.
     raft.hand_over().await;
+    service.end_watches();
     running.stop.cancel();
     jobs.ended().await;
     running.servers_ended().await;

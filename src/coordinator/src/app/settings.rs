@@ -112,6 +112,7 @@ pub(super) fn limits(config: &Config) -> Limits {
         max_file_size: limits.max_file_size,
         max_node_ids_per_request: limits.max_node_ids_per_request,
         max_pending_writes: limits.max_pending_writes,
+        max_watchers: limits.max_watchers,
         ..Limits::default()
     }
 }

@@ -25,6 +25,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod values;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
@@ -45,6 +46,7 @@ use recover::RecoverCommand;
 use session::Session;
 use settings::ConfigCommand;
 use status::StatusCommand;
+use watch::WatchCommand;
 
 /// The ZephyrFS coordinator, and the command line for a running one.
 ///
@@ -75,6 +77,7 @@ enum Tool {
     Node(NodeCommand),
     Chunk(ChunkCommand),
     Cluster(ClusterCommand),
+    Watch(WatchCommand),
     Health(HealthCommand),
     Config(ConfigCommand),
     Recover(RecoverCommand),
@@ -149,6 +152,10 @@ async fn execute(tool: Tool, streams: Streams<'_>) -> Result<(), CliError> {
         Tool::Cluster(command) => {
             let mut session = Session::new(command.client(), streams)?;
             command.action.run(&mut session).await
+        }
+        Tool::Watch(command) => {
+            let mut session = Session::new(command.client.clone(), streams)?;
+            command.run(&mut session).await
         }
         Tool::Health(command) => {
             let mut output = Output::new(streams, command.output);

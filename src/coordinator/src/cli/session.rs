@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::arguments::ClientArgs;
-use super::client::{Answer, Client, Repetition, Request};
+use super::client::{Answer, Client, Repetition, Request, Stream};
 use super::exit::CliError;
 use super::output::{Output, Streams};
 
@@ -47,6 +47,19 @@ impl<'w> Session<'w> {
     /// As [`Client::send`].
     pub(crate) async fn ask(&mut self, request: &Request<'_>) -> Result<Answer, CliError> {
         self.client.send(request, |_| {}).await
+    }
+
+    /// Opens a stream.
+    ///
+    /// # Errors
+    /// As [`Client::open`].
+    pub(crate) async fn open(&mut self, request: &Request<'_>) -> Result<Stream, CliError> {
+        self.client.open(request).await
+    }
+
+    /// The next request goes to another endpoint first.
+    pub(crate) fn turn_to_the_next(&mut self) {
+        self.client.turn_to_the_next();
     }
 
     /// Gets a resource and prints it.

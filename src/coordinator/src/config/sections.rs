@@ -272,4 +272,6 @@ pub(crate) struct Limits {
     pub(crate) idempotency_ttl: Duration,
     /// Most writes that wait for an answer at a time.
     pub(crate) max_pending_writes: usize,
+    /// Most watchers at a time.
+    pub(crate) max_watchers: usize,
 }

@@ -140,6 +140,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         .means("how long an idempotency key and its answer are kept"),
     Setting::new("limits.max_pending_writes", "4096", count(1, 1_048_576))
         .means("most writes that wait for an answer at a time"),
+    Setting::new("limits.max_watchers", "256", count(0, 65_536)).means("most watchers at a time"),
 ];
 
 const DATABASES: Kind = Kind::Choice(&[("redb", "redb"), ("bbolt", "redb"), ("postgres", "postgres")]);

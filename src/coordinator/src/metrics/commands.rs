@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use zephyrfs_core::engine::{
-    At, ChunkScan, ClusterChange, ClusterError, EngineError, EngineStatus, Freshness, NodeWithBeat, Page,
-    ScanCursor, StorageReport, TaskKey,
+    At, ChunkScan, ClusterChange, ClusterError, EngineError, EngineStatus, Events, EventsError, Freshness,
+    NodeWithBeat, Page, ScanCursor, StorageReport, TaskKey,
 };
 use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId};
 use zephyrfs_core::row::{ChunkRow, FileRow, RequestRow, Row, TaskRow};
@@ -99,6 +99,15 @@ impl Engine for MeteredEngine {
 
     async fn releases(&self, limit: usize) -> Result<Vec<RequestId>, EngineError> {
         self.engine.releases(limit).await
+    }
+
+    async fn events(
+        &self,
+        after: AppliedIndex,
+        limit: usize,
+        within: Duration,
+    ) -> Result<Events, EventsError> {
+        self.engine.events(after, limit, within).await
     }
 
     async fn change_cluster(&self, change: ClusterChange, within: Duration) -> Result<String, ClusterError> {

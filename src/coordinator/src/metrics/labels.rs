@@ -42,6 +42,11 @@ pub(super) fn is_heartbeat(api: Api, method: &str) -> bool {
         }
 }
 
+/// Whether a request goes on for as long as the client likes, and is counted at its end.
+pub(super) fn is_watch(api: Api, method: &str) -> bool {
+    api == Api::Grpc && method == "Watch"
+}
+
 /// A route with its method; methods that no route has count as one.
 pub(super) fn rest_method(method: &Method, route: Option<&str>) -> String {
     let Some(route) = route else {
@@ -100,7 +105,7 @@ impl Rpcs {
 mod tests {
     use axum::http::Method;
 
-    use super::{Api, Rpcs, UNMATCHED, is_heartbeat, rest_method};
+    use super::{Api, Rpcs, UNMATCHED, is_heartbeat, is_watch, rest_method};
 
     #[test]
     fn only_rpcs_of_the_public_api_have_a_name() {
@@ -111,6 +116,7 @@ mod tests {
             Api::Grpc,
             rpcs.name(&format!("{service}/NodeHeartbeat"))
         ));
+        assert!(is_watch(Api::Grpc, rpcs.name(&format!("{service}/Watch"))));
         for path in [
             "",
             "/",

@@ -12,6 +12,7 @@ mod labels;
 mod leader_changes;
 mod registry;
 mod rest_requests;
+mod watcher_counts;
 
 pub use commands::MeteredEngine;
 pub use grpc_requests::{CountGrpcRequests, CountedBody, GrpcRequestsLayer};

@@ -13,6 +13,8 @@ use zephyrfs_core::engine::EngineStatus;
 use super::engine_gauges::EngineGauges;
 use super::labels::{self, Api};
 use super::leader_changes::LeaderChanges;
+use super::watcher_counts::WatcherCounts;
+use crate::service::Watchers;
 
 /// Seconds: from a read in memory to the longest that a request may take.
 const DURATION_BUCKETS: [f64; 13] = [
@@ -112,6 +114,17 @@ impl Metrics {
             .map_err(MetricsError::Setup)
     }
 
+    /// From now on, shows who watches. Once for each process.
+    ///
+    /// # Errors
+    /// [`MetricsError::Setup`], the second time.
+    pub fn observe_watchers(&self, watchers: Arc<Watchers>) -> Result<(), MetricsError> {
+        let counts = WatcherCounts::new(watchers).map_err(MetricsError::Setup)?;
+        self.registry
+            .register(Box::new(counts))
+            .map_err(MetricsError::Setup)
+    }
+
     /// Everything in Prometheus' text format. From memory and the process's own files in `/proc`.
     ///
     /// # Errors
@@ -132,9 +145,12 @@ impl Metrics {
         self.requests
             .with_label_values(&[api.as_str(), method, code])
             .inc();
-        self.durations
-            .with_label_values(&[api.as_str(), method])
-            .observe(took.as_secs_f64());
+        // How long a client watches says nothing of how quickly it is answered.
+        if !labels::is_watch(api, method) {
+            self.durations
+                .with_label_values(&[api.as_str(), method])
+                .observe(took.as_secs_f64());
+        }
         if labels::is_heartbeat(api, method) {
             self.heartbeats.inc();
         }

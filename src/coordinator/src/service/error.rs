@@ -71,6 +71,30 @@ pub enum ServiceError {
         /// What is full.
         reason: String,
     },
+    /// Nothing happened: as many watch here as may. At another replica there may be room.
+    #[error("{limit} watchers are here already, as many as may be; watch at another replica")]
+    TooManyWatchers {
+        /// How many may.
+        limit: usize,
+    },
+    /// What changed after an index is forgotten here.
+    #[error(
+        "what changed after index {after} is forgotten: read the state anew, and watch after its index, {oldest} at the least"
+    )]
+    TooOld {
+        /// The index that was to be gone on from.
+        after: AppliedIndex,
+        /// The least index that can be.
+        oldest: AppliedIndex,
+    },
+    /// A watch ends before its time. Nothing is lost: it can go on, here or elsewhere.
+    #[error("{reason}; watch again after index {resume_after}")]
+    WatchInterrupted {
+        /// Why.
+        reason: String,
+        /// Everything that was asked for up to here was given.
+        resume_after: AppliedIndex,
+    },
     /// The write was handed over and no answer came in time: it may or may not take effect.
     #[error("{reason}")]
     UnknownOutcome {
@@ -128,6 +152,9 @@ impl ServiceError {
             | Self::UnknownOperation { .. }
             | Self::Unavailable { .. }
             | Self::Overloaded { .. }
+            | Self::TooManyWatchers { .. }
+            | Self::TooOld { .. }
+            | Self::WatchInterrupted { .. }
             | Self::UnknownOutcome { .. }
             | Self::DeadlineExceeded { .. }
             | Self::NoSuchMember { .. }

@@ -27,6 +27,10 @@ pub struct Limits {
     pub max_page_size: usize,
     /// Writes that may wait for the engine at a time.
     pub max_pending_writes: usize,
+    /// Watchers at a time.
+    pub max_watchers: usize,
+    /// Ids that one watcher may name.
+    pub max_ids_per_watch: usize,
 }
 
 impl Default for Limits {
@@ -44,6 +48,8 @@ impl Default for Limits {
             max_node_ids_per_request: 1_000,
             max_page_size: 1_000,
             max_pending_writes: 4_096,
+            max_watchers: 256,
+            max_ids_per_watch: 100,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Inputs are plain structs of values nobody has checked yet; `validate` turns them into the rules' own
 //! types, the engine orders commands and answers reads, and the results are the rules' own types again.
 //! Nothing here knows gRPC, HTTP or JSON. Operations are found by noun: nodes, liveness (heartbeats),
-//! registration (of files), files, chunks, network, tasks, cluster, admin.
+//! registration (of files), files, chunks, network, tasks, watch, cluster, admin.
 
 mod admin;
 mod admission;
@@ -38,6 +38,7 @@ mod state;
 mod tasks;
 pub(crate) mod throttle;
 mod validate;
+mod watch;
 
 pub use admin::DatabaseStats;
 pub use backup::Backup;
@@ -59,8 +60,9 @@ pub use repair::{PassReport, Repair, RepairReport};
 pub use request::{
     ActiveNodesQuery, ChunkDescription, FileRegistration, HeartbeatReport, LocationUpdate, LocationsQuery,
     NodeListQuery, NodeRegistration, NodeRemoval, NodeStateRequest, PageQuery, ReportedStats, RequestContext,
-    TaskListQuery,
+    TaskListQuery, WatchQuery,
 };
 pub use state::Service;
 pub use tasks::TaskDetails;
+pub use watch::{ChangeDetails, ChangedReplica, CutOff, Watch, Watched, Watchers};
 pub use zephyrfs_core::engine::{At, Consistency, Freshness};

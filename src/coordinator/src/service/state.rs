@@ -16,6 +16,7 @@ use super::picture::Pictures;
 use super::policy::Policy;
 use super::promises::Promises;
 use super::repair::RepairState;
+use super::watch::Watchers;
 
 /// The operations of the coordinator. One for each process, shared by the APIs.
 pub struct Service {
@@ -31,6 +32,7 @@ pub struct Service {
     pub(super) promises: Promises,
     pub(super) brake_policy: BrakePolicy,
     pub(super) repair_state: RepairState,
+    pub(super) watchers: Arc<Watchers>,
     /// Whose turn it is to write a backup.
     pub(super) backup_turn: Arc<Semaphore>,
 }
@@ -46,6 +48,7 @@ impl Service {
     ) -> Self {
         Self {
             admission: Admission::new(limits.max_pending_writes),
+            watchers: Arc::new(Watchers::new(limits.max_watchers)),
             urgent_beats: Urgent::new(limits.max_pending_writes),
             pending_beats: Pending::default(),
             pictures: Pictures::default(),

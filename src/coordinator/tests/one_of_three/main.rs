@@ -16,3 +16,4 @@ mod metrics;
 mod part;
 mod readiness;
 mod replica;
+mod watch;

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use zephyrfs_core::engine::{
-    At, ChunkScan, ClusterChange, ClusterError, Consistency, EngineError, EngineStatus, Freshness, Member,
-    NodeWithBeat, Page, ScanCursor, StorageReport, TaskKey,
+    At, ChunkScan, ClusterChange, ClusterError, Consistency, EngineError, EngineStatus, Events, EventsError,
+    Freshness, Member, NodeWithBeat, Page, ScanCursor, StorageReport, TaskKey,
 };
+use zephyrfs_core::event::{Change, ClusterChanged, EventGroup};
 use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId};
 use zephyrfs_core::model::Model;
 use zephyrfs_core::row::{BeatRow, ChunkRow, FileRow, RequestRow, Row, TaskRow};
@@ -33,6 +34,10 @@ pub(crate) struct Script {
     pub(crate) waits_for_leader: bool,
     /// Whether writes are handed over and never answered.
     pub(crate) loses_writes: bool,
+    /// What changed up to this index is forgotten.
+    pub(crate) forgotten: u64,
+    /// Whether something changes at every index, and nobody ever has everything.
+    pub(crate) chatters: bool,
     /// What becomes of a change of members.
     pub(crate) change: Result<&'static str, ClusterError>,
 }
@@ -40,6 +45,7 @@ pub(crate) struct Script {
 /// The engine.
 pub(crate) struct Part {
     model: Mutex<(Model, u64)>,
+    events: Mutex<Vec<Arc<EventGroup>>>,
     script: Mutex<Script>,
     /// Each change that was asked for, with the time it was given.
     changes: Mutex<Vec<(ClusterChange, Duration)>>,
@@ -50,6 +56,7 @@ impl Part {
     pub(crate) fn following() -> Self {
         Self {
             model: Mutex::default(),
+            events: Mutex::default(),
             script: Mutex::new(Script {
                 leader: Some("b"),
                 term: 3,
@@ -57,6 +64,8 @@ impl Part {
                 not_ready: None,
                 waits_for_leader: false,
                 loses_writes: false,
+                forgotten: 0,
+                chatters: false,
                 change: Ok("done"),
             }),
             changes: Mutex::default(),
@@ -104,6 +113,14 @@ impl Part {
     }
 }
 
+fn group(index: AppliedIndex, changes: Vec<Change>) -> Arc<EventGroup> {
+    Arc::new(EventGroup {
+        index,
+        at: NOW,
+        changes: changes.into(),
+    })
+}
+
 fn no_leader() -> EngineError {
     EngineError::Unavailable {
         reason: "there is no leader".to_owned(),
@@ -131,7 +148,12 @@ impl Engine for Part {
             proposed_at: NOW,
             proposal,
         };
-        match model.0.apply(&envelope, index) {
+        let applied = model.0.apply(&envelope, index);
+        if !model.0.changes().is_empty() {
+            let changes = model.0.changes().to_vec();
+            self.events.lock().unwrap().push(group(index, changes));
+        }
+        match applied {
             Ok(value) => Ok(At { index, value }),
             Err(rejection) => Err(EngineError::Rejected { rejection, index }),
         }
@@ -211,6 +233,41 @@ impl Engine for Part {
 
     async fn releases(&self, _: usize) -> Result<Vec<RequestId>, EngineError> {
         Ok(Vec::new())
+    }
+
+    async fn events(
+        &self,
+        after: AppliedIndex,
+        limit: usize,
+        within: Duration,
+    ) -> Result<Events, EventsError> {
+        let until = tokio::time::Instant::now() + within;
+        loop {
+            let script = self.script();
+            if after.get() < script.forgotten {
+                let oldest = AppliedIndex::new(script.forgotten);
+                return Err(EventsError::TooOld { oldest });
+            }
+            if script.chatters {
+                let indexes = (after.get() + 1..).take(limit).map(AppliedIndex::new);
+                let groups: Vec<_> = indexes
+                    .map(|index| {
+                        let term = index.get();
+                        group(index, vec![Change::Cluster(ClusterChanged::TermBegan { term })])
+                    })
+                    .collect();
+                let through = groups[groups.len() - 1].index;
+                return Ok(Events { groups, through });
+            }
+            let index = self.totals().index;
+            let mut groups = self.events.lock().unwrap().clone();
+            groups.retain(|group| group.index > after);
+            if !groups.is_empty() || tokio::time::Instant::now() >= until {
+                let through = after.max(index);
+                return Ok(Events { groups, through });
+            }
+            tokio::time::sleep(Duration::from_millis(5).min(within)).await;
+        }
     }
 
     fn totals(&self) -> At<Totals> {

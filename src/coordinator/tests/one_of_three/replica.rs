@@ -78,6 +78,7 @@ impl Replica {
             directory.path().to_owned(),
             IdSource::random(),
         ));
+        metrics.observe_watchers(service.watchers()).unwrap();
         let stop = CancellationToken::new();
         tokio::spawn({
             let (service, stop) = (Arc::clone(&service), stop.clone());

@@ -47,6 +47,7 @@ async fn every_route_of_the_contract_is_described() {
         "POST /api/v1/admin/database/backup",
         "POST /api/v1/admin/database/cleanup",
         "GET /api/v1/tasks",
+        "GET /api/v1/watch",
         "GET /api/v1/cluster",
         "POST /api/v1/cluster/transfer-leader",
         "DELETE /api/v1/cluster/members/{name}",
@@ -174,7 +175,9 @@ async fn what_all_requests_and_answers_may_carry_is_described() {
                     assert_eq!(is_there, status != "431", "{header}: {method} {path} {status}");
                 }
             }
-            let is_local = path.starts_with("/api/v1/cluster") || path.starts_with("/api/v1/admin");
+            let is_local = ["cluster", "admin", "watch"]
+                .iter()
+                .any(|name| path["/api/v1/".len()..].starts_with(name));
             if method == "get" && !is_local {
                 for name in ["consistency", "at_least", "max_staleness"] {
                     assert!(names.contains(&name), "{name}: {path}");

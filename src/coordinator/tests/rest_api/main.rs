@@ -21,3 +21,4 @@ mod malformed;
 mod metrics;
 mod nodes;
 mod server;
+mod watch;

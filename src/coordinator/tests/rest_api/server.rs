@@ -31,6 +31,7 @@ pub struct Server {
     pub stop: CancellationToken,
     pub serving: JoinHandle<()>,
     engine: Arc<RaftEngine<TokioRuntime, Files>>,
+    pub service: Arc<Service>,
     client: reqwest::Client,
     directory: TempDir,
 }
@@ -83,15 +84,16 @@ impl Server {
         let lifecycle = Lifecycle::starting(&["rest"]);
         let checks = HealthChecks::new(lifecycle.clone(), Pulse::begin());
         checks.observe(Arc::clone(&engine));
-        let service = Service::new(
+        let service = Arc::new(Service::new(
             engine,
             limits,
             policy,
             directory.path().to_owned(),
             IdSource::random(),
-        );
+        ));
+        metrics.observe_watchers(service.watchers()).unwrap();
         let stop = CancellationToken::new();
-        let rest = Rest::new(Arc::new(service), checks.clone(), metrics.clone(), rest).unwrap();
+        let rest = Rest::new(Arc::clone(&service), checks.clone(), metrics.clone(), rest).unwrap();
         let (rest_listener, rest_url) = listener().await;
         let up = lifecycle.listener_up("rest");
         let stop_rest = stop.clone();
@@ -116,6 +118,7 @@ impl Server {
             stop,
             serving,
             engine: raft,
+            service,
             client: reqwest::Client::new(),
             directory,
         }

@@ -13,3 +13,4 @@ mod grpc;
 mod nodes;
 mod support;
 mod tasks;
+mod watch;

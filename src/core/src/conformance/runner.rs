@@ -9,7 +9,7 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunne
 
 use super::sequence::{Brief, Sequence, sequences};
 use super::subject::Subject;
-use super::{invariants, kept_copies, universe};
+use super::{changes, invariants, kept_copies, universe};
 use crate::effects::Mutation;
 use crate::envelope::Envelope;
 use crate::model::Model;
@@ -121,6 +121,11 @@ impl<S: Subject> Pair<'_, S> {
         if answer != expected {
             return Err(format!("answered {answer:?}\nrather than {expected:?}"));
         }
+        let told = changes::in_order_of_ids(self.subject.changes());
+        let expected = changes::in_order_of_ids(self.model.changes().to_vec());
+        if told != expected {
+            return Err(format!("told of {told:?}\nrather than {expected:?}"));
+        }
         if index.get().is_multiple_of(COMPARE_ROWS_EVERY) {
             self.compare_rows()?;
         }
@@ -145,6 +150,13 @@ impl<S: Subject> Pair<'_, S> {
                 "totals are {:?} and a recount {recount:?}",
                 self.model.totals()
             ));
+        }
+        let (told, seen) = (
+            changes::in_order_of_ids(self.model.changes().to_vec()),
+            changes::between(&self.rows, &rows),
+        );
+        if told != seen {
+            return Err(format!("told of {told:?}\nand changed {seen:?}"));
         }
         self.rows = rows;
         Ok(())

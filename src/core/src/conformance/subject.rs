@@ -1,6 +1,7 @@
 //! What a store shows of itself to be tested.
 
 use crate::envelope::Envelope;
+use crate::event::Change;
 use crate::model::Model;
 use crate::rejection::Rejection;
 use crate::response::Response;
@@ -23,6 +24,9 @@ pub trait Subject {
     /// Counts, as they were kept along with every change.
     fn totals(&self) -> Totals;
 
+    /// What the last command changed; nothing if it was refused.
+    fn changes(&self) -> Vec<Change>;
+
     /// Loads rows as for a decision. A store that says `None` is compared by its answers and rows alone.
     fn view(&self, _reads: &ReadSet) -> Option<View> {
         None
@@ -40,6 +44,10 @@ impl Subject for Model {
 
     fn totals(&self) -> Totals {
         *Self::totals(self)
+    }
+
+    fn changes(&self) -> Vec<Change> {
+        Self::changes(self).to_vec()
     }
 
     fn view(&self, reads: &ReadSet) -> Option<View> {

@@ -7,6 +7,7 @@ use super::runner::run_with;
 use super::{Subject, run, sequences};
 use crate::effects::Mutation;
 use crate::envelope::Envelope;
+use crate::event::{Change, TaskChanged};
 use crate::model::Model;
 use crate::rejection::Rejection;
 use crate::response::Response;
@@ -127,6 +128,7 @@ enum Fault {
     MiscountsNodes,
     DropsBeats,
     LoadsAnotherSharer,
+    TellsOfNoDeletedTask,
 }
 
 /// A store with a fault.
@@ -174,6 +176,14 @@ impl Subject for Faulty {
         totals
     }
 
+    fn changes(&self) -> Vec<Change> {
+        let mut changes = self.model.changes().to_vec();
+        if matches!(self.fault, Fault::TellsOfNoDeletedTask) {
+            changes.retain(|change| !matches!(change, Change::Task(_, _, TaskChanged::Ended { .. })));
+        }
+        changes
+    }
+
     fn view(&self, reads: &ReadSet) -> Option<View> {
         let mut view = self.model.view(reads);
         if matches!(self.fault, Fault::LoadsAnotherSharer) {
@@ -192,6 +202,7 @@ fn a_store_that_goes_wrong_is_found_out() {
         (Fault::MiscountsNodes, "totals are"),
         (Fault::DropsBeats, "of the dump is"),
         (Fault::LoadsAnotherSharer, "loaded"),
+        (Fault::TellsOfNoDeletedTask, "told of"),
     ] {
         let config = Config {
             failure_persistence: None,

@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::decide::decide;
 use crate::effects::{Effects, Mutation};
 use crate::envelope::Envelope;
+use crate::event::Change;
 use crate::id::{ChunkId, FileId, NodeId, RequestId};
 use crate::rejection::Rejection;
 use crate::response::Response;
@@ -36,6 +37,7 @@ pub struct Model {
     tasks: BTreeMap<(NodeId, ChunkId), TaskRow>,
     totals: Totals,
     now: Timestamp,
+    changes: Vec<Change>,
 }
 
 impl Model {
@@ -46,8 +48,9 @@ impl Model {
     pub fn apply(&mut self, envelope: &Envelope, index: AppliedIndex) -> Result<Response, Rejection> {
         let decided = self.decide(envelope, index);
         self.now = self.context(envelope, index).now;
+        self.changes.clear();
         let effects = decided?;
-        self.write_all(&effects.mutations);
+        self.changes = self.write_all(&effects.mutations);
         Ok(effects.response)
     }
 
@@ -67,6 +70,11 @@ impl Model {
     /// Counts, kept along with every change.
     pub const fn totals(&self) -> &Totals {
         &self.totals
+    }
+
+    /// What the last command changed; nothing if it was refused.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
     }
 
     /// The time of the last command, refused ones too.
@@ -136,9 +144,8 @@ impl RowStore for Model {
         Ok(self.view(reads))
     }
 
-    fn write(&mut self, mutations: &[Mutation]) -> Result<(), Infallible> {
-        self.write_all(mutations);
-        Ok(())
+    fn write(&mut self, mutations: &[Mutation]) -> Result<Vec<Change>, Infallible> {
+        Ok(self.write_all(mutations))
     }
 
     fn dump(&self, take: &mut dyn FnMut(Row) -> bool) -> Result<(), Infallible> {

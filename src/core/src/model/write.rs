@@ -4,38 +4,53 @@ use std::sync::Arc;
 
 use super::Model;
 use crate::effects::Mutation;
+use crate::event::{Change, OldFile, Recorder};
 
 impl Model {
-    pub(super) fn write_all(&mut self, mutations: &[Mutation]) {
+    pub(super) fn write_all(&mut self, mutations: &[Mutation]) -> Vec<Change> {
+        let mut totals = self.totals;
+        let mut recorder = Recorder::new(&mut totals);
         for mutation in mutations {
-            self.write_one(mutation);
+            self.write_one(mutation, &mut recorder);
         }
+        let changes = recorder.into_changes();
+        self.totals = totals;
+        changes
     }
 
-    fn write_one(&mut self, mutation: &Mutation) {
+    fn write_one(&mut self, mutation: &Mutation, recorder: &mut Recorder<'_>) {
         match mutation {
             Mutation::PutNode(id, row) => {
                 let old = self.nodes.insert(id.clone(), Arc::new(row.clone()));
-                self.totals.node_changed(old.as_deref(), row);
+                recorder.node_changed(id, old.as_deref(), row);
             }
             Mutation::PutBeat(id, row) => {
                 self.beats.insert(id.clone(), *row);
             }
             Mutation::PutFile(id, row) => {
                 let old = self.files.insert(id.clone(), row.clone());
-                self.totals.file_changed(old.is_some(), true);
+                let old = old.as_ref().map(|old| OldFile {
+                    name: &old.name,
+                    owner: old.owner.as_ref(),
+                    has_same_content: old.hash == row.hash
+                        && old.size == row.size
+                        && old.chunks == row.chunks,
+                });
+                recorder.file_written(id, old, row);
             }
             Mutation::DeleteFile(id) => {
-                let old = self.files.remove(id);
-                self.totals.file_changed(old.is_some(), false);
+                if self.files.remove(id).is_some() {
+                    recorder.file_deleted(id);
+                }
             }
             Mutation::PutChunk(id, row) => {
                 let old = self.chunks.insert(id.clone(), row.clone());
-                self.totals.chunk_changed(old.as_ref(), Some(row));
+                recorder.chunk_written(id, old.as_ref(), row);
             }
             Mutation::DeleteChunk(id) => {
-                let old = self.chunks.remove(id);
-                self.totals.chunk_changed(old.as_ref(), None);
+                if let Some(old) = self.chunks.remove(id) {
+                    recorder.chunk_deleted(id, &old);
+                }
             }
             Mutation::PutSharer(chunk, file, index) => {
                 self.sharers.insert((chunk.clone(), file.clone()), *index);
@@ -57,11 +72,11 @@ impl Model {
             }
             Mutation::PutTask(node, chunk, row) => {
                 let old = self.tasks.insert((node.clone(), chunk.clone()), row.clone());
-                self.totals.task_changed(old.map(|old| old.kind), Some(row.kind));
+                recorder.task_changed((node, chunk), old.as_ref(), Some(row));
             }
             Mutation::DeleteTask(node, chunk) => {
                 let old = self.tasks.remove(&(node.clone(), chunk.clone()));
-                self.totals.task_changed(old.map(|old| old.kind), None);
+                recorder.task_changed((node, chunk), old.as_ref(), None);
             }
         }
     }

@@ -121,6 +121,12 @@ macro_rules! serve {
     ) => {
         #[tonic::async_trait]
         impl CoordinatorService for Service {
+            type WatchStream = futures::stream::Empty<Result<proto::WatchEvent, Status>>;
+
+            async fn watch(&self, _: Request<proto::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+                Err(Status::unimplemented("the fleet has no use for it"))
+            }
+
             $(async fn $method(
                 &self,
                 request: Request<proto::$request>,

@@ -1,9 +1,11 @@
 //! What travels in a request's metadata.
 
+use std::time::Instant;
+
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Status};
 
-use super::middleware::Deadline;
+use super::middleware::{ClientDeadline, Deadline};
 use super::status::status;
 use crate::api::freshness::{Named, freshness};
 use crate::service::{InvalidField, RequestContext, ServiceError};
@@ -14,6 +16,13 @@ pub(super) fn accept<M>(request: Request<M>) -> Result<(RequestContext, M), Stat
     let mut context = context(&metadata).map_err(|field| status(ServiceError::Invalid(field)))?;
     context.deadline = extensions.get::<Deadline>().map(|deadline| deadline.0);
     Ok((context, message))
+}
+
+/// Takes a request for a stream apart: when the client itself stops waiting for more, if it does, and the message.
+pub(super) fn accept_stream<M>(request: Request<M>) -> (Option<Instant>, M) {
+    let (_, extensions, message) = request.into_parts();
+    let deadline = extensions.get::<ClientDeadline>();
+    (deadline.and_then(|deadline| deadline.0), message)
 }
 
 fn context(metadata: &MetadataMap) -> Result<RequestContext, InvalidField> {

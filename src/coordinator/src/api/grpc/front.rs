@@ -121,6 +121,7 @@ impl Service<Request<Body>> for Front {
             Err(field) => return self.refuse(status(ServiceError::Invalid(field))),
         };
         request.extensions_mut().insert(limit.deadline);
+        request.extensions_mut().insert(limit.of_client);
         let share = self.body_memory.share();
         let (counted, fields, uri) = (share.clone(), self.fields.clone(), request.uri().clone());
         let service = Arc::clone(&self.service);

@@ -7,8 +7,9 @@ use zephyrfs_core::engine::At;
 use zephyrfs_proto::coordinator as wire;
 use zephyrfs_proto::coordinator::coordinator_service_server::CoordinatorService;
 
-use super::context::accept;
-use super::status::{Reply, reply};
+use super::context::{accept, accept_stream};
+use super::status::{Reply, reply, status, with_index};
+use super::stream::{WatchStream, events};
 use crate::service::{NodeStateRequest, Service};
 
 /// The RPCs of `CoordinatorService`.
@@ -160,6 +161,16 @@ impl CoordinatorService for Handlers {
     async fn list_tasks(&self, request: Request<wire::ListTasksRequest>) -> Reply<wire::ListTasksResponse> {
         let (context, message) = accept(request)?;
         reply(self.service.list_tasks(message.into(), context).await)
+    }
+
+    type WatchStream = WatchStream;
+
+    async fn watch(&self, request: Request<wire::WatchRequest>) -> Reply<WatchStream> {
+        let (deadline, message) = accept_stream(request);
+        let watch = self.service.watch(message.into(), deadline).await;
+        let watch = watch.map_err(status)?;
+        let after = watch.after;
+        Ok(with_index(events(watch), Some(after)))
     }
 
     async fn get_cluster_status(

@@ -1,7 +1,7 @@
 //! The gRPC API: the service of `coordinator.proto`, with the standard health and reflection services.
 //!
 //! `handlers` has one short function for each RPC, `convert` the messages, `context` the metadata,
-//! `status` the replies and errors. `middleware` is what every request passes before and after,
+//! `status` the replies and errors, `stream` what goes on and on. `middleware` is what every request passes before and after,
 //! `front` leads it through; `server` puts it together.
 
 mod context;
@@ -12,6 +12,7 @@ mod health;
 mod middleware;
 mod server;
 mod status;
+mod stream;
 
 pub use front::Front;
 pub use server::{Options, ServeError, serve};

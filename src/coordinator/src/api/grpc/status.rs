@@ -12,6 +12,9 @@ use crate::service::{At, ServiceError};
 /// The metadata that says at which index of the log a write took effect, or a read was answered.
 pub(super) const APPLIED_INDEX: &str = "applied-index";
 
+/// The metadata that says from which index on a watch can go on.
+const OLDEST_INDEX: &str = "oldest-index";
+
 /// A reply message that an answer of the service can become.
 pub(super) trait FromAnswer<T>: Sized {
     /// The reply to a request that was done.
@@ -52,11 +55,16 @@ pub(super) fn status(error: ServiceError) -> Status {
     if let Some(index) = error.applied_index() {
         put_index(status.metadata_mut(), index);
     }
+    if let ServiceError::TooOld { oldest, .. } = error {
+        let oldest = MetadataValue::from(oldest.get());
+        status.metadata_mut().insert(OLDEST_INDEX, oldest);
+    }
     status.set_source(Arc::new(error));
     status
 }
 
-fn with_index<M>(message: M, index: Option<AppliedIndex>) -> Response<M> {
+/// A reply that is of the state at an index, if that is known.
+pub(super) fn with_index<M>(message: M, index: Option<AppliedIndex>) -> Response<M> {
     let mut response = Response::new(message);
     if let Some(index) = index {
         put_index(response.metadata_mut(), index);

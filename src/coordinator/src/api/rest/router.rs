@@ -17,7 +17,7 @@ use super::leader::tell_leader;
 use super::openapi;
 use super::options::RestOptions;
 use super::request::set_deadline;
-use super::routes::{admin, chunks, cluster, files, network, node_states, nodes, tasks, welcome};
+use super::routes::{admin, chunks, cluster, files, network, node_states, nodes, tasks, watch, welcome};
 use super::slow::warn_if_slow;
 use super::state::RestState;
 use crate::health::HealthChecks;
@@ -111,6 +111,7 @@ fn described_routes() -> (Router<RestState>, OpenApi) {
         .routes(routes!(chunks::locations, chunks::update_locations))
         .routes(routes!(chunks::explain))
         .routes(routes!(tasks::list))
+        .routes(routes!(watch::watch))
         .routes(routes!(network::status))
         .routes(routes!(network::stats))
         .routes(routes!(cluster::status))

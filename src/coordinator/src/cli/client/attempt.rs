@@ -31,6 +31,44 @@ pub(super) enum Attempt {
     Unanswered(String),
 }
 
+/// What came of opening a stream.
+#[derive(Debug)]
+pub(super) enum Opened {
+    /// It goes on.
+    Stream(reqwest::Response),
+    /// An answer instead, whatever its status.
+    Answered {
+        /// The HTTP status.
+        status: StatusCode,
+        /// The body.
+        body: Vec<u8>,
+    },
+}
+
+/// Asks `url` for a stream, and waits for its head at most for `limit`.
+///
+/// # Errors
+/// Why there is no answer, in words.
+pub(super) async fn open(http: &Client, url: Url, limit: Duration) -> Result<Opened, String> {
+    let head = tokio::time::timeout(limit, http.get(url).send()).await;
+    let mut response = match head {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => return Err(reason(&error, limit)),
+        Err(_) => return Err(late(limit)),
+    };
+    let status = response.status();
+    if status.is_success() {
+        return Ok(Opened::Stream(response));
+    }
+    match tokio::time::timeout(limit, body_of(&mut response)).await {
+        Ok(body) => Ok(Opened::Answered {
+            status,
+            body: body.map_err(|problem| problem.in_words(limit))?,
+        }),
+        Err(_) => Err(late(limit)),
+    }
+}
+
 /// Sends `request` to `url` and waits for the whole answer, at most for `limit`.
 pub(super) async fn attempt(http: &Client, url: Url, request: &Request<'_>, limit: Duration) -> Attempt {
     let mut builder = http
@@ -53,17 +91,36 @@ pub(super) async fn attempt(http: &Client, url: Url, request: &Request<'_>, limi
         Err(error) => return Attempt::Unanswered(reason(&error, limit)),
     };
     let status = response.status();
-    let mut body = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(part)) if body.len() + part.len() > MAX_ANSWER => {
-                return Attempt::Unanswered(format!("its answer is longer than {} MiB", MAX_ANSWER >> 20));
-            }
-            Ok(Some(part)) => body.extend_from_slice(&part),
-            Ok(None) => return Attempt::Answered { status, body },
-            Err(error) => return Attempt::Unanswered(reason(&error, limit)),
+    match body_of(&mut response).await {
+        Ok(body) => Attempt::Answered { status, body },
+        Err(problem) => Attempt::Unanswered(problem.in_words(limit)),
+    }
+}
+
+/// Why there is no whole body.
+enum NoBody {
+    TooLong,
+    Broken(reqwest::Error),
+}
+
+impl NoBody {
+    fn in_words(&self, limit: Duration) -> String {
+        match self {
+            Self::TooLong => format!("its answer is longer than {} MiB", MAX_ANSWER >> 20),
+            Self::Broken(error) => reason(error, limit),
         }
     }
+}
+
+async fn body_of(response: &mut reqwest::Response) -> Result<Vec<u8>, NoBody> {
+    let mut body = Vec::new();
+    while let Some(part) = response.chunk().await.map_err(NoBody::Broken)? {
+        if body.len() + part.len() > MAX_ANSWER {
+            return Err(NoBody::TooLong);
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok(body)
 }
 
 /// The innermost cause: the outer ones only say that a request failed.
@@ -72,10 +129,7 @@ fn reason(error: &reqwest::Error, limit: Duration) -> String {
         return if error.is_connect() {
             "no connection in time".to_owned()
         } else {
-            format!(
-                "no answer within {}",
-                humantime::format_duration(in_millis(limit))
-            )
+            late(limit)
         };
     }
     let mut cause: &dyn Error = error;
@@ -83,6 +137,13 @@ fn reason(error: &reqwest::Error, limit: Duration) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+fn late(limit: Duration) -> String {
+    format!(
+        "no answer within {}",
+        humantime::format_duration(in_millis(limit))
+    )
 }
 
 /// As the coordinator reads it, which knows no zero.

@@ -8,6 +8,7 @@ mod answer;
 mod attempt;
 mod endpoint;
 mod request;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use tokio::time::{Instant, sleep};
 pub(crate) use answer::Answer;
 pub(crate) use endpoint::Endpoints;
 pub(crate) use request::{IdempotencyKey, Repetition, Request};
+pub(crate) use stream::Stream;
 
 use crate::cli::exit::CliError;
 use attempt::{Attempt, attempt};

@@ -1,5 +1,6 @@
 //! Whole commands, from the words of the command line to the requests, the streams and the exit code.
 
+mod changes;
 mod commands;
 mod failures;
 mod files;

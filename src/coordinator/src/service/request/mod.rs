@@ -6,6 +6,7 @@ mod files;
 mod nodes;
 mod page;
 mod tasks;
+mod watch;
 
 pub use chunks::{LocationUpdate, LocationsQuery};
 pub use context::RequestContext;
@@ -16,3 +17,4 @@ pub use nodes::{
 };
 pub use page::PageQuery;
 pub use tasks::TaskListQuery;
+pub use watch::WatchQuery;

@@ -7,3 +7,4 @@ mod metadata;
 mod network;
 mod nodes;
 mod transport;
+mod watch;

@@ -9,3 +9,4 @@ mod files;
 mod network;
 mod nodes;
 mod tasks;
+mod watch;

@@ -22,11 +22,17 @@ const LONGEST: Duration = Duration::from_secs(60 * 60);
 #[derive(Debug, Clone, Copy)]
 pub(in crate::api::grpc) struct Deadline(pub(in crate::api::grpc) Instant);
 
+/// When a client stops waiting for more, by its own word: what ends a stream, which may take longer than any request.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::api::grpc) struct ClientDeadline(pub(in crate::api::grpc) Option<Instant>);
+
 /// How long a request may take.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::api::grpc) struct TimeLimit {
     /// When the service gives up.
     pub(in crate::api::grpc) deadline: Deadline,
+    /// When the service gives up on a stream.
+    pub(in crate::api::grpc) of_client: ClientDeadline,
     /// When the request is cut off.
     end: Instant,
 }
@@ -38,11 +44,14 @@ impl TimeLimit {
     /// [`InvalidField`] if the client's time cannot be read.
     pub(in crate::api::grpc) fn of(headers: &HeaderMap, default: Duration) -> Result<Self, InvalidField> {
         let arrived = Instant::now();
-        let timeout = timeout_of(headers)?.unwrap_or(default).min(LONGEST);
+        let own = timeout_of(headers)?;
+        let of_client = own.and_then(|own| arrived.checked_add(own - margin(own)));
+        let timeout = own.unwrap_or(default).min(LONGEST);
         let margin = margin(timeout);
         let end = arrived + timeout;
         Ok(Self {
             deadline: Deadline(end - margin),
+            of_client: ClientDeadline(of_client),
             end: end - margin / 2,
         })
     }

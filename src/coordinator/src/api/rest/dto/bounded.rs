@@ -6,6 +6,7 @@
 use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::{Components, ObjectBuilder, Ref, RefOr, Schema, Type};
 use utoipa::{Number, PartialSchema, ToSchema};
+use zephyrfs_core::event::ChangeKind;
 use zephyrfs_core::row::NodeStatus;
 
 use crate::api::rest::span::SPAN_PATTERN;
@@ -139,6 +140,8 @@ components! {
     NodeStatusWord: |_| words(&NodeStatus::ALL.map(NodeStatus::as_str));
     /// The state of a task.
     TaskStateWord: |_| words(&["pending", "issued"]);
+    /// What a change is about.
+    ChangeKindWord: |_| words(&ChangeKind::ALL.map(ChangeKind::as_str));
 }
 
 fn reference(name: &str) -> RefOr<Schema> {

@@ -19,12 +19,13 @@ mod node_state;
 mod success;
 mod task;
 mod time;
+mod watch;
 mod welcome;
 
 pub(super) use admin::{BackupResponse, CleanupResponse, DatabaseStatsResponse};
 pub(super) use bounded::{
-    Id, IdempotencyKey, NodeIds, NodeStatusWord, PageLimit, PageToken, Span, TaskPageToken, TaskStateWord,
-    fill_in,
+    ChangeKindWord, Id, IdempotencyKey, NodeIds, NodeStatusWord, PageLimit, PageToken, Span, TaskPageToken,
+    TaskStateWord, fill_in,
 };
 pub(super) use chunk::{
     ChunkDetails, ChunkExplanation, FindChunkLocationsResponse, UpdateChunkLocationsRequest,
@@ -41,4 +42,5 @@ pub(super) use node_registration::{RegisterNodeRequest, RegisterNodeResponse, Un
 pub(super) use node_state::{MaintenanceRequest, NodeStateResponse};
 pub(super) use success::{Success, SuccessOrError};
 pub(super) use task::TaskRecord;
+pub(super) use watch::{WatchData, WatchError, WatchEvent};
 pub(super) use welcome::Welcome;

@@ -52,6 +52,7 @@ const PREFIX: &str = "/api/v1/";
         (name = "files", description = "Files"),
         (name = "chunks", description = "Chunks and their copies"),
         (name = "tasks", description = "What nodes are to do"),
+        (name = "changes", description = "What changes, as it changes"),
         (name = "network", description = "The network in numbers"),
         (name = "cluster", description = "The coordinator's own replicas"),
         (name = "admin", description = "The data as a whole"),

@@ -21,6 +21,10 @@ pub(in crate::api::rest) const REQUEST_TIMEOUT: HeaderName = HeaderName::from_st
 #[derive(Debug, Clone, Copy)]
 pub(in crate::api::rest) struct Deadline(pub(in crate::api::rest) Instant);
 
+/// When a client stops waiting for more, by its own word: what ends a stream, which may take longer than any request.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::api::rest) struct ClientDeadline(pub(in crate::api::rest) Option<Instant>);
+
 /// Gives a request its deadline, for `axum::middleware::from_fn_with_state`.
 pub(in crate::api::rest) async fn set_deadline(
     State(state): State<RestState>,
@@ -28,19 +32,22 @@ pub(in crate::api::rest) async fn set_deadline(
     next: Next,
 ) -> Response {
     let arrived = Instant::now();
-    let time = match time_for(request.headers(), state.request_timeout) {
-        Ok(time) => time,
+    let own = match time_of_client(request.headers()) {
+        Ok(own) => own,
         Err(failure) => return failure.into_response(),
     };
-    request.extensions_mut().insert(Deadline(arrived + time));
+    let time = own.map_or(state.request_timeout, |own| own.min(state.request_timeout));
+    let extensions = request.extensions_mut();
+    extensions.insert(Deadline(arrived + time));
+    extensions.insert(ClientDeadline(own.and_then(|own| arrived.checked_add(own))));
     next.run(request).await
 }
 
-/// How long a request with these headers may take. Where the client gives up by itself, the answer comes a little before.
-fn time_for(headers: &HeaderMap, longest: Duration) -> Result<Duration, Failure> {
+/// How long a client with these headers waits, if it says so. The answer comes a little before.
+fn time_of_client(headers: &HeaderMap) -> Result<Option<Duration>, Failure> {
     let mut values = headers.get_all(REQUEST_TIMEOUT).iter();
     let timeout = match (values.next(), values.next()) {
-        (None, _) => return Ok(longest),
+        (None, _) => return Ok(None),
         (Some(value), None) => value.to_str().ok().and_then(parse_span),
         (Some(_), Some(_)) => return Err(Failure::invalid("Request-Timeout: must be given once")),
     };
@@ -49,7 +56,7 @@ fn time_for(headers: &HeaderMap, longest: Duration) -> Result<Duration, Failure>
             "Request-Timeout: must be a number and ms, s, m, h or d, such as 500ms or 2s",
         ));
     };
-    Ok((timeout - margin(timeout)).min(longest))
+    Ok(Some(timeout - margin(timeout)))
 }
 
 impl Deadline {
@@ -71,6 +78,15 @@ impl FromRequestParts<RestState> for Deadline {
     }
 }
 
+impl FromRequestParts<RestState> for ClientDeadline {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &RestState) -> Result<Self, Failure> {
+        let of_client = parts.extensions.get().copied();
+        Ok(of_client.unwrap_or(Self(None)))
+    }
+}
+
 impl From<Deadline> for RequestContext {
     fn from(Deadline(deadline): Deadline) -> Self {
         Self {
@@ -86,25 +102,29 @@ mod tests {
 
     use axum::http::{HeaderMap, HeaderValue};
 
-    use super::{REQUEST_TIMEOUT, time_for};
+    use super::{REQUEST_TIMEOUT, time_of_client};
 
-    fn time_of(values: &[&'static str]) -> Result<Duration, String> {
+    fn time_of(values: &[&'static str]) -> Result<Option<Duration>, String> {
         let headers: HeaderMap = values
             .iter()
             .map(|value| (REQUEST_TIMEOUT, HeaderValue::from_static(value)))
             .collect();
-        time_for(&headers, Duration::from_secs(30)).map_err(|failure| format!("{failure:?}"))
+        time_of_client(&headers).map_err(|failure| format!("{failure:?}"))
     }
 
     #[test]
     fn a_client_is_answered_a_little_before_it_gives_up() {
         for (values, millis) in [
-            (&[][..], 30_000),
-            (&["2s"], 1_900),
-            (&["30m"], 30_000),
-            (&["100ms"], 80),
+            (&[][..], None),
+            (&["2s"], Some(1_900)),
+            (&["30m"], Some(30 * 60_000 - 100)),
+            (&["100ms"], Some(80)),
         ] {
-            assert_eq!(time_of(values), Ok(Duration::from_millis(millis)), "{values:?}");
+            assert_eq!(
+                time_of(values),
+                Ok(millis.map(Duration::from_millis)),
+                "{values:?}"
+            );
         }
     }
 

@@ -9,6 +9,6 @@ mod query;
 
 pub(super) use body::{JsonBody, OptionalJsonBody};
 pub(super) use context::{FreshnessParams, IdempotencyParams, ReadContext, WriteContext};
-pub(super) use deadline::{Deadline, set_deadline};
+pub(super) use deadline::{ClientDeadline, Deadline, set_deadline};
 pub(super) use path::PathId;
 pub(super) use query::{FromQuery, Query, QueryPairs};

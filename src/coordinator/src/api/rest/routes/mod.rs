@@ -10,4 +10,5 @@ pub(super) mod network;
 pub(super) mod node_states;
 pub(super) mod nodes;
 pub(super) mod tasks;
+pub(super) mod watch;
 pub(super) mod welcome;
