@@ -14,6 +14,6 @@ mod registry;
 mod rest_requests;
 
 pub use commands::MeteredEngine;
-pub use grpc_requests::{CountGrpcRequests, CountedBody, GrpcRequestsLayer};
+pub use grpc_requests::{CountGrpcRequests, CountedBody, GrpcRequestsLayer, StreamedBeats};
 pub use registry::{Metrics, MetricsError};
 pub use rest_requests::count_rest_request;

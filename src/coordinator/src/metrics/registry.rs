@@ -132,12 +132,20 @@ impl Metrics {
         self.requests
             .with_label_values(&[api.as_str(), method, code])
             .inc();
-        self.durations
-            .with_label_values(&[api.as_str(), method])
-            .observe(took.as_secs_f64());
+        // How long a stream lasted says nothing of how long anybody waited.
+        if method != labels::HEARTBEAT_STREAM {
+            self.durations
+                .with_label_values(&[api.as_str(), method])
+                .observe(took.as_secs_f64());
+        }
         if labels::is_heartbeat(api, method) {
             self.heartbeats.inc();
         }
+    }
+
+    /// Counts heartbeats that came over a stream.
+    pub(super) fn streamed_heartbeats(&self, count: usize) {
+        self.heartbeats.inc_by(count as u64);
     }
 
     /// Looks at who leads, as often as anybody asks.

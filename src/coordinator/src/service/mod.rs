@@ -36,6 +36,7 @@ mod state;
 mod tasks;
 pub(crate) mod throttle;
 mod validate;
+mod windows;
 
 pub use admin::DatabaseStats;
 pub use backup::Backup;
@@ -59,4 +60,5 @@ pub use request::{
 };
 pub use state::Service;
 pub use tasks::TaskDetails;
+pub use windows::NotableBeat;
 pub use zephyrfs_core::engine::{At, Consistency, Freshness};

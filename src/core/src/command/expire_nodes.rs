@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::effects::{Effects, Mutation};
 use crate::id::NodeId;
 use crate::response::Response;
-use crate::row::{NodeRow, Observed, Wanted};
+use crate::row::{BeatRow, NodeRow, Observed, Wanted};
 use crate::units::Timestamp;
 use crate::view::{ReadSet, View};
 
@@ -24,6 +24,16 @@ pub struct ExpireNodes {
 }
 
 impl ExpireNodes {
+    /// Whether a node should be named: it is silent since before `silent_since`, or done with maintenance.
+    pub fn is_due(node: &NodeRow, beat: Option<&BeatRow>, silent_since: Timestamp, now: Timestamp) -> bool {
+        if node.is_removed() {
+            return false;
+        }
+        let silent = node.observed == Observed::Active && beat.is_none_or(|beat| beat.at < silent_since);
+        let rested = matches!(node.wanted, Wanted::Maintenance { until } if until <= now);
+        silent || rested
+    }
+
     pub(super) fn reads(&self) -> ReadSet {
         ReadSet {
             nodes: self.nodes.clone(),

@@ -23,6 +23,11 @@ impl Pending {
         self.beats().insert(node, beat);
     }
 
+    /// Keeps many beats, as [`Self::keep`] does one.
+    pub(in crate::service) fn keep_all(&self, beats: impl IntoIterator<Item = (NodeId, ReceivedBeat)>) {
+        self.beats().extend(beats);
+    }
+
     /// The beat that waits for a node.
     pub(in crate::service) fn of(&self, node: &NodeId) -> Option<ReceivedBeat> {
         self.beats().get(node).copied()

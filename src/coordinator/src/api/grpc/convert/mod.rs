@@ -9,3 +9,6 @@ mod files;
 mod network;
 mod nodes;
 mod tasks;
+mod windows;
+
+pub(super) use windows::acknowledgement;
