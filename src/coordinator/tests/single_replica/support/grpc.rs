@@ -18,7 +18,7 @@ use super::Replica;
 
 /// A replica with its gRPC API.
 pub(crate) struct GrpcReplica {
-    _replica: Replica,
+    pub(crate) replica: Replica,
     pub(crate) address: SocketAddr,
     pub(crate) channel: Channel,
     stop: CancellationToken,
@@ -56,7 +56,7 @@ impl GrpcReplica {
         ));
         let channel = connect(address).await;
         Self {
-            _replica: replica,
+            replica,
             address,
             channel,
             stop,
