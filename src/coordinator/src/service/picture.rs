@@ -75,9 +75,23 @@ impl Picture {
     ) -> Result<Arc<Self>, EngineError> {
         let nodes = engine.nodes(freshness).await?.value;
         let taken = Instant::now();
-        let mut ledger = promises.open();
-        ledger.begin_picture(&nodes);
-        Ok(Arc::new(Self::of(nodes, &ledger, registry_version, taken)))
+        let ledger = {
+            let mut ledger = promises.open();
+            ledger.begin_picture(&nodes);
+            ledger.clone()
+        };
+        if nodes.len() <= SMALL_NETWORK {
+            return Ok(Arc::new(Self::of(nodes, &ledger, registry_version, taken)));
+        }
+        // Tenths of a second of work among very many nodes: other requests are not to wait for this thread.
+        let arranging =
+            tokio::task::spawn_blocking(move || Self::of(nodes, &ledger, registry_version, taken));
+        arranging
+            .await
+            .map(Arc::new)
+            .map_err(|error| EngineError::Failed {
+                reason: format!("the nodes could not be arranged: {error}"),
+            })
     }
 
     fn of(

@@ -193,3 +193,30 @@ fn sources<'a>(to: &NodeId, row: &'a ChunkRow, view: &'a View) -> Vec<Source<'a>
         stored
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use zephyrfs_core::id::NodeId;
+
+    use super::{MAX_LOOKED_AT, some_of};
+
+    #[test]
+    fn among_too_many_each_node_has_its_turn_and_one_is_always_told() {
+        let half = MAX_LOOKED_AT / 2;
+        let nodes: Vec<_> = ["a", "b", "c", "d"].map(|id| (NodeId::from(id), half)).to_vec();
+        let mut ever = BTreeSet::new();
+        for seed in 0..4 {
+            let some = some_of(&nodes, seed);
+            assert_eq!(some.len(), 2, "{some:?}");
+            ever.extend(some);
+        }
+        assert_eq!(ever.len(), 4);
+        let few: Vec<_> = nodes.iter().map(|(id, _)| (id.clone(), 1)).collect();
+        assert_eq!(some_of(&few, 7).len(), 4);
+        let very_busy = [(NodeId::from("a"), 10 * MAX_LOOKED_AT)];
+        assert_eq!(some_of(&very_busy, 7), [NodeId::from("a")]);
+        assert!(some_of(&[], 7).is_empty());
+    }
+}
