@@ -6,9 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt;
 use openraft::type_config::AsyncRuntime;
+use zephyrfs_core::command::ExpireNodes;
 use zephyrfs_core::engine::{
-    At, ChunkScan, ClusterChange, ClusterError, Consistency, Engine, EngineError, EngineStatus, Events,
-    EventsError, Freshness, NodeWithBeat, Page, ScanCursor, StorageReport, TaskKey,
+    At, BeatingNode, ChunkScan, ClusterChange, ClusterError, Consistency, Engine, EngineError, EngineStatus,
+    Events, EventsError, Freshness, NodeWithBeat, Page, ScanCursor, StorageReport, TaskKey,
 };
 use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId};
 use zephyrfs_core::row::{ChunkRow, FileRow, RequestRow, Row, TaskRow};
@@ -28,6 +29,9 @@ const LOCAL: Freshness = Freshness {
     at_least: None,
     max_staleness: None,
 };
+
+/// Nodes that are looked at under one lock: less than a millisecond of work.
+const NODES_AT_ONCE: usize = 10_000;
 
 impl<R: AsyncRuntime, D: Disk> RaftEngine<R, D> {
     fn read<T>(&self, read: impl FnOnce(&State) -> Result<T, StoreError>) -> Result<At<T>, EngineError> {
@@ -86,6 +90,35 @@ impl<R: AsyncRuntime, D: Disk> Engine for RaftEngine<R, D> {
                 .map(|(id, known)| (id.clone(), (Arc::clone(&known.row), known.beat)))
                 .collect())
         })
+    }
+
+    async fn beating(&self, nodes: &[NodeId]) -> Result<At<Vec<Option<BeatingNode>>>, EngineError> {
+        self.read(|state| {
+            let registry = state.registry();
+            Ok(nodes.iter().map(|id| registry.beating(id)).collect())
+        })
+    }
+
+    async fn due_nodes(&self, silent_since: Timestamp, now: Timestamp) -> Result<Vec<NodeId>, EngineError> {
+        let mut due = Vec::new();
+        let mut after: Option<NodeId> = None;
+        loop {
+            // A part at a time: what is applied meanwhile does not wait for a look at all of them.
+            let part = self.read(|state| {
+                let mut last = None;
+                for (id, known) in state.registry().after(after.as_ref()).take(NODES_AT_ONCE) {
+                    if ExpireNodes::is_due(&known.row, known.beat.as_ref(), silent_since, now) {
+                        due.push(id.clone());
+                    }
+                    last = Some(id);
+                }
+                Ok(last.cloned())
+            })?;
+            match part.value {
+                Some(last) => after = Some(last),
+                None => return Ok(due),
+            }
+        }
     }
 
     async fn files(

@@ -8,6 +8,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use zephyrfs_core::engine::BeatingNode;
 use zephyrfs_core::id::NodeId;
 use zephyrfs_core::row::{BeatRow, NodeRow};
 
@@ -101,6 +102,21 @@ impl Registry {
     /// All nodes by id.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&NodeId, &Known)> {
         self.nodes.iter()
+    }
+
+    /// The nodes after one of them by id, or all of them.
+    pub(crate) fn after(&self, id: Option<&NodeId>) -> impl Iterator<Item = (&NodeId, &Known)> {
+        let from = id.map_or(Bound::Unbounded, Bound::Excluded);
+        self.nodes.range::<NodeId, _>((from, Bound::Unbounded))
+    }
+
+    /// What there is to know of a node whose heartbeat came in.
+    pub(crate) fn beating(&self, id: &NodeId) -> Option<BeatingNode> {
+        self.nodes.get(id).map(|known| BeatingNode {
+            row: Arc::clone(&known.row),
+            beat: known.beat,
+            tasks: known.tasks as usize,
+        })
     }
 
     /// Grows whenever a node's row changes, not with its beats.

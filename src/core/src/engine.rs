@@ -259,6 +259,17 @@ pub enum EventsError {
     Engine(#[from] EngineError),
 }
 
+/// What there is to know of a node whose heartbeat came in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BeatingNode {
+    /// Its row.
+    pub row: Arc<NodeRow>,
+    /// Its last heartbeat.
+    pub beat: Option<BeatRow>,
+    /// How many tasks it has.
+    pub tasks: usize,
+}
+
 /// Orders commands, applies them, and answers from the state they make.
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {
@@ -280,6 +291,20 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// As [`Engine::view`].
     async fn nodes(&self, freshness: Freshness) -> Result<At<Vec<(NodeId, NodeWithBeat)>>, EngineError>;
+
+    /// What this replica's own state knows of some nodes, in the order in which they are named; `None` for those it does not
+    /// know. Cheap enough to be asked for every heartbeat.
+    ///
+    /// # Errors
+    /// As [`Engine::view`].
+    async fn beating(&self, nodes: &[NodeId]) -> Result<At<Vec<Option<BeatingNode>>>, EngineError>;
+
+    /// The nodes of this replica's state of which [`ExpireNodes::is_due`](crate::command::ExpireNodes::is_due) says so, by
+    /// id. Asked every second, so no row is copied for it.
+    ///
+    /// # Errors
+    /// As [`Engine::view`].
+    async fn due_nodes(&self, silent_since: Timestamp, now: Timestamp) -> Result<Vec<NodeId>, EngineError>;
 
     /// A page of files after an id.
     ///

@@ -9,6 +9,8 @@ pub enum Operation {
     RegisterNode,
     /// A node is alive, and asks for tasks.
     NodeHeartbeat,
+    /// Many nodes are alive, and ask for tasks: one window of a stream.
+    HeartbeatStream,
     /// A client registers a file.
     RegisterFile,
     /// A node holds a chunk, or no longer does.
@@ -19,9 +21,10 @@ pub enum Operation {
 
 impl Operation {
     /// All of them, in the order in which they are reported.
-    pub const ALL: [Operation; 5] = [
+    pub const ALL: [Operation; 6] = [
         Operation::RegisterNode,
         Operation::NodeHeartbeat,
+        Operation::HeartbeatStream,
         Operation::RegisterFile,
         Operation::UpdateChunkLocations,
         Operation::FindChunkLocations,
@@ -33,6 +36,7 @@ impl Operation {
         match self {
             Operation::RegisterNode => "RegisterNode",
             Operation::NodeHeartbeat => "NodeHeartbeat",
+            Operation::HeartbeatStream => "HeartbeatStream",
             Operation::RegisterFile => "RegisterFile",
             Operation::UpdateChunkLocations => "UpdateChunkLocations",
             Operation::FindChunkLocations => "FindChunkLocations",

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use zephyrfs_core::command::{ExpireNodes, PAGE};
-use zephyrfs_core::engine::{Consistency, Freshness};
 use zephyrfs_core::id::NodeId;
-use zephyrfs_core::row::{BeatRow, NodeRow, Observed, Wanted};
 use zephyrfs_core::units::Timestamp;
 use zephyrfs_core::{Command, Engine, Proposal, Response};
 
@@ -46,11 +44,6 @@ impl Job for Expiry {
     }
 
     async fn run(&mut self, led_for: Duration) -> Result<(), JobError> {
-        let local = Freshness {
-            consistency: Consistency::Local,
-            ..Freshness::default()
-        };
-        let nodes = self.engine.nodes(local).await?.value;
         let now = self.engine.now();
         // A new leader may not have heard what the one before it heard, so it gives every node the full time.
         let silent_since = if led_for >= self.inactive_after {
@@ -58,11 +51,7 @@ impl Job for Expiry {
         } else {
             Timestamp::EPOCH
         };
-        let due: Vec<NodeId> = nodes
-            .into_iter()
-            .filter(|(_, (node, beat))| is_due(node, beat.as_ref(), silent_since, now))
-            .map(|(id, _)| id)
-            .collect();
+        let due = self.engine.due_nodes(silent_since, now).await?;
         for page in due.chunks(PAGE) {
             let command = Command::ExpireNodes(ExpireNodes {
                 nodes: page.to_vec(),
@@ -83,15 +72,6 @@ impl Job for Expiry {
         }
         Ok(())
     }
-}
-
-fn is_due(node: &NodeRow, beat: Option<&BeatRow>, silent_since: Timestamp, now: Timestamp) -> bool {
-    if node.is_removed() {
-        return false;
-    }
-    let silent = node.observed == Observed::Active && beat.is_none_or(|beat| beat.at < silent_since);
-    let rested = matches!(node.wanted, Wanted::Maintenance { until } if until <= now);
-    silent || rested
 }
 
 fn tell(inactive: &[NodeId], back_in_service: &[NodeId], after: Duration) {

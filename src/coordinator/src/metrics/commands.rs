@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use zephyrfs_core::engine::{
-    At, ChunkScan, ClusterChange, ClusterError, EngineError, EngineStatus, Events, EventsError, Freshness,
-    NodeWithBeat, Page, ScanCursor, StorageReport, TaskKey,
+    At, BeatingNode, ChunkScan, ClusterChange, ClusterError, EngineError, EngineStatus, Events, EventsError,
+    Freshness, NodeWithBeat, Page, ScanCursor, StorageReport, TaskKey,
 };
 use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId};
 use zephyrfs_core::row::{ChunkRow, FileRow, RequestRow, Row, TaskRow};
@@ -56,6 +56,14 @@ impl Engine for MeteredEngine {
 
     async fn nodes(&self, freshness: Freshness) -> Result<At<Vec<(NodeId, NodeWithBeat)>>, EngineError> {
         self.engine.nodes(freshness).await
+    }
+
+    async fn beating(&self, nodes: &[NodeId]) -> Result<At<Vec<Option<BeatingNode>>>, EngineError> {
+        self.engine.beating(nodes).await
+    }
+
+    async fn due_nodes(&self, silent_since: Timestamp, now: Timestamp) -> Result<Vec<NodeId>, EngineError> {
+        self.engine.due_nodes(silent_since, now).await
     }
 
     async fn files(

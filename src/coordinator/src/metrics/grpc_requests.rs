@@ -15,8 +15,19 @@ use pin_project_lite::pin_project;
 use tonic::Code;
 use tower::{Layer, Service};
 
-use super::labels::{Api, Rpcs};
+use super::labels::{Api, HEARTBEAT_STREAM, Rpcs};
 use super::{Metrics, MetricsError};
+
+/// Counts the heartbeats of a stream. It goes along with the request that opens one, since only the handler sees them.
+#[derive(Debug, Clone)]
+pub struct StreamedBeats(Metrics);
+
+impl StreamedBeats {
+    /// So many came in.
+    pub fn count(&self, beats: usize) {
+        self.0.streamed_heartbeats(beats);
+    }
+}
 
 /// Counts and times the requests of a gRPC server.
 #[derive(Debug, Clone)]
@@ -69,10 +80,15 @@ where
         self.service.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<A>) -> Self::Future {
+    fn call(&mut self, mut request: Request<A>) -> Self::Future {
+        let rpc = self.layer.rpcs.name(request.uri().path()).to_owned();
+        if rpc == HEARTBEAT_STREAM {
+            let beats = StreamedBeats(self.layer.metrics.clone());
+            request.extensions_mut().insert(beats);
+        }
         let count = Count {
             metrics: self.layer.metrics.clone(),
-            rpc: self.layer.rpcs.name(request.uri().path()).to_owned(),
+            rpc,
             start: Instant::now(),
         };
         CountedCall {
@@ -198,7 +214,7 @@ mod tests {
     use http_body_util::{BodyExt as _, Empty, StreamBody};
     use tower::{Layer as _, ServiceExt as _, service_fn};
 
-    use super::GrpcRequestsLayer;
+    use super::{GrpcRequestsLayer, StreamedBeats};
     use crate::metrics::Metrics;
 
     const PATH: &str = "/zephyrfs.coordinator.CoordinatorService/NodeHeartbeat";
@@ -236,6 +252,28 @@ mod tests {
                 .unwrap()
                 .contains("coordinator_heartbeats_received_total 1\n")
         );
+    }
+
+    #[tokio::test]
+    async fn a_stream_counts_its_heartbeats_and_not_its_time() {
+        let metrics = Metrics::new().unwrap();
+        let layer = GrpcRequestsLayer::new(metrics.clone()).unwrap();
+        let service = layer.layer(service_fn(|request: Request<()>| async move {
+            request.extensions().get::<StreamedBeats>().unwrap().count(1_000);
+            let response = Response::builder().header("grpc-status", 14);
+            Ok::<_, Infallible>(response.body(Empty::<&[u8]>::new()).unwrap())
+        }));
+        let path = "/zephyrfs.coordinator.CoordinatorService/HeartbeatStream";
+        let request = Request::builder().uri(path).body(()).unwrap();
+        service.oneshot(request).await.unwrap();
+        let shown = metrics.render().unwrap();
+        for line in [
+            "coordinator_heartbeats_received_total 1000\n",
+            "coordinator_api_requests_total{api=\"grpc\",code=\"Unavailable\",method=\"HeartbeatStream\"} 1\n",
+        ] {
+            assert!(shown.contains(line), "{line} is missing in\n{shown}");
+        }
+        assert!(!shown.contains("duration_seconds_count"), "{shown}");
     }
 
     #[tokio::test]

@@ -47,6 +47,9 @@ pub(super) fn is_watch(api: Api, method: &str) -> bool {
     api == Api::Grpc && method == "Watch"
 }
 
+/// The RPC that is a stream of heartbeats: it lasts as long as its client likes, and its heartbeats are counted as they come.
+pub(super) const HEARTBEAT_STREAM: &str = "HeartbeatStream";
+
 /// A route with its method; methods that no route has count as one.
 pub(super) fn rest_method(method: &Method, route: Option<&str>) -> String {
     let Some(route) = route else {

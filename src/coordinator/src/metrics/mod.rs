@@ -15,6 +15,6 @@ mod rest_requests;
 mod watcher_counts;
 
 pub use commands::MeteredEngine;
-pub use grpc_requests::{CountGrpcRequests, CountedBody, GrpcRequestsLayer};
+pub use grpc_requests::{CountGrpcRequests, CountedBody, GrpcRequestsLayer, StreamedBeats};
 pub use registry::{Metrics, MetricsError};
 pub use rest_requests::count_rest_request;

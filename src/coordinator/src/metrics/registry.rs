@@ -145,8 +145,8 @@ impl Metrics {
         self.requests
             .with_label_values(&[api.as_str(), method, code])
             .inc();
-        // How long a client watches says nothing of how quickly it is answered.
-        if !labels::is_watch(api, method) {
+        // How long a stream lasted says nothing of how long anybody waited.
+        if method != labels::HEARTBEAT_STREAM && !labels::is_watch(api, method) {
             self.durations
                 .with_label_values(&[api.as_str(), method])
                 .observe(took.as_secs_f64());
@@ -154,6 +154,11 @@ impl Metrics {
         if labels::is_heartbeat(api, method) {
             self.heartbeats.inc();
         }
+    }
+
+    /// Counts heartbeats that came over a stream.
+    pub(super) fn streamed_heartbeats(&self, count: usize) {
+        self.heartbeats.inc_by(count as u64);
     }
 
     /// Looks at who leads, as often as anybody asks.

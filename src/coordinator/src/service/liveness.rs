@@ -4,17 +4,17 @@
 //! beat of a node that counts as inactive is waited for, since the node is active again only once it is
 //! recorded.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use zephyrfs_core::engine::{At, Freshness};
+use zephyrfs_core::engine::{At, BeatingNode, Freshness};
 use zephyrfs_core::id::NodeId;
-use zephyrfs_core::row::{NodeRow, NodeStats, Observed};
+use zephyrfs_core::row::{BeatRow, NodeRow, NodeStats, Observed};
 use zephyrfs_core::units::AppliedIndex;
 use zephyrfs_core::{ReadSet, Rejection, View};
 
 use super::deadline::until;
 use super::error::ServiceError;
-use super::freshness::local;
 use super::heartbeats::ReceivedBeat;
 use super::request::{HeartbeatReport, RequestContext};
 use super::state::Service;
@@ -34,15 +34,14 @@ impl Service {
         let HeartbeatReport { node_id, stats } = report;
         let id: NodeId = validate::id(&self.limits, "node_id", node_id)?;
         let stats = stats.as_ref().map(validate::stats).transpose()?;
-        let At { index, value: view } = self.view_of_beating_node(&id, context.deadline).await?;
-        let node = registered(&view, &id).map_err(|rejection| ServiceError::Rejected { rejection, index })?;
+        let At { index, value: node } = self.beating_node(&id, context.deadline).await?;
         let beat = ReceivedBeat {
             received,
-            stats: stats.unwrap_or_else(|| self.last_stats(&id, &view)),
+            stats: stats.unwrap_or_else(|| self.last_stats(&id, node.beat.as_ref())),
         };
-        let has_tasks = !view.tasks.is_empty();
+        let has_tasks = node.tasks > 0;
         let node_id = id.clone();
-        let index = match node.observed {
+        let index = match node.row.observed {
             Observed::Active => {
                 self.pending_beats.keep(id, beat);
                 index
@@ -64,33 +63,40 @@ impl Service {
         Ok(At { index, value })
     }
 
-    /// The node's rows and the first of its tasks as this replica has them, or as the leader has them if this one does
-    /// not know it as registered: it may have registered through another replica a moment ago.
-    async fn view_of_beating_node(
+    /// The node as this replica has it, or as the leader has it if this one does not know it as registered: it may have
+    /// registered through another replica a moment ago.
+    async fn beating_node(
         &self,
         id: &NodeId,
         deadline: Option<Instant>,
-    ) -> Result<At<View>, ServiceError> {
+    ) -> Result<At<BeatingNode>, ServiceError> {
+        let here = self.engine.beating(std::slice::from_ref(id));
+        let At { index, mut value } = self.read("the node", deadline, here).await?;
+        if let Some(value) = value.pop().flatten().filter(|node| !node.row.is_removed()) {
+            return Ok(At { index, value });
+        }
         let reads = ReadSet {
             nodes: vec![id.clone()],
             node_tasks: vec![(id.clone(), 1)],
             ..ReadSet::default()
         };
-        let view = self.engine.view(reads.clone(), local());
-        let here = self.read("the node", deadline, view).await?;
-        if registered(&here.value, id).is_ok() {
-            return Ok(here);
-        }
         let view = self.engine.view(reads, Freshness::default());
-        self.read("the node", deadline, view).await
+        let At { index, value: view } = self.read("the node", deadline, view).await?;
+        let row = registered(&view, id).map_err(|rejection| ServiceError::Rejected { rejection, index })?;
+        let value = BeatingNode {
+            row: Arc::clone(row),
+            beat: view.beats.get(id).copied(),
+            tasks: view.tasks.len(),
+        };
+        Ok(At { index, value })
     }
 
     /// What the node said last; nothing much if it never did.
-    fn last_stats(&self, id: &NodeId, view: &View) -> NodeStats {
+    pub(super) fn last_stats(&self, id: &NodeId, recorded: Option<&BeatRow>) -> NodeStats {
         self.pending_beats
             .of(id)
             .map(|beat| beat.stats)
-            .or_else(|| view.beats.get(id).map(|beat| beat.stats))
+            .or_else(|| recorded.map(|beat| beat.stats))
             .unwrap_or_default()
     }
 
@@ -113,7 +119,7 @@ impl Service {
 }
 
 /// The node, unless it is not known or was unregistered.
-fn registered<'a>(view: &'a View, id: &NodeId) -> Result<&'a NodeRow, Rejection> {
+pub(super) fn registered<'a>(view: &'a View, id: &NodeId) -> Result<&'a Arc<NodeRow>, Rejection> {
     match view.nodes.get(id) {
         None => Err(Rejection::NodeNotFound { node: id.clone() }),
         Some(node) if node.is_removed() => Err(Rejection::NodeRemoved { node: id.clone() }),

@@ -39,6 +39,7 @@ mod tasks;
 pub(crate) mod throttle;
 mod validate;
 mod watch;
+mod windows;
 
 pub use admin::DatabaseStats;
 pub use backup::Backup;
@@ -65,4 +66,5 @@ pub use request::{
 pub use state::Service;
 pub use tasks::TaskDetails;
 pub use watch::{ChangeDetails, ChangedReplica, CutOff, Watch, Watched, Watchers};
+pub use windows::NotableBeat;
 pub use zephyrfs_core::engine::{At, Consistency, Freshness};

@@ -1,8 +1,8 @@
 //! A picture of all nodes, kept from one request to the next: placing a file must not read them all each
 //! time.
 //!
-//! It is this replica's own and at most a second old, except where a choice made from it did not hold: then
-//! the nodes are read anew from the one state that all replicas share.
+//! It is this replica's own and a second old at most, or up to ten among very many nodes, except where a choice made
+//! from it did not hold: then the nodes are read anew from the one state that all replicas share.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,8 +22,15 @@ use super::promises::{Ledger, Promises};
 /// How old a picture may be. Heartbeats are not recorded more often either.
 const MAX_AGE: Duration = Duration::from_secs(1);
 
-/// Among more nodes than this, one that registered less than [`MAX_AGE`] ago may be overlooked: when very
-/// many register at once, nobody shall look at all of them for each.
+/// A picture of more nodes than this may be older by as much as there are more, so that what pictures cost does not grow with
+/// the network: each node weighs less in a choice among so many.
+const NODES_A_SECOND: usize = 10_000;
+
+/// No picture is older than this: in so long every node has said anew how full it is.
+const LONGEST_AGE: Duration = Duration::from_secs(10);
+
+/// Among more nodes than this, one that registered since the picture was taken may be overlooked until it is too old: when
+/// very many register at once, nobody shall look at all of them for each.
 const SMALL_NETWORK: usize = 1_000;
 
 /// The most addresses that a new node is given to start from.
@@ -82,14 +89,29 @@ impl Picture {
         policy: &BrakePolicy,
     ) -> Result<Arc<Self>, EngineError> {
         let nodes = engine.nodes(freshness).await?.value;
+        let is_small = nodes.len() <= SMALL_NETWORK;
         let (taken, now) = (Instant::now(), engine.now());
-        let mut ledger = promises.open();
-        ledger.begin_picture(&nodes);
-        let mut picture = Self::of(nodes, &ledger, registry_version, (taken, now));
-        drop(ledger);
-        picture.late_after = policy.late_after;
-        picture.brake = brake(picture.nodes(), now, policy);
-        Ok(Arc::new(picture))
+        let ledger = {
+            let mut ledger = promises.open();
+            ledger.begin_picture(&nodes);
+            ledger.clone()
+        };
+        let policy = *policy;
+        let arrange = move || {
+            let mut picture = Self::of(nodes, &ledger, registry_version, (taken, now));
+            picture.late_after = policy.late_after;
+            picture.brake = brake(picture.nodes(), now, &policy);
+            Arc::new(picture)
+        };
+        if is_small {
+            return Ok(arrange());
+        }
+        // Tenths of a second of work among very many nodes: other requests are not to wait for this thread.
+        tokio::task::spawn_blocking(arrange)
+            .await
+            .map_err(|error| EngineError::Failed {
+                reason: format!("the nodes could not be arranged: {error}"),
+            })
     }
 
     fn of(
@@ -118,7 +140,7 @@ impl Picture {
     }
 
     fn will_do(&self, registry_version: u64, now: Instant) -> bool {
-        let is_young = now.saturating_duration_since(self.taken) < MAX_AGE;
+        let is_young = now.saturating_duration_since(self.taken) < max_age(self.nodes.len());
         let is_current = self.registry_version == registry_version;
         is_young && (is_current || self.nodes.len() > SMALL_NETWORK)
     }
@@ -143,6 +165,12 @@ impl Picture {
     }
 }
 
+/// How old a picture of so many nodes may be.
+fn max_age(nodes: usize) -> Duration {
+    let times = u32::try_from(nodes / NODES_A_SECOND).unwrap_or(u32::MAX);
+    MAX_AGE.saturating_mul(times.max(1)).min(LONGEST_AGE)
+}
+
 impl Nodes for Picture {
     fn node(&self, id: &NodeId) -> Option<&NodeRow> {
         self.find(id).map(|(row, _)| row.as_ref())
@@ -157,7 +185,7 @@ impl Nodes for Picture {
 }
 
 impl Pictures {
-    /// The nodes, at most a second old.
+    /// The nodes, not long ago.
     pub(super) async fn recent(
         &self,
         engine: &dyn Engine,
@@ -204,7 +232,7 @@ mod tests {
     use zephyrfs_core::row::{NodeRow, Observed, Wanted};
     use zephyrfs_core::units::{ByteSize, Timestamp};
 
-    use super::{Ledger, Picture, SMALL_NETWORK};
+    use super::{Ledger, Picture, SMALL_NETWORK, max_age};
 
     fn node(id: String, observed: Observed) -> (NodeId, NodeWithBeat) {
         let row = NodeRow {
@@ -250,6 +278,13 @@ mod tests {
                 .peers_for(&NodeId::from("n1"), 7)
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn pictures_of_very_many_nodes_are_taken_less_often() {
+        for (nodes, seconds) in [(0, 1), (19_999, 1), (20_000, 2), (100_000, 10), (usize::MAX, 10)] {
+            assert_eq!(max_age(nodes), Duration::from_secs(seconds), "{nodes} nodes");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::picture::Picture;
 use super::state::Service;
 
 impl Service {
-    /// The nodes, at most a second old.
+    /// The nodes, not long ago.
     pub(super) async fn nodes_to_place_on(
         &self,
         deadline: Option<Instant>,

@@ -15,7 +15,7 @@ use zephyrfs_core::units::{ByteSize, Timestamp};
 pub(super) struct Promises(Mutex<Ledger>);
 
 /// The promises, while somebody looks at them and adds to them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Ledger {
     unreported: HashMap<NodeId, Promise>,
     /// The part of these that the picture of the nodes does not know of.

@@ -11,6 +11,7 @@
 mod changes;
 mod deadlines;
 mod freshness;
+mod heartbeat_streams;
 mod leader;
 mod metrics;
 mod part;

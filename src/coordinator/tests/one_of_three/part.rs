@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use zephyrfs_core::engine::{
-    At, ChunkScan, ClusterChange, ClusterError, Consistency, EngineError, EngineStatus, Events, EventsError,
-    Freshness, Member, NodeWithBeat, Page, ScanCursor, StorageReport, TaskKey,
+    At, BeatingNode, ChunkScan, ClusterChange, ClusterError, Consistency, EngineError, EngineStatus, Events,
+    EventsError, Freshness, Member, NodeWithBeat, Page, ScanCursor, StorageReport, TaskKey,
 };
 use zephyrfs_core::event::{Change, ClusterChanged, EventGroup};
 use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId};
@@ -179,6 +179,28 @@ impl Engine for Part {
         });
         let value = nodes.collect();
         Ok(At { index, value })
+    }
+
+    async fn beating(&self, nodes: &[NodeId]) -> Result<At<Vec<Option<BeatingNode>>>, EngineError> {
+        let reads = ReadSet {
+            nodes: nodes.to_vec(),
+            node_tasks: nodes.iter().map(|id| (id.clone(), usize::MAX)).collect(),
+            ..ReadSet::default()
+        };
+        let At { index, value: view } = self.read(|model| model.view(&reads));
+        let beating = |id: &NodeId| {
+            view.nodes.get(id).map(|row| BeatingNode {
+                row: Arc::clone(row),
+                beat: view.beats.get(id).copied(),
+                tasks: view.tasks.keys().filter(|(node, _)| node == id).count(),
+            })
+        };
+        let value = nodes.iter().map(beating).collect();
+        Ok(At { index, value })
+    }
+
+    async fn due_nodes(&self, _: Timestamp, _: Timestamp) -> Result<Vec<NodeId>, EngineError> {
+        Ok(Vec::new())
     }
 
     async fn files(

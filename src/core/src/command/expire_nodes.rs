@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::effects::{Effects, Mutation};
 use crate::id::NodeId;
 use crate::response::Response;
-use crate::row::{NodeRow, Observed, Wanted};
+use crate::row::{BeatRow, NodeRow, Observed, Wanted};
 use crate::units::Timestamp;
 use crate::view::{ReadSet, View};
 
@@ -24,6 +24,16 @@ pub struct ExpireNodes {
 }
 
 impl ExpireNodes {
+    /// Whether a node should be named: it is silent since before `silent_since`, or done with maintenance.
+    pub fn is_due(node: &NodeRow, beat: Option<&BeatRow>, silent_since: Timestamp, now: Timestamp) -> bool {
+        if node.is_removed() {
+            return false;
+        }
+        let silent = node.observed == Observed::Active && beat.is_none_or(|beat| beat.at < silent_since);
+        let rested = matches!(node.wanted, Wanted::Maintenance { until } if until <= now);
+        silent || rested
+    }
+
     pub(super) fn reads(&self) -> ReadSet {
         ReadSet {
             nodes: self.nodes.clone(),
@@ -77,6 +87,32 @@ mod tests {
     use crate::row::{NodeStatus, Observed, Wanted};
     use crate::testing::{World, register, set_state, unregister};
     use crate::units::{Millis, Timestamp};
+
+    #[test]
+    fn a_node_is_due_when_naming_it_would_change_it() {
+        let mut world = World::with_nodes(["active", "silent", "resting", "gone"]);
+        let rest = NodeStateChange::Maintain {
+            span: Millis::new(50),
+        };
+        world.apply(set_state("resting", rest)).unwrap();
+        world.apply(unregister("gone")).unwrap();
+        let now = |millis| Timestamp::from_millis(world.node("active").registered_at.as_millis() + millis);
+        let due = |id, silent_since, now| {
+            let beat = world.beat(id);
+            ExpireNodes::is_due(&world.node(id), Some(&beat), silent_since, now)
+        };
+        for id in ["active", "silent"] {
+            assert!(!due(id, Timestamp::EPOCH, now(1_000)), "{id}");
+            assert!(due(id, Timestamp::from_millis(u64::MAX), now(0)), "{id}");
+            assert!(
+                ExpireNodes::is_due(&world.node(id), None, Timestamp::EPOCH, now(0)),
+                "one that never beat is silent"
+            );
+        }
+        assert!(!due("resting", Timestamp::EPOCH, now(0)));
+        assert!(due("resting", Timestamp::EPOCH, now(1_000)));
+        assert!(!due("gone", Timestamp::from_millis(u64::MAX), now(1_000)));
+    }
 
     /// Expires nodes; the answer as the nodes now inactive and those back in service.
     fn expire<const N: usize>(

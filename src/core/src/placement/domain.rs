@@ -1,6 +1,7 @@
 //! Failure domains: what fails together with a node.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How many levels of failure domains there are.
 pub(super) const LEVELS: usize = 4;
@@ -15,7 +16,8 @@ pub(super) const NAMES: [&str; LEVELS] = ["region", "zone", "rack", "host"];
 /// is a host of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Domain {
-    levels: [Option<String>; LEVELS],
+    /// Shared between all clones: there is one for each node, and all are cloned whenever nodes are arranged.
+    levels: Arc<[Option<String>; LEVELS]>,
 }
 
 impl Domain {
@@ -23,7 +25,7 @@ impl Domain {
     pub fn of(capabilities: &BTreeMap<String, String>) -> Self {
         let name = |level: &str| capabilities.get(level).filter(|name| !name.is_empty()).cloned();
         Self {
-            levels: NAMES.map(name),
+            levels: Arc::new(NAMES.map(name)),
         }
     }
 
@@ -45,7 +47,7 @@ impl Domain {
 
     /// How many levels, from the widest, two different nodes share.
     pub(super) fn levels_shared_with(&self, other: &Self) -> usize {
-        let pairs = self.levels.iter().zip(&other.levels);
+        let pairs = self.levels.iter().zip(other.levels.iter());
         let same = pairs.take_while(|(one, other)| one == other).count();
         if same == LEVELS && self.levels[LEVELS - 1].is_none() {
             LEVELS - 1

@@ -17,6 +17,7 @@ pub mod error;
 pub mod fill;
 pub mod find_chunk;
 pub mod heartbeat;
+pub mod heartbeat_stream;
 pub mod load;
 pub mod register_file;
 pub mod registrar;
@@ -37,6 +38,7 @@ pub async fn run(command: &BenchCommand, shutdown: &Shutdown) -> Result<BenchRep
         BenchCommand::RegisterFile(args) => ("register-file", args.nodes),
         BenchCommand::FindChunk(args) => ("find-chunk", args.nodes),
         BenchCommand::Heartbeat(args) => ("heartbeat", args.nodes),
+        BenchCommand::HeartbeatStream(args) => ("heartbeat-stream", args.nodes),
         BenchCommand::Fill(args) => ("fill", args.nodes),
     };
     let load = load_args(command);
@@ -53,6 +55,7 @@ pub async fn run(command: &BenchCommand, shutdown: &Shutdown) -> Result<BenchRep
         BenchCommand::RegisterFile(args) => register_file::run(args, setting, &stage, shutdown).await,
         BenchCommand::FindChunk(args) => find_chunk::run(args, setting, &stage, shutdown).await,
         BenchCommand::Heartbeat(args) => heartbeat::run(args, setting, &stage, shutdown).await,
+        BenchCommand::HeartbeatStream(args) => heartbeat_stream::run(args, setting, &stage, shutdown).await,
         BenchCommand::Fill(args) => fill::run(args, setting, &stage, shutdown).await,
     };
     stage.clear().await?;
@@ -64,6 +67,7 @@ fn load_args(command: &BenchCommand) -> &LoadArgs {
         BenchCommand::RegisterFile(args) => &args.load,
         BenchCommand::FindChunk(args) => &args.load,
         BenchCommand::Heartbeat(args) => &args.load,
+        BenchCommand::HeartbeatStream(args) => &args.load,
         BenchCommand::Fill(args) => &args.load,
     }
 }

@@ -22,8 +22,10 @@ use crate::shutdown::Shutdown;
 
 /// How often the nodes in the background beat.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// How long the coordinator has to register them all.
+/// How long the coordinator has to register them all, at least.
 const REGISTER_WITHIN: Duration = Duration::from_secs(60);
+/// How much longer it has for each.
+const REGISTER_EACH: Duration = Duration::from_millis(2);
 
 /// Nodes and connections, ready for a bench.
 #[derive(Debug)]
@@ -77,7 +79,7 @@ impl Stage {
     /// Registers `nodes` nodes and lets them beat.
     ///
     /// # Errors
-    /// When that is not done within a minute, or `shutdown` comes first.
+    /// When that is not done within a minute and two milliseconds for each, or `shutdown` comes first.
     pub async fn set(
         load: &LoadArgs,
         nodes: usize,
@@ -96,6 +98,7 @@ impl Stage {
             heartbeat: HEARTBEAT,
             copy_rate: None,
             absences: Vec::new(),
+            streams: load.coordinator.streams,
         };
         let counters = Arc::new(Counters::default());
         let scheduler = Scheduler::new(Arc::clone(&fleet), Arc::clone(&coordinator), counters, plan);
@@ -120,7 +123,7 @@ impl Stage {
         tokio::select! {
             () = settled.cancelled() => {}
             () = shutdown.finish.cancelled() => {}
-            () = tokio::time::sleep(REGISTER_WITHIN) => {}
+            () = tokio::time::sleep(register_within(nodes)) => {}
         }
         let census = stage.fleet.census();
         if census.active == census.total {
@@ -152,6 +155,10 @@ impl Stage {
         }
         Ok(())
     }
+}
+
+fn register_within(nodes: usize) -> Duration {
+    REGISTER_WITHIN + REGISTER_EACH.saturating_mul(u32::try_from(nodes).unwrap_or(u32::MAX))
 }
 
 fn progress_lines(

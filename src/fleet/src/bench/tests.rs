@@ -113,6 +113,32 @@ async fn heartbeat_speaks_for_every_node() {
 }
 
 #[tokio::test]
+async fn heartbeat_stream_counts_the_beats_of_its_windows() {
+    let coordinator = FakeCoordinator::start().await;
+    let options = [
+        &[
+            "heartbeat-stream",
+            "--nodes",
+            "30",
+            "--window-beats",
+            "50",
+            "--streams",
+            "1",
+        ][..],
+        &WINDOW,
+    ]
+    .concat();
+    let report = bench(&coordinator, &Shutdown::default(), &options).await.unwrap();
+    assert!(report.ok && report.operations > 0, "{report}");
+    assert_eq!(report.beats, Some(50 * report.operations));
+    coordinator.with(|state| {
+        assert!(state.nodes.values().all(|node| node.stats.is_some()));
+        assert_eq!(state.largest_window, 50);
+        assert!(state.calls_of(Operation::NodeHeartbeat).is_empty());
+    });
+}
+
+#[tokio::test]
 async fn fill_registers_exactly_so_many_chunks() {
     let coordinator = FakeCoordinator::start().await;
     let options = [

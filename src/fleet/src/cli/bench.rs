@@ -20,6 +20,8 @@ pub enum BenchCommand {
     FindChunk(FindChunkArgs),
     /// Send heartbeats
     Heartbeat(HeartbeatArgs),
+    /// Send heartbeats of many nodes over streams; an operation is a window of them
+    HeartbeatStream(HeartbeatStreamArgs),
     /// Register files until there are so many chunks
     Fill(FillArgs),
 }
@@ -114,6 +116,23 @@ pub struct HeartbeatArgs {
     /// How many nodes the clients speak for
     #[arg(long, value_name = "N", default_value = "1000", value_parser = values::count)]
     pub nodes: usize,
+}
+
+/// The options of `bench heartbeat-stream`.
+#[derive(Clone, Debug, Args)]
+pub struct HeartbeatStreamArgs {
+    /// What all benches share; each client has a stream.
+    #[command(flatten)]
+    pub load: LoadArgs,
+    /// For how long.
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// How many nodes the clients speak for
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = values::count)]
+    pub nodes: usize,
+    /// How many beats go into a window
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = values::window)]
+    pub window_beats: usize,
 }
 
 /// The options of `bench fill`.

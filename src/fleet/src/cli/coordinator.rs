@@ -22,6 +22,9 @@ pub struct CoordinatorArgs {
     /// Connections, shared by all nodes and clients; at least one to each endpoint
     #[arg(long, value_name = "N", default_value = "8", value_parser = values::count)]
     pub connections: usize,
+    /// Streams that the nodes' heartbeats go over, many nodes to each; 0: every heartbeat is a call of its own
+    #[arg(long, value_name = "N", default_value = "0", value_parser = values::streams)]
+    pub streams: usize,
     /// How long a call may take before it is tried again
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = values::duration)]
     pub timeout: Duration,

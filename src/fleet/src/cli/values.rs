@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
+use crate::client::beat_stream::WINDOW_LIMIT;
 use crate::node::CopyRate;
 
 /// The longest time that can be asked for: sums of a few of these are still within what a clock can hold.
@@ -71,6 +72,22 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(count @ 1..=1_000_000) => Ok(count),
         Ok(_) | Err(_) => Err("it must be a number from 1 to 1000000".to_owned()),
+    }
+}
+
+/// A number of streams, none or up to a thousand.
+pub(super) fn streams(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(count @ 0..=1_000) => Ok(count),
+        Ok(_) | Err(_) => Err("it must be a number from 0 to 1000".to_owned()),
+    }
+}
+
+/// How many beats go into a window of a stream.
+pub(super) fn window(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(count @ 1..=WINDOW_LIMIT) => Ok(count),
+        Ok(_) | Err(_) => Err(format!("it must be a number from 1 to {WINDOW_LIMIT}")),
     }
 }
 

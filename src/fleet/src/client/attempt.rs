@@ -28,6 +28,15 @@ impl Attempt {
         }
     }
 
+    /// An attempt at the place where this one succeeded.
+    #[must_use]
+    pub fn settled(self) -> Self {
+        Attempt {
+            turn: self.turn.wrapping_add(self.retries as usize),
+            retries: 0,
+        }
+    }
+
     /// How long to wait before the next attempt: random, so that those who failed together do not come back
     /// together.
     #[must_use]

@@ -18,6 +18,7 @@ use crate::client::rpc::Rpc;
 use crate::measure::recorder::Recorder;
 
 pub mod attempt;
+pub mod beat_stream;
 pub mod connections;
 pub mod endpoint;
 pub mod error;

@@ -36,6 +36,10 @@ pub struct BenchReport {
     pub errors: Vec<ErrorLine>,
     /// Chunks that were registered, where the bench registers files.
     pub chunks: Option<u64>,
+    /// Heartbeats, where an operation is a window of them.
+    pub beats: Option<u64>,
+    /// The same, per second.
+    pub beats_per_second: Option<f64>,
 }
 
 /// Who made the load.
@@ -85,6 +89,18 @@ impl BenchReport {
             latency,
             errors: errors.lines(),
             chunks,
+            beats: None,
+            beats_per_second: None,
+        }
+    }
+
+    /// With the number of heartbeats that the operations came to.
+    #[must_use]
+    pub fn with_beats(self, beats: u64) -> Self {
+        BenchReport {
+            beats: Some(beats),
+            beats_per_second: Some(beats as f64 / self.seconds.max(0.001)),
+            ..self
         }
     }
 }
@@ -115,6 +131,9 @@ impl fmt::Display for BenchReport {
                 "Chunks",
                 format!("{chunks} ({:.0}/s)", chunks as f64 / seconds.max(0.001)),
             ));
+        }
+        if let (Some(beats), Some(per_second)) = (self.beats, self.beats_per_second) {
+            facts.push(("Heartbeats", format!("{beats} ({per_second:.0}/s)")));
         }
         formatter.write_str(&table::facts(&facts))?;
         let mut cells = vec![format!("{:.1}", self.operations_per_second)];

@@ -15,9 +15,10 @@ use crate::report::table;
 use crate::verify::{Verification, WrongAnswer};
 
 /// The operations whose latencies are reported.
-const REPORTED: [Operation; 3] = [
+const REPORTED: [Operation; 4] = [
     Operation::RegisterFile,
     Operation::NodeHeartbeat,
+    Operation::HeartbeatStream,
     Operation::UpdateChunkLocations,
 ];
 

@@ -4,9 +4,7 @@
 use std::sync::Arc;
 
 use tokio::task::{JoinError, JoinSet};
-use zephyrfs_proto::coordinator::{
-    NodeHeartbeatRequest, NodeHeartbeatResponse, NodeStats, RegisterNodeResponse,
-};
+use zephyrfs_proto::coordinator::{NodeHeartbeatRequest, NodeHeartbeatResponse, RegisterNodeResponse};
 
 use crate::client::attempt::Attempt;
 use crate::client::error::CallError;
@@ -92,12 +90,8 @@ impl Calls {
     }
 
     /// Sends the node's heartbeat.
-    pub fn beat(&mut self, caller: Caller, node_id: String, stats: NodeStats, attempt: Attempt) {
+    pub fn beat(&mut self, caller: Caller, request: NodeHeartbeatRequest, attempt: Attempt) {
         let coordinator = Arc::clone(&self.coordinator);
-        let request = NodeHeartbeatRequest {
-            node_id,
-            stats: Some(stats),
-        };
         self.running.spawn(async move {
             let result = coordinator.call(request, attempt, None).await;
             Answer {

@@ -33,6 +33,7 @@ pub mod files;
 pub mod pacer;
 pub mod rhythm;
 pub mod scheduler;
+pub mod streams;
 pub mod task_work;
 
 /// Why a run could not be begun or finished.
@@ -103,6 +104,7 @@ pub async fn run(args: &RunArgs, shutdown: &Shutdown) -> Result<RunReport, RunEr
         heartbeat: args.heartbeat,
         copy_rate: Some(args.copy_rate),
         absences,
+        streams: args.coordinator.streams,
     };
     live(args, shutdown, &shared, plan).await
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
-use zephyrfs_proto::coordinator::{NodeHeartbeatResponse, RegisterNodeResponse};
+use zephyrfs_proto::coordinator::{NodeHeartbeatRequest, NodeHeartbeatResponse, RegisterNodeResponse};
 
 use crate::client::attempt::Attempt;
 use crate::client::error::CallError;
@@ -24,7 +24,11 @@ use crate::runner::agenda::Agenda;
 use crate::runner::calls::{Answer, Caller, Calls, Outcome};
 use crate::runner::failures::Absence;
 use crate::runner::rhythm::Rhythm;
+use crate::runner::streams::Streams;
 use crate::runner::task_work::{Settled, Step, TaskWork};
+
+/// Beats that are handed to streams before anything else is looked at again.
+const BEATS_AT_ONCE: usize = 100;
 
 /// How the nodes live.
 #[derive(Clone, Debug)]
@@ -35,6 +39,8 @@ pub struct LifePlan {
     pub copy_rate: Option<CopyRate>,
     /// Who fails, and when.
     pub absences: Vec<Absence>,
+    /// How many streams their heartbeats go over; 0: each is a call of its own.
+    pub streams: usize,
 }
 
 /// Runs all nodes.
@@ -47,7 +53,10 @@ pub struct Scheduler {
     tasks: Option<TaskWork>,
     rhythm: Rhythm,
     agenda: Agenda<Event>,
+    /// Beats that go over streams: they do not wait for calls to end.
+    beats: Agenda<Event>,
     calls: Calls,
+    streams: Option<Streams>,
     /// Nodes of which the first registration is not settled yet.
     unsettled: HashSet<NodeIndex>,
     settled: CancellationToken,
@@ -92,11 +101,13 @@ impl Scheduler {
             rhythm: Rhythm::new(Instant::now(), plan.heartbeat, fleet.len()),
             unsettled: fleet.indexes().collect(),
             calls: Calls::new(Arc::clone(&coordinator)),
+            streams: (plan.streams > 0).then(|| Streams::new(&coordinator, plan.streams)),
             fleet,
             coordinator,
             counters,
             plan,
             agenda: Agenda::new(),
+            beats: Agenda::new(),
             settled: CancellationToken::new(),
         }
     }
@@ -122,6 +133,17 @@ impl Scheduler {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 Some(answer) = self.calls.next() => self.on_answer(answer?),
+                answers = streamed(&mut self.streams) => {
+                    for answer in answers? {
+                        self.on_answer(answer);
+                    }
+                }
+                () = sleep_until(self.beats.next_at()) => {
+                    for _ in 0..BEATS_AT_ONCE {
+                        let Some(event) = self.beats.take_due(Instant::now()) else { break };
+                        self.on_event(event);
+                    }
+                }
                 () = sleep_until(next) => {
                     if let Some(event) = self.agenda.take_due(Instant::now()) {
                         self.on_event(event);
@@ -146,7 +168,11 @@ impl Scheduler {
 
     fn schedule(&mut self, at: Instant, node: NodeIndex, due: Due) {
         let life = self.fleet.with(node, |node| node.life());
-        self.agenda.add(at, Event { node, life, due });
+        let agenda = match due {
+            Due::Beat(_) if self.streams.is_some() => &mut self.beats,
+            _ => &mut self.agenda,
+        };
+        agenda.add(at, Event { node, life, due });
     }
 
     fn schedule_registration(&mut self, at: Instant, node: NodeIndex) {
@@ -180,9 +206,14 @@ impl Scheduler {
                     .register(caller, self.fleet.profile(node), attempt, key);
             }
             Due::Beat(attempt) if same_life => {
-                let stats = self.fleet.with(node, |node| node.stats(now));
-                self.calls
-                    .beat(caller, self.fleet.profile(node).id.clone(), stats, attempt);
+                let request = NodeHeartbeatRequest {
+                    node_id: self.fleet.profile(node).id.clone(),
+                    stats: Some(self.fleet.with(node, |node| node.stats(now))),
+                };
+                match &self.streams {
+                    Some(streams) => streams.beat(caller, request, attempt),
+                    None => self.calls.beat(caller, request, attempt),
+                }
             }
             Due::Work(step) if same_life => {
                 let confirmation = self
@@ -302,6 +333,14 @@ impl Scheduler {
         if self.unsettled.remove(&node) && self.unsettled.is_empty() {
             self.settled.cancel();
         }
+    }
+}
+
+/// Never, without streams.
+async fn streamed(streams: &mut Option<Streams>) -> Result<Vec<Answer>, JoinError> {
+    match streams {
+        Some(streams) => streams.next().await,
+        None => std::future::pending().await,
     }
 }
 

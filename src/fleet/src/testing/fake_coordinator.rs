@@ -3,13 +3,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use futures::stream::{BoxStream, StreamExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 use zephyrfs_proto::coordinator as proto;
 use zephyrfs_proto::coordinator::coordinator_service_server::{CoordinatorService, CoordinatorServiceServer};
 
@@ -113,6 +114,22 @@ impl Service {
     }
 }
 
+impl Service {
+    fn open_stream(
+        &self,
+        windows: Streaming<proto::HeartbeatWindow>,
+    ) -> Result<Response<BoxStream<'static, Result<proto::HeartbeatWindowAck, Status>>>, Status> {
+        self.state.lock().unwrap().stream_opens()?;
+        let (state, changes) = (Arc::clone(&self.state), self.changes.clone());
+        let acks = windows.map(move |window| {
+            let ack = state.lock().unwrap().window(window?);
+            changes.send_modify(|version| *version += 1);
+            ack
+        });
+        Ok(Response::new(acks.boxed()))
+    }
+}
+
 /// The service as a whole: which RPCs are answered and how, and which the fleet has no use for.
 macro_rules! serve {
     (
@@ -133,6 +150,15 @@ macro_rules! serve {
             ) -> Result<Response<proto::$reply>, Status> {
                 self.answer(request, Operation::$operation, |message| &message.$subject, $act)
             })*
+
+            type HeartbeatStreamStream = BoxStream<'static, Result<proto::HeartbeatWindowAck, Status>>;
+
+            async fn heartbeat_stream(
+                &self,
+                request: Request<Streaming<proto::HeartbeatWindow>>,
+            ) -> Result<Response<Self::HeartbeatStreamStream>, Status> {
+                self.open_stream(request.into_inner())
+            }
 
             $(async fn $other(
                 &self,

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use tonic::{Code, Status};
+use zephyrfs_proto::coordinator::heartbeat_result::Outcome;
 use zephyrfs_proto::coordinator::{
-    ChunkPlacement, FindChunkLocationsRequest, FindChunkLocationsResponse, NodeHeartbeatRequest,
-    NodeHeartbeatResponse, NodeStats, RegisterFileRequest, RegisterFileResponse, RegisterNodeRequest,
-    RegisterNodeResponse, UpdateChunkLocationsRequest, UpdateChunkLocationsResponse,
+    ChunkPlacement, FindChunkLocationsRequest, FindChunkLocationsResponse, HeartbeatResult, HeartbeatWindow,
+    HeartbeatWindowAck, NodeHeartbeatRequest, NodeHeartbeatResponse, NodeStats, RegisterFileRequest,
+    RegisterFileResponse, RegisterNodeRequest, RegisterNodeResponse, UpdateChunkLocationsRequest,
+    UpdateChunkLocationsResponse,
 };
 
 use crate::operation::Operation;
@@ -51,6 +53,8 @@ pub(crate) struct State {
     pub(crate) full: bool,
     /// Lists a node that does not hold the chunk.
     pub(crate) lying: bool,
+    /// The most beats that came in one window.
+    pub(crate) largest_window: usize,
     placed: usize,
     tasks_made: usize,
 }
@@ -160,6 +164,53 @@ impl State {
             message: String::new(),
             tasks,
         }
+    }
+
+    /// A stream of heartbeats is opened; an error if streams are to fail.
+    pub(crate) fn stream_opens(&mut self) -> Result<(), Status> {
+        self.arrive(CallRecord {
+            operation: Operation::HeartbeatStream,
+            subject: "a stream".to_owned(),
+            idempotency_key: None,
+            at: Instant::now(),
+        })
+    }
+
+    /// A window of heartbeats: each is noted as a call of its own.
+    pub(crate) fn window(&mut self, window: HeartbeatWindow) -> Result<HeartbeatWindowAck, Status> {
+        let HeartbeatWindow { sequence, beats } = window;
+        self.largest_window = self.largest_window.max(beats.len());
+        let mut results = Vec::new();
+        for (position, beat) in (0..).zip(beats) {
+            self.arrive(CallRecord {
+                operation: Operation::HeartbeatStream,
+                subject: beat.node_id.clone(),
+                idempotency_key: None,
+                at: Instant::now(),
+            })?;
+            let NodeHeartbeatResponse {
+                success,
+                message,
+                tasks,
+            } = self.heartbeat(&beat);
+            let outcome = match (success, tasks.is_empty()) {
+                (true, true) => continue,
+                (true, false) => Outcome::Tasks,
+                (false, _) => Outcome::Register,
+            };
+            results.push(HeartbeatResult {
+                position,
+                node_id: beat.node_id,
+                outcome: outcome.into(),
+                message,
+                tasks,
+            });
+        }
+        Ok(HeartbeatWindowAck {
+            sequence,
+            applied_index: 0,
+            results,
+        })
     }
 
     pub(crate) fn register_file(&mut self, request: RegisterFileRequest) -> RegisterFileResponse {

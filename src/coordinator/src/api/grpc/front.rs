@@ -20,7 +20,8 @@ use zephyrfs_proto::coordinator::coordinator_service_server::CoordinatorServiceS
 
 use super::handlers::Handlers;
 use super::middleware::{
-    BodyMemory, CheckedBody, Places, RequestFields, Stopwatch, TimeLimit, blame_the_client, tell_leader,
+    BodyMemory, CheckedBody, Deadline, Place, Places, RequestFields, Stopwatch, TimeLimit, blame_the_client,
+    tell_leader,
 };
 use super::status::status;
 use crate::api::leader::leader_header;
@@ -115,6 +116,9 @@ impl Service<Request<Body>> for Front {
             Ok(place) => place,
             Err(refused) => return self.refuse(refused),
         };
+        if self.fields.is_stream(request.uri().path()) {
+            return self.open_stream(request, place);
+        }
         let stopwatch = Stopwatch::start(request.uri());
         let limit = match TimeLimit::of(request.headers(), self.default_deadline) {
             Ok(limit) => limit,
@@ -125,13 +129,39 @@ impl Service<Request<Body>> for Front {
         let share = self.body_memory.share();
         let (counted, fields, uri) = (share.clone(), self.fields.clone(), request.uri().clone());
         let service = Arc::clone(&self.service);
-        let answer = self.pass_on(request.map(|body| fields.check(uri, counted.count(body))));
+        let answer = self.pass_on(request.map(|body| fields.check(uri, counted.count(body), None)));
         async move {
             let answer = answer.map(|Ok(response)| blame_the_client(response));
             let response = limit.cut_off(answer).await;
             drop(share);
             stopwatch.stop();
             // Asked only now: the request may have waited for a new leader.
+            let response = tell_leader(response, leader_header(&service));
+            Ok(response.map(|body| place.hold_for(body)))
+        }
+        .boxed()
+    }
+}
+
+impl Front {
+    /// A stream of messages has no time but its client's, takes memory for the messages only that are being worked on, and
+    /// is never slow: its handler sees to its end.
+    fn open_stream(&mut self, mut request: Request<Body>, place: Place) -> Answer {
+        match Deadline::of_stream(request.headers()) {
+            Ok(Some(deadline)) => {
+                request.extensions_mut().insert(deadline);
+            }
+            Ok(None) => {}
+            Err(field) => return self.refuse(status(ServiceError::Invalid(field))),
+        }
+        let share = self.body_memory.share();
+        let messages = share.messages();
+        request.extensions_mut().insert(messages.clone());
+        let (fields, uri) = (self.fields.clone(), request.uri().clone());
+        let service = Arc::clone(&self.service);
+        let answer = self.pass_on(request.map(|body| fields.check(uri, share.count(body), Some(messages))));
+        async move {
+            let Ok(response) = answer.await;
             let response = tell_leader(response, leader_header(&service));
             Ok(response.map(|body| place.hold_for(body)))
         }

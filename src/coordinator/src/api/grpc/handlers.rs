@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use tonic::{Request, async_trait};
+use tonic::{Request, Response, Status, Streaming, async_trait};
 use zephyrfs_core::engine::At;
 use zephyrfs_proto::coordinator as wire;
 use zephyrfs_proto::coordinator::coordinator_service_server::CoordinatorService;
 
 use super::context::{accept, accept_stream};
+use super::heartbeat_streams::{Acks, HeartbeatStreams};
 use super::status::{Reply, reply, status, with_index};
 use super::stream::{WatchStream, events};
 use crate::service::{NodeStateRequest, Service};
@@ -15,12 +16,13 @@ use crate::service::{NodeStateRequest, Service};
 /// The RPCs of `CoordinatorService`.
 pub(super) struct Handlers {
     service: Arc<Service>,
+    streams: HeartbeatStreams,
 }
 
 impl Handlers {
-    /// Over a service.
-    pub(super) const fn new(service: Arc<Service>) -> Self {
-        Self { service }
+    /// Over a service, with streams of heartbeats over the same.
+    pub(super) const fn new(service: Arc<Service>, streams: HeartbeatStreams) -> Self {
+        Self { service, streams }
     }
 }
 
@@ -208,5 +210,14 @@ impl CoordinatorService for Handlers {
     ) -> Reply<wire::ClusterChangeResponse> {
         let (context, wire::ResizeClusterRequest { replicas }) = accept(request)?;
         reply(self.service.resize_cluster(replicas.into(), context).await)
+    }
+
+    type HeartbeatStreamStream = Acks;
+
+    async fn heartbeat_stream(
+        &self,
+        request: Request<Streaming<wire::HeartbeatWindow>>,
+    ) -> Result<Response<Acks>, Status> {
+        self.streams.open(request)
     }
 }

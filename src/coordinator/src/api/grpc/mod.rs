@@ -1,7 +1,8 @@
 //! The gRPC API: the service of `coordinator.proto`, with the standard health and reflection services.
 //!
 //! `handlers` has one short function for each RPC, `convert` the messages, `context` the metadata,
-//! `status` the replies and errors, `stream` what goes on and on. `middleware` is what every request passes before and after,
+//! `status` the replies and errors, `stream` what goes on and on. `heartbeat_streams` is the one RPC that is more than that.
+//! `middleware` is what every request passes before and after,
 //! `front` leads it through; `server` puts it together.
 
 mod context;
@@ -9,6 +10,7 @@ mod convert;
 mod front;
 mod handlers;
 mod health;
+mod heartbeat_streams;
 mod middleware;
 mod server;
 mod status;

@@ -21,6 +21,7 @@ use zephyrfs_proto::coordinator::coordinator_service_server::CoordinatorServiceS
 use super::front::{Bounds, Front};
 use super::handlers::Handlers;
 use super::health;
+use super::heartbeat_streams::HeartbeatStreams;
 use super::middleware::RequestFields;
 use crate::connections::incoming;
 use crate::health::HealthChecks;
@@ -43,6 +44,8 @@ pub struct Options {
     pub max_streams_per_connection: u32,
     /// Requests that may be in progress at a time; further ones are refused.
     pub max_requests: usize,
+    /// Streams of heartbeats that may be open at a time, each of which is a request in progress; further ones are refused.
+    pub max_heartbeat_streams: usize,
     /// Bytes that all requests in progress may take together.
     pub max_body_memory: usize,
     /// How long a connection may be silent before it is asked whether the other end is still there.
@@ -63,6 +66,7 @@ impl Default for Options {
             greeting_timeout: Duration::from_secs(10),
             max_streams_per_connection: 1_024,
             max_requests: 8_192,
+            max_heartbeat_streams: 4_096,
             max_body_memory: 64 << 20,
             keepalive_interval: Duration::from_secs(30),
             keepalive_timeout: Duration::from_secs(20),
@@ -110,8 +114,14 @@ where
     let (reporter, health_server) = tonic_health::server::health_reporter();
     // The library's own beginning would be that all is well.
     health::set(&reporter, false).await;
-    let front = front(&service, health_server, &options)?;
     let stopping = CancellationToken::new();
+    let streams = HeartbeatStreams::new(
+        Arc::clone(&service),
+        options.max_heartbeat_streams,
+        stopping.clone(),
+    );
+    let handlers = Handlers::new(Arc::clone(&service), streams);
+    let front = front(&service, handlers, health_server, &options)?;
     let server = Server::builder()
         .max_concurrent_streams(options.max_streams_per_connection)
         .http2_keepalive_interval(Some(options.keepalive_interval))
@@ -154,10 +164,10 @@ async fn stop(reporter: &HealthReporter, stopping: &CancellationToken, drain: Du
 
 fn front(
     service: &Arc<Service>,
+    handlers: Handlers,
     health: HealthServer<impl Health>,
     options: &Options,
 ) -> Result<Front, ServeError> {
-    let handlers = Handlers::new(Arc::clone(service));
     let coordinator =
         CoordinatorServiceServer::new(handlers).max_decoding_message_size(options.max_message_size);
     let mut others = Routes::new(health);

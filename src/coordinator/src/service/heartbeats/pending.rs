@@ -23,6 +23,11 @@ impl Pending {
         self.beats().insert(node, beat);
     }
 
+    /// Keeps many beats, as [`Self::keep`] does one.
+    pub(in crate::service) fn keep_all(&self, beats: impl IntoIterator<Item = (NodeId, ReceivedBeat)>) {
+        self.beats().extend(beats);
+    }
+
     /// The beat that waits for a node.
     pub(in crate::service) fn of(&self, node: &NodeId) -> Option<ReceivedBeat> {
         self.beats().get(node).copied()
@@ -33,12 +38,16 @@ impl Pending {
         self.beats().remove(node);
     }
 
-    /// Every beat that waits. They go on waiting, and being shown, until they are [`Self::recorded`].
+    /// Every beat that waits, by node: among very many nodes it is several times quicker to record beats of neighbours
+    /// together. They go on waiting, and being shown, until they are [`Self::recorded`].
     pub(super) fn all(&self) -> Vec<(NodeId, ReceivedBeat)> {
-        self.beats()
+        let mut all: Vec<_> = self
+            .beats()
             .iter()
             .map(|(node, beat)| (node.clone(), *beat))
-            .collect()
+            .collect();
+        all.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        all
     }
 
     /// Forgets beats that are recorded, unless a newer one came in meanwhile.

@@ -5,6 +5,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use futures::future::join_all;
 use tokio::sync::{Notify, oneshot};
 use zephyrfs_core::id::NodeId;
 use zephyrfs_core::units::AppliedIndex;
@@ -49,13 +50,32 @@ impl Urgent {
 
     /// Queues a beat and waits until it is recorded, or refused.
     pub(in crate::service) async fn record(&self, node: NodeId, beat: ReceivedBeat) -> Answer {
-        let (answer, answered) = oneshot::channel();
-        self.enqueue(Waiting { node, beat, answer })?;
+        let answered = self.enqueue(node, beat);
         self.arrived.notify_one();
-        answered.await.unwrap_or_else(|_| Err(stopping()))
+        answered.await
     }
 
-    fn enqueue(&self, waiting: Waiting) -> Result<(), ServiceError> {
+    /// Queues many beats together, and waits for all of them; the answers are in their order.
+    pub(in crate::service) async fn record_all(&self, beats: Vec<(NodeId, ReceivedBeat)>) -> Vec<Answer> {
+        let answered: Vec<_> = beats
+            .into_iter()
+            .map(|(node, beat)| self.enqueue(node, beat))
+            .collect();
+        self.arrived.notify_one();
+        join_all(answered).await
+    }
+
+    /// Queues a beat. What is returned waits for the answer.
+    fn enqueue(&self, node: NodeId, beat: ReceivedBeat) -> impl Future<Output = Answer> + use<> {
+        let (answer, answered) = oneshot::channel();
+        let queued = self.push(Waiting { node, beat, answer });
+        async move {
+            queued?;
+            answered.await.unwrap_or_else(|_| Err(stopping()))
+        }
+    }
+
+    fn push(&self, waiting: Waiting) -> Result<(), ServiceError> {
         let mut queue = self.queue();
         if queue.is_closed {
             return Err(stopping());
@@ -125,6 +145,26 @@ mod tests {
         };
         let (answer, ()) = tokio::join!(urgent.record(NodeId::from("a"), beat()), recorded);
         assert_eq!(answer, Ok(AppliedIndex::new(5)));
+    }
+
+    #[tokio::test]
+    async fn many_beats_are_queued_together_and_answered_each_for_itself() {
+        let urgent = Urgent::new(2);
+        let beats = ["a", "b", "c"].map(|id| (NodeId::from(id), beat()));
+        let recorded = async {
+            urgent.arrived().await;
+            let waiting = urgent.take();
+            assert_eq!(waiting.len(), 2, "all that there is room for, at once");
+            for (waiting, index) in waiting.into_iter().zip(5..) {
+                waiting.answer.send(Ok(AppliedIndex::new(index))).unwrap();
+            }
+        };
+        let (answers, ()) = tokio::join!(urgent.record_all(beats.to_vec()), recorded);
+        assert_eq!(answers[..2], [Ok(AppliedIndex::new(5)), Ok(AppliedIndex::new(6))]);
+        assert!(
+            matches!(answers[2], Err(ServiceError::Overloaded { .. })),
+            "{answers:?}"
+        );
     }
 
     #[tokio::test]

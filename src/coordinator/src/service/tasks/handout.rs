@@ -19,6 +19,9 @@ const MAX_TASKS: usize = 300;
 /// The most tasks among which these are chosen. Only a node with very much content that was replaced has more.
 const MAX_LOOKED_AT: usize = 5_000;
 
+/// The most bytes of tasks in one answer to the heartbeats of many nodes.
+const MAX_BYTES: usize = 256 << 10;
+
 /// The most sources that a node is named.
 const MAX_SOURCES: usize = 5;
 
@@ -55,8 +58,38 @@ impl Service {
         node: &NodeId,
         deadline: Option<Instant>,
     ) -> Result<Vec<String>, ServiceError> {
+        let view = self.view_of_tasks(std::slice::from_ref(node), deadline).await?;
+        named(node, &view)
+    }
+
+    /// As [`Self::tasks_for`], for many nodes with one read. `nodes` come with how many tasks each has; those for whom there
+    /// is no room in one answer are left out, wherever they stand in the list: they are told with a later heartbeat.
+    pub(in crate::service) async fn tasks_for_many(
+        &self,
+        nodes: &[(NodeId, usize)],
+        deadline: Option<Instant>,
+    ) -> Result<Vec<(NodeId, Vec<String>)>, ServiceError> {
+        let nodes = some_of(nodes, self.ids.seed());
+        let view = self.view_of_tasks(&nodes, deadline).await?;
+        let mut room = MAX_BYTES;
+        let mut told = Vec::new();
+        for node in nodes {
+            let mut tasks = named(&node, &view)?;
+            tasks.retain(|task| {
+                let left = room.checked_sub(task.len());
+                room = left.unwrap_or(room);
+                left.is_some()
+            });
+            if !tasks.is_empty() {
+                told.push((node, tasks));
+            }
+        }
+        Ok(told)
+    }
+
+    async fn view_of_tasks(&self, nodes: &[NodeId], deadline: Option<Instant>) -> Result<View, ServiceError> {
         let all = ReadSet {
-            node_tasks: vec![(node.clone(), MAX_LOOKED_AT)],
+            node_tasks: nodes.iter().map(|node| (node.clone(), MAX_LOOKED_AT)).collect(),
             replica_nodes: true,
             ..ReadSet::default()
         };
@@ -64,25 +97,57 @@ impl Service {
         let deadline = Some(deadline.map_or(patience, |deadline| deadline.min(patience)));
         // While very many nodes are silent, nobody copies or drops anything.
         if self.nodes_to_place_on(deadline).await?.brake.is_some() {
-            return Ok(Vec::new());
+            return Ok(View::default());
         }
         let view = self.engine.view(all, Freshness::default());
-        let view = self.read("the node's tasks", deadline, view).await?.value;
-        most_urgent(&view)
-            .into_iter()
-            .filter_map(|((node, chunk), task)| handout(node, chunk, task, &view))
-            .take(MAX_TASKS)
-            .map(|handout| {
-                serde_json::to_string(&handout)
-                    .map_err(|error| broken_state(&format!("a task cannot be written as JSON: {error}")))
-            })
-            .collect()
+        Ok(self.read("the nodes' tasks", deadline, view).await?.value)
     }
 }
 
-/// The tasks in the order in which they are named: copies before deletions, and within each what was tried least.
-fn most_urgent(view: &View) -> Vec<(&TaskKey, &TaskRow)> {
-    let mut tasks: Vec<_> = view.tasks.iter().collect();
+/// As many nodes as can be looked at together, from anywhere in the list that `seed` points to, so that none is always
+/// left out.
+fn some_of(nodes: &[(NodeId, usize)], seed: u64) -> Vec<NodeId> {
+    let start = usize::try_from(seed)
+        .unwrap_or_default()
+        .checked_rem(nodes.len())
+        .unwrap_or_default();
+    let mut looked_at = 0;
+    nodes
+        .iter()
+        .cycle()
+        .skip(start)
+        .take(nodes.len())
+        .take_while(|(_, tasks)| {
+            let fits = looked_at < MAX_LOOKED_AT;
+            looked_at += tasks;
+            fits
+        })
+        .map(|(node, _)| node.clone())
+        .collect()
+}
+
+/// A node's tasks as it reads them, the most urgent first.
+fn named(node: &NodeId, view: &View) -> Result<Vec<String>, ServiceError> {
+    most_urgent(node, view)
+        .into_iter()
+        .filter_map(|((node, chunk), task)| handout(node, chunk, task, view))
+        .take(MAX_TASKS)
+        .map(|handout| {
+            serde_json::to_string(&handout)
+                .map_err(|error| broken_state(&format!("a task cannot be written as JSON: {error}")))
+        })
+        .collect()
+}
+
+/// A node's tasks in the order in which they are named: copies before deletions, and within each what was tried least.
+fn most_urgent<'a>(node: &NodeId, view: &'a View) -> Vec<(&'a TaskKey, &'a TaskRow)> {
+    // Ids are text, and no text sorts before the empty one.
+    let from = (node.clone(), ChunkId::from(""));
+    let mut tasks: Vec<_> = view
+        .tasks
+        .range(from..)
+        .take_while(|((of, _), _)| of == node)
+        .collect();
     tasks.sort_by_key(|(_, task)| (task.kind, task.attempt, Class::from(task.reason), task.reason));
     tasks
 }
@@ -135,4 +200,31 @@ fn sources<'a>(to: &NodeId, row: &'a ChunkRow, task: &TaskRow, view: &'a View) -
         address: node.first_address(),
     };
     sources.into_iter().map(source).take(MAX_SOURCES).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use zephyrfs_core::id::NodeId;
+
+    use super::{MAX_LOOKED_AT, some_of};
+
+    #[test]
+    fn among_too_many_each_node_has_its_turn_and_one_is_always_told() {
+        let half = MAX_LOOKED_AT / 2;
+        let nodes: Vec<_> = ["a", "b", "c", "d"].map(|id| (NodeId::from(id), half)).to_vec();
+        let mut ever = BTreeSet::new();
+        for seed in 0..4 {
+            let some = some_of(&nodes, seed);
+            assert_eq!(some.len(), 2, "{some:?}");
+            ever.extend(some);
+        }
+        assert_eq!(ever.len(), 4);
+        let few: Vec<_> = nodes.iter().map(|(id, _)| (id.clone(), 1)).collect();
+        assert_eq!(some_of(&few, 7).len(), 4);
+        let very_busy = [(NodeId::from("a"), 10 * MAX_LOOKED_AT)];
+        assert_eq!(some_of(&very_busy, 7), [NodeId::from("a")]);
+        assert!(some_of(&[], 7).is_empty());
+    }
 }

@@ -2,6 +2,7 @@
 
 mod chunks;
 mod files;
+mod heartbeat_streams;
 mod messages;
 mod metadata;
 mod network;

@@ -12,6 +12,7 @@ use crate::testing::fake_coordinator::FakeCoordinator;
 
 mod files;
 mod nodes;
+mod streams;
 mod tasks;
 mod verification;
 

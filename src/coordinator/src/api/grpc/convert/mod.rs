@@ -10,3 +10,6 @@ mod network;
 mod nodes;
 mod tasks;
 mod watch;
+mod windows;
+
+pub(super) use windows::acknowledgement;

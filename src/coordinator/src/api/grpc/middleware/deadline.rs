@@ -37,6 +37,18 @@ pub(in crate::api::grpc) struct TimeLimit {
     end: Instant,
 }
 
+impl Deadline {
+    /// Of a stream with these headers that was opened just now: the client's; without one it lasts until one side ends it.
+    ///
+    /// # Errors
+    /// [`InvalidField`] if the client's time cannot be read.
+    pub(in crate::api::grpc) fn of_stream(headers: &HeaderMap) -> Result<Option<Self>, InvalidField> {
+        let opened = Instant::now();
+        let end = |timeout: Duration| opened.checked_add(timeout - margin(timeout)).map(Self);
+        Ok(timeout_of(headers)?.and_then(end))
+    }
+}
+
 impl TimeLimit {
     /// Of a request with these headers that arrived just now; `default` where the client names no time.
     ///

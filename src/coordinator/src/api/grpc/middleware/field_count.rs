@@ -25,6 +25,8 @@ pub(super) struct TooManyFields {
 #[derive(Debug)]
 pub(super) struct FieldCount {
     next: Next,
+    /// Bytes of the message, with its prefix.
+    length: u64,
     /// Bytes of the message that are still to come.
     left: u64,
     /// Fields that it may still have, and could have at its start.
@@ -51,6 +53,7 @@ impl Default for FieldCount {
     fn default() -> Self {
         Self {
             next: Next::START,
+            length: 0,
             left: 0,
             fields_left: 0,
             allowed: 0,
@@ -59,11 +62,11 @@ impl Default for FieldCount {
 }
 
 impl FieldCount {
-    /// Takes the next bytes.
+    /// Takes the next bytes. `ended` is told how many bytes each message has that ends with them.
     ///
     /// # Errors
     /// [`TooManyFields`].
-    pub(super) fn take(&mut self, mut bytes: &[u8]) -> Result<(), TooManyFields> {
+    pub(super) fn take(&mut self, mut bytes: &[u8], mut ended: impl FnMut(u64)) -> Result<(), TooManyFields> {
         while let Some((&byte, rest)) = bytes.split_first() {
             match self.next {
                 Next::Unknown => return Ok(()),
@@ -74,14 +77,14 @@ impl FieldCount {
                     } else {
                         length << 8 | u64::from(byte)
                     };
-                    self.prefix(read + 1, length);
+                    self.prefix(read + 1, length, &mut ended);
                     bytes = rest;
                 }
                 Next::Skipped(count) => {
                     let here = count.min(bytes.len() as u64).min(self.left);
                     bytes = bytes.get(here as usize..).unwrap_or_default();
                     self.next = Next::skipped(count - here);
-                    self.passed(here);
+                    self.passed(here, &mut ended);
                 }
                 Next::Key(varint) => {
                     self.next = match varint.push(byte) {
@@ -89,7 +92,7 @@ impl FieldCount {
                         Pushed::Done(key) => self.field(key)?,
                         Pushed::TooLong => Next::Unknown,
                     };
-                    self.passed(1);
+                    self.passed(1, &mut ended);
                     bytes = rest;
                 }
                 Next::Value(varint) => {
@@ -98,7 +101,7 @@ impl FieldCount {
                         Pushed::Done(_) => Next::FIELD,
                         Pushed::TooLong => Next::Unknown,
                     };
-                    self.passed(1);
+                    self.passed(1, &mut ended);
                     bytes = rest;
                 }
                 Next::Length(varint) => {
@@ -107,7 +110,7 @@ impl FieldCount {
                         Pushed::Done(length) => Next::skipped(length),
                         Pushed::TooLong => Next::Unknown,
                     };
-                    self.passed(1);
+                    self.passed(1, &mut ended);
                     bytes = rest;
                 }
             }
@@ -115,7 +118,7 @@ impl FieldCount {
         Ok(())
     }
 
-    fn prefix(&mut self, read: u8, length: u64) {
+    fn prefix(&mut self, read: u8, length: u64, ended: &mut impl FnMut(u64)) {
         if read < PREFIX_LENGTH {
             self.next = Next::Prefix { read, length };
             return;
@@ -123,7 +126,9 @@ impl FieldCount {
         self.left = length;
         self.allowed = FREE_FIELDS.max(length / BYTES_PER_FIELD);
         self.fields_left = self.allowed;
-        self.next = if length == 0 { Next::START } else { Next::FIELD };
+        self.length = length + u64::from(PREFIX_LENGTH);
+        self.next = Next::FIELD;
+        self.passed(0, ended);
     }
 
     /// A field begins.
@@ -147,10 +152,11 @@ impl FieldCount {
     }
 
     /// So many bytes of the message were taken; behind its last one another message may begin.
-    fn passed(&mut self, bytes: u64) {
+    fn passed(&mut self, bytes: u64, ended: &mut impl FnMut(u64)) {
         self.left = self.left.saturating_sub(bytes);
         if self.left == 0 {
             self.next = Next::START;
+            ended(self.length);
         }
     }
 }
@@ -229,7 +235,7 @@ mod tests {
     fn count_of(chunks: &[&[u8]]) -> Result<u64, TooManyFields> {
         let mut count = FieldCount::default();
         for chunk in chunks {
-            count.take(chunk)?;
+            count.take(chunk, |_| {})?;
         }
         Ok(count.allowed - count.fields_left)
     }
@@ -250,6 +256,29 @@ mod tests {
     fn each_message_is_counted_anew() {
         let bytes = [framed(b""), framed(&fields(5)), framed(b""), framed(&fields(1))];
         assert_eq!(count_of(&[&bytes.concat()]), Ok(FIELDS_IN_ALL));
+    }
+
+    #[test]
+    fn the_end_of_each_message_is_told_wherever_the_bytes_are_split() {
+        let messages = [framed(b""), framed(&fields(5)), framed(&fields(1)), framed(b"")];
+        let expected: Vec<_> = messages.iter().map(|message| message.len() as u64).collect();
+        let bytes = messages.concat();
+        for at in 0..bytes.len() {
+            let (head, tail) = bytes.split_at(at);
+            let (mut count, mut ended) = (FieldCount::default(), Vec::new());
+            count.take(head, |length| ended.push(length)).unwrap();
+            let whole = messages.iter().scan(0, |end, message| {
+                *end += message.len();
+                Some(*end)
+            });
+            assert_eq!(
+                ended.len(),
+                whole.filter(|end| *end <= at).count(),
+                "split at {at}"
+            );
+            count.take(tail, |length| ended.push(length)).unwrap();
+            assert_eq!(ended, expected, "split at {at}");
+        }
     }
 
     #[test]

@@ -16,11 +16,20 @@ use prost_types::{FileDescriptorProto, FileDescriptorSet};
 use tonic::Status;
 
 use super::field_count::{FieldCount, TooManyFields};
-use super::memory::CountedBody;
+use super::memory::{CountedBody, Messages};
 
-/// The names of the fields of every RPC's request, by the RPC's path and the field's number.
+/// What there is to know of every RPC's requests before they are decoded, by the RPC's path.
 #[derive(Debug, Clone)]
-pub(in crate::api::grpc) struct RequestFields(Arc<HashMap<String, HashMap<u64, String>>>);
+pub(in crate::api::grpc) struct RequestFields(Arc<HashMap<String, Rpc>>);
+
+/// An RPC's requests.
+#[derive(Debug)]
+struct Rpc {
+    /// The names of their fields, by number.
+    fields: HashMap<u64, String>,
+    /// Whether a client sends any number of them.
+    is_stream: bool,
+}
 
 impl RequestFields {
     /// Those of the public API.
@@ -29,16 +38,21 @@ impl RequestFields {
     /// If the compiled-in description cannot be read: a defect of the build.
     pub(in crate::api::grpc) fn of_the_public_api() -> Result<Self, DecodeError> {
         let FileDescriptorSet { file } = FileDescriptorSet::decode(zephyrfs_proto::FILE_DESCRIPTOR_SET)?;
-        Ok(Self(Arc::new(file.iter().flat_map(fields_by_path).collect())))
+        Ok(Self(Arc::new(file.iter().flat_map(rpcs_by_path).collect())))
+    }
+
+    /// Whether the client sends any number of messages to this path, for as long as it likes.
+    pub(in crate::api::grpc) fn is_stream(&self, path: &str) -> bool {
+        self.0.get(path).is_some_and(|rpc| rpc.is_stream)
     }
 
     fn name(&self, path: &str, number: u64) -> String {
-        let name = self.0.get(path).and_then(|fields| fields.get(&number));
+        let name = self.0.get(path).and_then(|rpc| rpc.fields.get(&number));
         name.cloned().unwrap_or_else(|| format!("field {number}"))
     }
 }
 
-fn fields_by_path(file: &FileDescriptorProto) -> Vec<(String, HashMap<u64, String>)> {
+fn rpcs_by_path(file: &FileDescriptorProto) -> Vec<(String, Rpc)> {
     let fields_of = |type_name: &str| -> HashMap<u64, String> {
         let message = file
             .message_type
@@ -58,7 +72,11 @@ fn fields_by_path(file: &FileDescriptorProto) -> Vec<(String, HashMap<u64, Strin
         .flat_map(|service| service.method.iter().map(move |method| (service, method)));
     rpcs.map(|(service, method)| {
         let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
-        (path, fields_of(method.input_type()))
+        let rpc = Rpc {
+            fields: fields_of(method.input_type()),
+            is_stream: method.client_streaming(),
+        };
+        (path, rpc)
     })
     .collect()
 }
@@ -71,17 +89,24 @@ pin_project! {
         count: FieldCount,
         fields: RequestFields,
         uri: Uri,
+        messages: Option<Messages>,
     }
 }
 
 impl RequestFields {
-    /// Counts the fields of the body of a request to this address.
-    pub(in crate::api::grpc) fn check(self, uri: Uri, body: CountedBody) -> CheckedBody {
+    /// Counts the fields of the body of a request to this address. Where that is a stream, `messages` are told of.
+    pub(in crate::api::grpc) fn check(
+        self,
+        uri: Uri,
+        body: CountedBody,
+        messages: Option<Messages>,
+    ) -> CheckedBody {
         CheckedBody {
             body,
             count: FieldCount::default(),
             fields: self,
             uri,
+            messages,
         }
     }
 }
@@ -98,7 +123,12 @@ impl http_body::Body for CheckedBody {
         let frame = ready!(this.body.poll_frame(context));
         if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()
-            && let Err(TooManyFields { field, allowed }) = this.count.take(data)
+            && let Err(TooManyFields { field, allowed }) = this.count.take(data, |bytes| {
+                if let Some(messages) = this.messages {
+                    // No longer than what has arrived, so it fits.
+                    messages.arrived(bytes as usize);
+                }
+            })
         {
             let name = this.fields.name(this.uri.path(), field);
             return Poll::Ready(Some(Err(Status::resource_exhausted(format!(

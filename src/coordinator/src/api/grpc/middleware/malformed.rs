@@ -16,8 +16,16 @@ pub(in crate::api::grpc) fn blame_the_client(response: Response<Body>) -> Respon
     let Some(status) = response.extensions().get::<Status>() else {
         return response;
     };
+    match blamed(status) {
+        Some(status) => status.into_http(),
+        None => response,
+    }
+}
+
+/// The status of a message that could not be read, as the client's error; `None` for any other.
+pub(in crate::api::grpc) fn blamed(status: &Status) -> Option<Status> {
     if status.source().is_some() {
-        return response;
+        return None;
     }
     let code = match status.code() {
         Code::Internal => Code::InvalidArgument,
@@ -36,7 +44,7 @@ pub(in crate::api::grpc) fn blame_the_client(response: Response<Body>) -> Respon
         | Code::Unimplemented
         | Code::Unavailable
         | Code::DataLoss
-        | Code::Unauthenticated => return response,
+        | Code::Unauthenticated => return None,
     };
-    Status::new(code, status.message()).into_http()
+    Some(Status::new(code, status.message()))
 }

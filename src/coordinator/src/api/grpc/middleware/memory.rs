@@ -1,9 +1,10 @@
 //! How much memory the bodies of all requests may take together, while they arrive and while they are worked
 //! on.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use axum::body::Bytes;
@@ -42,6 +43,14 @@ impl Share {
         CountedBody { body, share: self }
     }
 
+    /// The messages of a stream, as they arrive one after the other.
+    pub(in crate::api::grpc) fn messages(&self) -> Messages {
+        Messages {
+            share: self.clone(),
+            arrived: Arc::default(),
+        }
+    }
+
     fn take(&self, bytes: usize) -> Result<(), Status> {
         let Taken { left, bytes: taken } = &*self.0;
         left.0
@@ -53,6 +62,51 @@ impl Share {
             })?;
         taken.fetch_add(bytes, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn give_back(&self, bytes: usize) {
+        let Taken { left, bytes: taken } = &*self.0;
+        taken.fetch_sub(bytes, Ordering::Relaxed);
+        left.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// The messages of a stream: each gives back what it took once it is done with, since the request may last for days.
+#[derive(Clone)]
+pub(in crate::api::grpc) struct Messages {
+    share: Share,
+    /// The lengths of those that have arrived and were not handed on.
+    arrived: Arc<Mutex<VecDeque<usize>>>,
+}
+
+impl Messages {
+    /// A message of so many bytes has arrived.
+    pub(super) fn arrived(&self, bytes: usize) {
+        self.lengths().push_back(bytes);
+    }
+
+    /// The oldest message is handed on. To be held until it is done with.
+    pub(in crate::api::grpc) fn hand_on(&self) -> MessageShare {
+        MessageShare {
+            share: self.share.clone(),
+            bytes: self.lengths().pop_front().unwrap_or_default(),
+        }
+    }
+
+    fn lengths(&self) -> MutexGuard<'_, VecDeque<usize>> {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What one message of a stream takes; given back when dropped.
+pub(in crate::api::grpc) struct MessageShare {
+    share: Share,
+    bytes: usize,
+}
+
+impl Drop for MessageShare {
+    fn drop(&mut self) {
+        self.share.give_back(self.bytes);
     }
 }
 
@@ -109,6 +163,26 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     use super::BodyMemory;
+
+    #[test]
+    fn a_stream_gives_back_what_each_of_its_messages_took() {
+        let memory = BodyMemory::new(10);
+        let stream = memory.share();
+        let messages = stream.messages();
+        for length in [3, 4] {
+            stream.take(length).unwrap();
+            messages.arrived(length);
+        }
+        // A part of the next one.
+        stream.take(1).unwrap();
+        let (first, second) = (messages.hand_on(), messages.hand_on());
+        drop(second);
+        assert_eq!(memory.0.load(Ordering::Relaxed), 6);
+        drop(first);
+        assert_eq!(memory.0.load(Ordering::Relaxed), 9);
+        drop((stream, messages));
+        assert_eq!(memory.0.load(Ordering::Relaxed), 10);
+    }
 
     #[test]
     fn what_a_request_takes_is_given_back() {
