@@ -1,7 +1,7 @@
 //! Keeps chunks alive.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
@@ -12,7 +12,11 @@ use crate::service::{Repair as Progress, Service};
 pub struct Repair {
     service: Arc<Service>,
     progress: Progress,
+    rests_until: Instant,
 }
+
+/// After a round the leader rests as long as the round took, but no longer than this: clients come first.
+const LONGEST_REST: Duration = Duration::from_secs(5);
 
 impl Repair {
     /// Looks at a part of all chunks every half second.
@@ -20,6 +24,7 @@ impl Repair {
         Self {
             service,
             progress: Progress::default(),
+            rests_until: Instant::now(),
         }
     }
 }
@@ -35,7 +40,13 @@ impl Job for Repair {
     }
 
     async fn run(&mut self, _led_for: Duration) -> Result<(), JobError> {
-        self.service.repair(&mut self.progress).await?;
-        Ok(())
+        let began = Instant::now();
+        if began < self.rests_until {
+            return Ok(());
+        }
+        let result = self.service.repair(&mut self.progress).await;
+        let ended = Instant::now();
+        self.rests_until = ended + ended.duration_since(began).min(LONGEST_REST);
+        Ok(result?)
     }
 }

@@ -14,8 +14,6 @@ mod settle;
 mod tasks;
 mod walk;
 
-use std::time::{Duration, Instant};
-
 use zephyrfs_core::engine::ScanCursor;
 use zephyrfs_core::id::ChunkId;
 use zephyrfs_core::repair::{Budget, Memory};
@@ -29,9 +27,6 @@ use walk::Walk;
 pub(super) use report::RepairState;
 pub use report::{PassReport, RepairReport};
 
-/// After a round the leader rests at least as long as the round took: clients come first.
-const LONGEST_REST: Duration = Duration::from_secs(5);
-
 /// How far the looking has come.
 #[derive(Debug, Default)]
 pub struct Repair {
@@ -41,7 +36,6 @@ pub struct Repair {
     chunks: Walk<ScanCursor>,
     pass: Pass,
     unreferenced: Walk<ChunkId>,
-    rests_until: Option<Instant>,
 }
 
 impl Service {
@@ -59,17 +53,6 @@ impl Service {
                 ..Repair::default()
             };
         }
-        let begun = Instant::now();
-        if repair.rests_until.is_some_and(|until| begun < until) {
-            return Ok(());
-        }
-        let result = self.repair_round(repair).await;
-        let took = begun.elapsed();
-        repair.rests_until = Some(Instant::now() + took.min(LONGEST_REST));
-        result
-    }
-
-    async fn repair_round(&self, repair: &mut Repair) -> Result<(), ServiceError> {
         let picture = self.nodes_to_place_on(None).await?;
         self.repair_state.note_brake(picture.brake.as_ref());
         if picture.brake.is_some() {
