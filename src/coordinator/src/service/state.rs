@@ -11,6 +11,7 @@ use zephyrfs_core::repair::BrakePolicy;
 use super::admission::Admission;
 use super::heartbeats::{Flusher, Pending, Urgent};
 use super::ids::IdSource;
+use super::inventory;
 use super::limits::Limits;
 use super::picture::Pictures;
 use super::policy::Policy;
@@ -35,6 +36,8 @@ pub struct Service {
     pub(super) watchers: Arc<Watchers>,
     /// Whose turn it is to write a backup.
     pub(super) backup_turn: Arc<Semaphore>,
+    /// For nodes whose inventories are being taken.
+    pub(super) inventory_places: Arc<Semaphore>,
 }
 
 impl Service {
@@ -56,6 +59,7 @@ impl Service {
             brake_policy: policy.brake(),
             repair_state: RepairState::default(),
             backup_turn: Arc::new(Semaphore::new(1)),
+            inventory_places: Arc::new(Semaphore::new(inventory::AT_ONCE)),
             engine,
             limits,
             policy,

@@ -9,6 +9,7 @@ use zephyrfs_proto::coordinator::coordinator_service_server::CoordinatorService;
 
 use super::context::{accept, accept_stream};
 use super::heartbeat_streams::{Acks, HeartbeatStreams};
+use super::inventories;
 use super::status::{Reply, reply, status, with_index};
 use super::stream::{WatchStream, events};
 use crate::service::{NodeStateRequest, Service};
@@ -210,6 +211,13 @@ impl CoordinatorService for Handlers {
     ) -> Reply<wire::ClusterChangeResponse> {
         let (context, wire::ResizeClusterRequest { replicas }) = accept(request)?;
         reply(self.service.resize_cluster(replicas.into(), context).await)
+    }
+
+    async fn report_inventory(
+        &self,
+        request: Request<Streaming<wire::InventoryPage>>,
+    ) -> Reply<wire::ReportInventoryResponse> {
+        inventories::take(&self.service, request).await
     }
 
     type HeartbeatStreamStream = Acks;

@@ -11,6 +11,7 @@ mod front;
 mod handlers;
 mod health;
 mod heartbeat_streams;
+mod inventories;
 mod middleware;
 mod server;
 mod status;

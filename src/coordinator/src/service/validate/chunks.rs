@@ -1,14 +1,15 @@
 //! What nodes say of chunks.
 
-use zephyrfs_core::command::LocationChange;
-use zephyrfs_core::id::{ChunkId, NodeId};
+use zephyrfs_core::command::{HeldChunk, LocationChange};
+use zephyrfs_core::id::{ChunkId, ContentHash, NodeId};
 
 use super::nodes::node_ids;
+use super::number::byte_size;
 use super::problem::invalid;
-use super::text::id;
+use super::text::{id, plain_text};
 use crate::service::error::ServiceError;
 use crate::service::limits::Limits;
-use crate::service::request::LocationUpdate;
+use crate::service::request::{ChunkDescription, LocationUpdate};
 
 /// A location update that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,23 @@ pub(in crate::service) fn location_update(
         }
     };
     Ok(ValidLocationUpdate { chunk, nodes, change })
+}
+
+/// Checks chunks that a node says it holds.
+pub(in crate::service) fn held_chunks(
+    limits: &Limits,
+    chunks: Vec<ChunkDescription>,
+) -> Result<Vec<HeldChunk>, ServiceError> {
+    let check = |(position, description): (usize, ChunkDescription)| {
+        let field = |name: &str| format!("chunks[{position}].{name}");
+        let hash = plain_text(field("hash"), description.hash, limits.max_id_length)?;
+        Ok(HeldChunk {
+            chunk: id(limits, field("chunk_id"), description.chunk_id)?,
+            hash: ContentHash::from(hash),
+            size: byte_size(field("size"), description.size, limits.max_chunk_size)?,
+        })
+    };
+    chunks.into_iter().enumerate().map(check).collect()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ mod stats;
 mod tasks;
 mod text;
 
-pub(super) use chunks::{ValidLocationUpdate, location_update};
+pub(super) use chunks::{ValidLocationUpdate, held_chunks, location_update};
 pub(super) use cluster::replicas;
 pub(super) use files::{ValidFile, file};
 pub(super) use nodes::{ValidRegistration, node_ids, node_state, registration, status};

@@ -3,6 +3,7 @@
 mod chunks;
 mod files;
 mod heartbeat_streams;
+mod inventory;
 mod messages;
 mod metadata;
 mod network;

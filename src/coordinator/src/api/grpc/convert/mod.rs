@@ -6,6 +6,7 @@
 mod chunks;
 mod cluster;
 mod files;
+mod inventory;
 mod network;
 mod nodes;
 mod tasks;
