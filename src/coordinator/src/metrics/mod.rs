@@ -11,6 +11,7 @@ mod grpc_requests;
 mod labels;
 mod leader_changes;
 mod registry;
+mod repair_gauges;
 mod rest_requests;
 mod watcher_counts;
 

@@ -13,8 +13,9 @@ use zephyrfs_core::engine::EngineStatus;
 use super::engine_gauges::EngineGauges;
 use super::labels::{self, Api};
 use super::leader_changes::LeaderChanges;
+use super::repair_gauges::RepairGauges;
 use super::watcher_counts::WatcherCounts;
-use crate::service::Watchers;
+use crate::service::{Service, Watchers};
 
 /// Seconds: from a read in memory to the longest that a request may take.
 const DURATION_BUCKETS: [f64; 13] = [
@@ -122,6 +123,17 @@ impl Metrics {
         let counts = WatcherCounts::new(watchers).map_err(MetricsError::Setup)?;
         self.registry
             .register(Box::new(counts))
+            .map_err(MetricsError::Setup)
+    }
+
+    /// From now on, shows what a service's repair does. Once for each process.
+    ///
+    /// # Errors
+    /// [`MetricsError::Setup`], the second time.
+    pub fn observe_repair(&self, service: Arc<Service>) -> Result<(), MetricsError> {
+        let gauges = RepairGauges::new(service).map_err(MetricsError::Setup)?;
+        self.registry
+            .register(Box::new(gauges))
             .map_err(MetricsError::Setup)
     }
 

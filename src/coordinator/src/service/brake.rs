@@ -5,7 +5,7 @@ use std::sync::Arc;
 use zephyrfs_core::command::{PAGE, WriteOffNodes};
 use zephyrfs_core::engine::{At, Freshness};
 use zephyrfs_core::id::NodeId;
-use zephyrfs_core::repair::Brake;
+use zephyrfs_core::repair::{Brake, Class};
 use zephyrfs_core::{Command, Response};
 
 use super::engine_error::wrong_answer;
@@ -41,6 +41,16 @@ impl Service {
     /// What this replica found while it led; `None` if it does not lead.
     pub fn repair_report(&self) -> Option<RepairReport> {
         self.engine.status().leads.then(|| self.repair_state.report())
+    }
+
+    /// Bytes that this replica told nodes to copy while it led, by class.
+    pub fn repair_bytes_told(&self) -> Vec<(Class, u64)> {
+        self.repair_state.report().bytes_told
+    }
+
+    /// Chunks that files hold, as this replica counts them.
+    pub fn chunks(&self) -> u64 {
+        self.engine.totals().value.chunks
     }
 
     /// Lifts the brake: the nodes that fell silent together are not waited for. Answers how many they were; none if repair

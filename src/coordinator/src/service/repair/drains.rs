@@ -27,6 +27,7 @@ impl Service {
             })
             .map(|node| node.id.clone())
             .collect();
+        let mut left = Vec::new();
         for nodes in draining.chunks(PAGE) {
             let reads = ReadSet {
                 usage: nodes.to_vec(),
@@ -38,11 +39,10 @@ impl Service {
                 .await?
                 .value
                 .usage;
-            let empty: Vec<NodeId> = usage
-                .into_iter()
-                .filter(|(_, usage)| usage.is_empty())
-                .map(|(node, _)| node)
-                .collect();
+            let (empty, others): (Vec<_>, Vec<_>) =
+                usage.into_iter().partition(|(_, usage)| usage.is_empty());
+            left.extend(others);
+            let empty: Vec<NodeId> = empty.into_iter().map(|(node, _)| node).collect();
             if empty.is_empty() {
                 continue;
             }
@@ -58,6 +58,7 @@ impl Service {
                 tracing::info!(node_id = %node, "Node drained and unregistered; it can be switched off");
             }
         }
+        self.repair_state.note_drains(left);
         Ok(())
     }
 

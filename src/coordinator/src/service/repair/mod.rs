@@ -46,7 +46,7 @@ impl Service {
     pub async fn repair(&self, repair: &mut Repair) -> Result<(), ServiceError> {
         let term = self.engine.status().term;
         if repair.term != term {
-            self.repair_state.forget();
+            self.repair_state.begin();
             *repair = Repair {
                 term,
                 memory: Memory::new(Budget::new(self.policy.repair_rates)),

@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use zephyrfs_core::Usage;
+use zephyrfs_core::id::NodeId;
 use zephyrfs_core::repair::{Brake, Class, Tally};
 use zephyrfs_core::units::{ByteSize, Timestamp};
 
@@ -15,6 +17,10 @@ pub struct RepairReport {
     pub brake: Option<Arc<Brake>>,
     /// The last whole pass over all chunks, on this replica.
     pub last_pass: Option<Arc<PassReport>>,
+    /// When this replica began to look at chunks; `None` before.
+    pub since: Option<Instant>,
+    /// What is left on draining nodes.
+    pub drains: Vec<(NodeId, Usage)>,
     /// When the pass that is under way began.
     pub pass_began: Option<Instant>,
     /// Chunks that it has looked at so far.
@@ -83,11 +89,17 @@ impl RepairState {
         }
     }
 
-    /// This replica does not lead: what it found once is out of date.
-    pub(in crate::service) fn forget(&self) {
+    /// What is left on draining nodes.
+    pub(super) fn note_drains(&self, drains: Vec<(NodeId, Usage)>) {
+        self.lock().drains = drains;
+    }
+
+    /// This replica leads from now on: what it found once is out of date.
+    pub(super) fn begin(&self) {
         let mut report = self.lock();
         let bytes_told = std::mem::take(&mut report.bytes_told);
         *report = RepairReport {
+            since: Some(Instant::now()),
             bytes_told,
             ..RepairReport::default()
         };
