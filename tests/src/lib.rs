@@ -13,6 +13,7 @@ mod node;
 mod place;
 mod process;
 mod rest;
+mod storage;
 mod wait;
 
 pub use binary::{Ended, binary, run_to_end};
@@ -22,6 +23,7 @@ pub use network::FaultyLinks;
 pub use node::TestNode;
 pub use place::Place;
 pub use rest::{Answer, Rest};
+pub use storage::StorageNodes;
 pub use wait::{until, until_told};
 
 /// The generated gRPC client of the public API.

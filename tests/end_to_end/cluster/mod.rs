@@ -10,3 +10,4 @@ mod partitions;
 mod quorum;
 mod recover;
 mod snapshots;
+mod storage;

@@ -265,7 +265,20 @@ impl TestCluster {
     ///
     /// # Panics
     /// If one does not end with 0, panicked, or logged what a human must look at.
-    pub async fn end(mut self) {
+    pub async fn end(self) {
+        self.end_after(None).await;
+    }
+
+    /// As [`Self::end`], after something of which the log had to call a human: one replica at least must have said so, and
+    /// none anything else.
+    ///
+    /// # Panics
+    /// As [`Self::end`], and if nobody was called.
+    pub async fn end_with_alarm(self, alarm: &str) {
+        self.end_after(Some(alarm)).await;
+    }
+
+    async fn end_after(mut self, expected: Option<&str>) {
         let mut running: Vec<_> = self
             .replicas
             .iter_mut()
@@ -279,15 +292,22 @@ impl TestCluster {
             codes.iter().all(|code| *code == Some(0)),
             "replicas ended with {codes:?}"
         );
+        let is_expected = |alarm: &String| expected.is_some_and(|expected| alarm.contains(expected));
+        let mut was_raised = false;
         for replica in &self.replicas {
-            let alarms = replica.alarms();
+            let (raised, others): (Vec<_>, Vec<_>) = replica.alarms().into_iter().partition(is_expected);
+            was_raised |= !raised.is_empty();
             assert!(
-                alarms.is_empty(),
+                others.is_empty(),
                 "{} logged:\n{}",
                 replica.name(),
-                alarms.join("\n")
+                others.join("\n")
             );
         }
+        assert!(
+            was_raised || expected.is_none(),
+            "nobody raised the alarm: {expected:?}"
+        );
         self.has_ended = true;
     }
 
