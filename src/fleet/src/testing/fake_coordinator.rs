@@ -160,6 +160,13 @@ macro_rules! serve {
                 self.open_stream(request.into_inner())
             }
 
+            async fn report_inventory(
+                &self,
+                _: Request<Streaming<proto::InventoryPage>>,
+            ) -> Result<Response<proto::ReportInventoryResponse>, Status> {
+                Err(Status::unimplemented("the fleet has no use for it"))
+            }
+
             $(async fn $other(
                 &self,
                 _: Request<proto::$other_request>,
