@@ -21,7 +21,7 @@ const MAX_LOOKED_AT: usize = 2_000_000;
 const PAGE: usize = 1_000;
 
 /// So many chunks that are left are named at most.
-const MAX_NAMED: usize = 1_000;
+const MAX_NAMED: usize = 100;
 
 /// How far a drain is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,6 +136,9 @@ impl Service {
         }
         if !judgement.has_source {
             return Ok("no node that has a copy is heard from".to_owned());
+        }
+        if judgement.missing == 0 && judgement.waits_until.is_some() {
+            return Ok("a silent node that has a copy is still expected back".to_owned());
         }
         if judgement.missing == 0 && judgement.sure.len() >= self.policy.replication_factor as usize {
             return Ok(

@@ -94,6 +94,11 @@ impl Service {
 }
 
 impl Inventory {
+    /// Whose it is.
+    pub const fn node(&self) -> &NodeId {
+        &self.node
+    }
+
     /// Takes chunks that the node has.
     ///
     /// # Errors
@@ -189,7 +194,6 @@ impl Inventory {
             missing,
             quarantine: policy.quarantine.into(),
             max_replicas: policy.max_nodes_per_chunk,
-            time: policy.task_time(),
         });
         let At { index, value } = self.service.propose(command, None, None).await?;
         let Response::InventoryRecorded {

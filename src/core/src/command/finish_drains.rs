@@ -60,6 +60,7 @@ impl FinishDrains {
                         wanted: Wanted::Removed {
                             at: context.now,
                             reason: REASON.to_owned(),
+                            decommissioned: true,
                         },
                         observed: Observed::Inactive {
                             since: context.now,
@@ -86,7 +87,7 @@ mod tests {
     use crate::id::NodeId;
     use crate::rejection::Rejection;
     use crate::response::Response;
-    use crate::row::AfterDrain;
+    use crate::row::{AfterDrain, ReplicaState};
     use crate::testing::{NewFile, World, beats, delete, locations, set_state};
     use crate::units::Millis;
 
@@ -134,6 +135,14 @@ mod tests {
         let beat = beats([("n3", Millis::new(0), crate::row::NodeStats::default())]);
         let refused = vec!["n3".into()];
         assert_eq!(world.apply(beat), Ok(Response::HeartbeatsRecorded { refused }));
+        world.apply(crate::testing::register("n3")).unwrap();
+        assert!(
+            world.node("n3").is_drained(),
+            "whoever was to switch it off may still do so"
+        );
+        assert!(!world.node("n3").takes_replicas());
+        world.apply(set_state("n3", NodeStateChange::Activate)).unwrap();
+        assert!(world.node("n3").takes_replicas());
     }
 
     #[test]
@@ -144,5 +153,22 @@ mod tests {
         world.apply(set_state("n1", drain(AfterDrain::Stay))).unwrap();
         world.apply(delete("f")).unwrap();
         assert_eq!(finish(&mut world), (vec!["n1".into()], vec![]));
+    }
+
+    #[test]
+    fn a_chunk_that_is_taken_up_again_does_not_count_on_drained_nodes() {
+        let mut world = World::with_nodes(["n1", "n2"]);
+        world.apply(NewFile::new("f", ["a"]).on(["n1"])).unwrap();
+        world.apply(locations("a", Add, ["n1"])).unwrap();
+        world.apply(set_state("n1", drain(AfterDrain::Stay))).unwrap();
+        world.apply(delete("f")).unwrap();
+        finish(&mut world);
+        world.apply(NewFile::new("g", ["a"]).on(["n2"])).unwrap();
+        let chunk = world.chunk("a").unwrap();
+        let state = |node: &str| chunk.replica_on(&node.into()).unwrap().state;
+        assert_eq!(
+            (state("n1"), state("n2")),
+            (ReplicaState::Deleting, ReplicaState::Assigned)
+        );
     }
 }

@@ -11,7 +11,7 @@ use crate::response::Response;
 use crate::row::{ChunkRow, ReplicaState};
 use crate::view::{ReadSet, View};
 
-/// Forgets copies on unregistered nodes, and copies that were never brought and nobody is told to fetch, once the chunk has
+/// Forgets copies on unregistered nodes and on draining ones that fell silent, and copies that were never brought and nobody is told to fetch, once the chunk has
 /// enough others.
 ///
 /// Until then they keep their place: the node may register again with its disk intact, the client may still come. Enough
@@ -47,7 +47,7 @@ impl ForgetReplicas {
             };
             let has_task = || view.tasks.contains_key(&(node.clone(), chunk.clone()));
             let is_forgettable = match known.replica_on(node).map(|replica| replica.state) {
-                Some(ReplicaState::Stored) => is_gone(node, view),
+                Some(ReplicaState::Stored) => is_gone(node, view) || is_lost_to_drain(node, view),
                 Some(ReplicaState::Assigned) => is_gone(node, view) || !has_task(),
                 Some(ReplicaState::Deleting) | None => false,
             };
@@ -71,13 +71,20 @@ impl ForgetReplicas {
     }
 }
 
+/// Whether a node was to give up its chunks and cannot be told to: nobody waits for it.
+fn is_lost_to_drain(node: &NodeId, view: &View) -> bool {
+    view.nodes
+        .get(node)
+        .is_some_and(|node| node.drain().is_some() && !node.serves_reads())
+}
+
 #[cfg(test)]
 mod tests {
     use super::ForgetReplicas;
     use crate::command::Command;
     use crate::command::LocationChange::Add;
     use crate::response::Response;
-    use crate::testing::{NewFile, World, locations, silence, unregister};
+    use crate::testing::{DRAIN, NewFile, World, locations, set_state, silence, unregister};
 
     fn forget(world: &mut World, node: &str) -> u64 {
         let command = Command::ForgetReplicas(ForgetReplicas {
@@ -126,5 +133,19 @@ mod tests {
         world.apply(locations("a", Add, ["n1", "n2"])).unwrap();
         assert_eq!(forget(&mut world, "n3"), 1);
         assert_eq!(world.replicas("a"), ["n1", "n2"]);
+    }
+
+    #[test]
+    fn a_node_that_fell_silent_while_it_drained_is_not_waited_for() {
+        let mut world = World::with_nodes(["n1", "n2", "n3"]);
+        world
+            .apply(NewFile::new("f", ["a"]).on(["n1", "n2", "n3"]))
+            .unwrap();
+        world.apply(locations("a", Add, ["n1", "n2", "n3"])).unwrap();
+        world.apply(set_state("n1", DRAIN)).unwrap();
+        assert_eq!(forget(&mut world, "n1"), 0, "it can be told");
+        world.apply(silence(["n1"])).unwrap();
+        assert_eq!(forget(&mut world, "n1"), 1);
+        assert_eq!(world.replicas("a"), ["n2", "n3"]);
     }
 }

@@ -171,7 +171,7 @@ impl Command {
             Self::ForgetReplicas(command) => Ok(command.decide(view)),
             Self::TrimCopies(command) => Ok(command.decide(id, view, context)),
             Self::FinishDrains(command) => Ok(command.decide(view, context)),
-            Self::RecordInventory(command) => command.decide(id, view, context),
+            Self::RecordInventory(command) => command.decide(view, context),
             Self::WriteOffNodes(command) => Ok(command.decide(view)),
         }
     }

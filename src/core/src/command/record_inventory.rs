@@ -4,20 +4,20 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::copies::{NewTask, is_there, make_place, put_or_delete};
+use super::copies::{make_place, put_or_delete};
 use crate::context::Context;
 use crate::effects::{Effects, Mutation};
-use crate::id::{ChunkId, ContentHash, NodeId, RequestId};
+use crate::id::{ChunkId, ContentHash, NodeId};
 use crate::rejection::Rejection;
 use crate::response::Response;
-use crate::row::{ChunkRow, NodeRow, Replica, ReplicaState, TaskReason};
+use crate::row::{ChunkRow, NodeRow, Replica, ReplicaState};
 use crate::units::{ByteSize, Millis};
 use crate::view::{ReadSet, View};
 
 /// Records a part of what a node found on its disks.
 ///
-/// A copy that nobody knew of counts from now on. One that should be there and is not is fetched anew: its place is kept,
-/// so that a node that stored it a moment after it looked only has to say so again. A chunk that is not known at all is
+/// A copy that nobody knew of counts from now on. One that should be there and is not counts no longer, but its place is
+/// kept: the node is told to fetch it, and one that stored it a moment after it looked only has to say so again. A chunk that is not known at all is
 /// kept, as one that no file holds, until a quarantine is over: its file may only have been restored from a backup that is
 /// older than the chunk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,8 +32,6 @@ pub struct RecordInventory {
     pub quarantine: Millis,
     /// The most replicas that a chunk may have.
     pub max_replicas: u32,
-    /// How long the node has to fetch what is missing.
-    pub time: Millis,
 }
 
 /// A chunk as a node has it.
@@ -66,7 +64,7 @@ impl RecordInventory {
         }
     }
 
-    pub(super) fn decide(&self, id: RequestId, view: &View, context: &Context) -> Result<Effects, Rejection> {
+    pub(super) fn decide(&self, view: &View, context: &Context) -> Result<Effects, Rejection> {
         let node = view
             .nodes
             .get(&self.node)
@@ -78,12 +76,6 @@ impl RecordInventory {
                 node: self.node.clone(),
             });
         }
-        let new_task = NewTask {
-            request: id,
-            reason: TaskReason::UnderTarget,
-            time: self.time,
-            context,
-        };
         let mut mutations = Vec::new();
         let mut tally = Tally::default();
         let mut seen = BTreeSet::new();
@@ -101,12 +93,12 @@ impl RecordInventory {
                     self.has(&held.chunk, row, node, view, &mut mutations, &mut tally);
                 }
                 // Whatever this is, it is not the chunk.
-                Some(row) => self.lacks(&held.chunk, row, view, &new_task, &mut mutations, &mut tally),
+                Some(row) => Self::lacks(&held.chunk, row, &self.node, &mut mutations, &mut tally),
             }
         }
         for chunk in &self.missing {
             if let Some(row) = view.chunks.get(chunk).filter(|_| seen.insert(chunk)) {
-                self.lacks(chunk, row, view, &new_task, &mut mutations, &mut tally);
+                Self::lacks(chunk, row, &self.node, &mut mutations, &mut tally);
             }
         }
         Ok(Effects {
@@ -144,18 +136,18 @@ impl RecordInventory {
         mutations: &mut Vec<Mutation>,
         tally: &mut Tally,
     ) {
+        // An operator was told that the node is empty.
+        if node.is_drained() && row.is_referenced() {
+            return;
+        }
         let mut changed = row.clone();
         match row.replica_on(&self.node).map(|replica| replica.state) {
             Some(ReplicaState::Stored | ReplicaState::Deleting) => return,
             Some(ReplicaState::Assigned) => {
-                self.set_state(&mut changed, ReplicaState::Stored);
+                set_state(&mut changed, &self.node, ReplicaState::Stored);
                 mutations.push(Mutation::DeleteTask(self.node.clone(), id.clone()));
             }
             None => {
-                let is_drained = node.drain().is_some_and(|drain| drain.done_at.is_some());
-                if is_drained && row.is_referenced() {
-                    return;
-                }
                 let dropped = |node| mutations.push(Mutation::DeleteTask(node, id.clone()));
                 if !make_place(&mut changed, self.max_replicas, view, dropped) {
                     return;
@@ -170,65 +162,44 @@ impl RecordInventory {
         mutations.push(Mutation::PutChunk(id.clone(), changed));
     }
 
-    fn lacks(
-        &self,
-        id: &ChunkId,
-        row: &ChunkRow,
-        view: &View,
-        new_task: &NewTask<'_>,
-        mutations: &mut Vec<Mutation>,
-        tally: &mut Tally,
-    ) {
+    /// The copy is not there. Its place is kept: whoever looks after the chunk tells the node to fetch it, in its turn. A
+    /// copy that is being deleted is for the node's own report to end.
+    fn lacks(id: &ChunkId, row: &ChunkRow, node: &NodeId, mutations: &mut Vec<Mutation>, tally: &mut Tally) {
+        let is_stored = row
+            .replica_on(node)
+            .is_some_and(|replica| replica.state == ReplicaState::Stored);
+        if !is_stored {
+            return;
+        }
         let mut changed = row.clone();
-        match row.replica_on(&self.node).map(|replica| replica.state) {
-            None | Some(ReplicaState::Assigned) => return,
-            Some(ReplicaState::Deleting) => {
-                changed.replicas.retain(|replica| replica.node != self.node);
-                mutations.push(Mutation::DeleteTask(self.node.clone(), id.clone()));
-            }
-            Some(ReplicaState::Stored) if !row.is_referenced() => {
-                changed.replicas.retain(|replica| replica.node != self.node);
-            }
-            Some(ReplicaState::Stored) => {
-                self.set_state(&mut changed, ReplicaState::Assigned);
-                let source = row.replicas.iter().find(|replica| {
-                    replica.state == ReplicaState::Stored
-                        && replica.node != self.node
-                        && is_there(&replica.node, view)
-                });
-                let takes = view
-                    .nodes
-                    .get(&self.node)
-                    .is_some_and(|node| node.takes_replicas());
-                if let Some(source) = source.filter(|_| takes) {
-                    let source = Some(source.node.clone());
-                    mutations.push(new_task.copy(&self.node, id, row.size, source));
-                }
-                tally.missing += 1;
-            }
+        if row.is_referenced() {
+            set_state(&mut changed, node, ReplicaState::Assigned);
+            tally.missing += 1;
+        } else {
+            changed.replicas.retain(|replica| replica.node != *node);
         }
         mutations.push(put_or_delete(id, changed));
     }
+}
 
-    fn set_state(&self, row: &mut ChunkRow, state: ReplicaState) {
-        let mine = row.replicas.iter_mut().find(|replica| replica.node == self.node);
-        if let Some(replica) = mine {
-            replica.state = state;
-        }
+fn set_state(row: &mut ChunkRow, node: &NodeId, state: ReplicaState) {
+    let its = row.replicas.iter_mut().find(|replica| replica.node == *node);
+    if let Some(replica) = its {
+        replica.state = state;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{HeldChunk, RecordInventory};
-    use crate::command::Command;
     use crate::command::LocationChange::{Add, Remove};
+    use crate::command::{Command, FinishDrains};
     use crate::id::ContentHash;
     use crate::rejection::Rejection;
     use crate::response::Response;
     use crate::row::ReplicaState::{self, Assigned, Stored};
     use crate::row::TaskKind;
-    use crate::testing::{NewFile, TASK_TIME, World, delete, delete_copies, locations, unregister};
+    use crate::testing::{DRAIN, NewFile, World, delete, delete_copies, locations, set_state, unregister};
     use crate::units::{ByteSize, Millis};
 
     const DAY: Millis = Millis::from_seconds(86_400);
@@ -256,7 +227,6 @@ mod tests {
             missing: missing.iter().map(|&chunk| chunk.into()).collect(),
             quarantine: DAY,
             max_replicas: 3,
-            time: TASK_TIME,
         })
     }
 
@@ -310,8 +280,7 @@ mod tests {
             let mut world = world();
             assert_eq!(world.apply(command), recorded(0, 1, 0));
             assert_eq!(state(&world, "a", "n1"), Some(Assigned));
-            let task = world.task("n1", "a").unwrap();
-            assert_eq!((task.kind, task.source), (TaskKind::Replicate, Some("n2".into())));
+            assert_eq!(world.task("n1", "a"), None, "its turn comes");
             world.apply(locations("a", Add, ["n1"])).unwrap();
             assert_eq!(state(&world, "a", "n1"), Some(Stored));
         }
@@ -323,7 +292,6 @@ mod tests {
         world.apply(inventory("n1", vec![], &["a"])).unwrap();
         world.apply(inventory("n2", vec![], &["a"])).unwrap();
         assert_eq!(world.replicas("a"), ["n1", "n2"]);
-        assert_eq!(world.task("n2", "a"), None, "there is nothing to fetch it from");
         world.apply(inventory("n2", vec![held("a", "a")], &[])).unwrap();
         assert_eq!(state(&world, "a", "n2"), Some(Stored));
     }
@@ -362,16 +330,34 @@ mod tests {
     }
 
     #[test]
-    fn a_deletion_that_was_done_is_noticed_and_one_that_was_not_stays_a_task() {
+    fn a_deletion_ends_with_its_own_report_only() {
         let mut world = world();
         world.apply(delete("f")).unwrap();
         world.pass(Millis::new(1));
         world.apply(delete_copies(&["a"], world.now())).unwrap();
-        world.apply(inventory("n1", vec![held("a", "a")], &[])).unwrap();
-        assert_eq!(world.task("n1", "a").unwrap().kind, TaskKind::Delete);
-        world.apply(inventory("n1", vec![], &["a"])).unwrap();
-        world.apply(inventory("n2", vec![], &["a"])).unwrap();
-        assert_eq!(world.chunk("a"), None);
+        for command in [
+            inventory("n1", vec![held("a", "a")], &[]),
+            inventory("n1", vec![held("a", "other")], &[]),
+            inventory("n1", vec![], &["a"]),
+        ] {
+            world.apply(command).unwrap();
+            assert_eq!(world.task("n1", "a").unwrap().kind, TaskKind::Delete);
+        }
+    }
+
+    #[test]
+    fn a_drained_node_gets_nothing_back() {
+        let mut world = world();
+        world.apply(NewFile::new("g", ["b"]).on(["n3"])).unwrap();
+        world.apply(set_state("n3", DRAIN)).unwrap();
+        let nodes = vec!["n3".into()];
+        world
+            .apply(Command::FinishDrains(FinishDrains { nodes }))
+            .unwrap();
+        assert!(world.node("n3").is_drained());
+        let all = vec![held("a", "a"), held("b", "b")];
+        assert_eq!(world.apply(inventory("n3", all, &[])), recorded(0, 0, 0));
+        assert_eq!(state(&world, "b", "n3"), Some(Assigned));
     }
 
     #[test]

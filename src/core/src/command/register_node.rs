@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::effects::{Effects, Mutation};
 use crate::id::NodeId;
 use crate::response::Response;
-use crate::row::{BeatRow, Contact, NodeRow, NodeStats, Observed, Wanted};
+use crate::row::{AfterDrain, BeatRow, Contact, Drain, NodeRow, NodeStats, Observed, Usage, Wanted};
 use crate::units::{ByteSize, Millis};
 use crate::view::{ReadSet, View};
 
@@ -54,7 +54,7 @@ impl RegisterNode {
             capacity: self.capacity,
             capabilities: self.capabilities.clone(),
             registered_at: known.map_or(context.now, |node| node.registered_at),
-            wanted: alive.map_or(Wanted::InService, |node| node.wanted.clone()),
+            wanted: known.map_or(Wanted::InService, |node| wanted_of(&node.wanted, context)),
             observed: Observed::Active,
             contact,
         };
@@ -76,6 +76,22 @@ impl RegisterNode {
                 known: known.is_some(),
             },
         }
+    }
+}
+
+/// What is wanted of a node that registers again. One that was decommissioned may only not have been switched off yet: an
+/// operator was told that it can be, so it gets nothing until it is activated.
+fn wanted_of(before: &Wanted, context: &Context) -> Wanted {
+    match before {
+        Wanted::Removed {
+            decommissioned: true, ..
+        } => {
+            let done_at = Some(context.now);
+            let drain = Drain::beginning(context.now, Usage::default(), AfterDrain::Stay);
+            Wanted::Draining(Drain { done_at, ..drain })
+        }
+        Wanted::Removed { .. } => Wanted::InService,
+        Wanted::InService | Wanted::Maintenance { .. } | Wanted::Draining(_) => before.clone(),
     }
 }
 

@@ -69,6 +69,11 @@ impl SetNodeState {
                 });
             }
             NodeStateChange::Drain { then } => Wanted::Draining(self.drain(then, node, view, context)),
+            NodeStateChange::Maintain { .. } if node.drain().is_some() => {
+                return Err(Rejection::NodeDraining {
+                    node: self.node.clone(),
+                });
+            }
             NodeStateChange::Maintain { span } => Wanted::Maintenance {
                 until: context.now.plus(span),
             },
@@ -117,8 +122,8 @@ mod tests {
         let mut world = World::with_nodes(["n1"]);
         let span = Millis::new(50);
         for (change, status) in [
-            (DRAIN, NodeStatus::Draining),
             (Maintain { span }, NodeStatus::Maintenance),
+            (DRAIN, NodeStatus::Draining),
             (Activate, NodeStatus::Active),
         ] {
             assert_eq!(
@@ -174,6 +179,10 @@ mod tests {
         world.apply(set_state("n1", CancelDrain)).unwrap();
         assert_eq!(world.node("n1").wanted, Wanted::InService);
         let span = Millis::new(50);
+        world.apply(set_state("n1", DRAIN)).unwrap();
+        let draining = Err(Rejection::NodeDraining { node: "n1".into() });
+        assert_eq!(world.apply(set_state("n1", Maintain { span })), draining);
+        world.apply(set_state("n1", CancelDrain)).unwrap();
         world.apply(set_state("n1", Maintain { span })).unwrap();
         assert_eq!(world.apply(set_state("n1", CancelDrain)), refused);
     }

@@ -42,6 +42,7 @@ impl UnregisterNode {
             wanted: Wanted::Removed {
                 at: context.now,
                 reason: self.reason.clone(),
+                decommissioned: false,
             },
             observed: Observed::Inactive {
                 since: context.now,
@@ -76,7 +77,8 @@ mod tests {
             node.wanted,
             Wanted::Removed {
                 at: world.now(),
-                reason: "sold".to_owned()
+                reason: "sold".to_owned(),
+                decommissioned: false
             }
         );
         assert_eq!(world.replicas("a"), ["n1", "n2"]);

@@ -64,8 +64,7 @@ impl UpdateChunkLocations {
                 return Err(Rejection::NodeRemoved { node: id.clone() });
             }
             // An operator was told that it is empty.
-            let is_drained = node.drain().is_some_and(|drain| drain.done_at.is_some());
-            if is_drained && self.change == LocationChange::Add && chunk.is_referenced() {
+            if node.is_drained() && self.change == LocationChange::Add && chunk.is_referenced() {
                 return Err(Rejection::NodeDrained { node: id.clone() });
             }
         }

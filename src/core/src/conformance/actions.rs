@@ -171,7 +171,7 @@ fn set_node_state() -> impl Strategy<Value = Action> {
         4 => prop_oneof![Just(AfterDrain::Stay), Just(AfterDrain::Remove)]
             .prop_map(|then| NodeStateChange::Drain { then }),
         1 => Just(NodeStateChange::CancelDrain),
-        1 => span().prop_map(|span| NodeStateChange::Maintain { span }),
+        2 => span().prop_map(|span| NodeStateChange::Maintain { span }),
     ];
     (node(), change)
         .prop_map(|(node, change)| Action::Command(Command::SetNodeState(SetNodeState { node, change })))
@@ -335,7 +335,6 @@ fn record_inventory() -> impl Strategy<Value = Action> {
                 missing,
                 quarantine,
                 max_replicas,
-                time: Millis::new(30_000),
             }))
         },
     )

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{ChunkId, FileId, NodeId};
-use crate::row::{ChunkRow, FileRow, ReleaseRow, ReplicaState, Row, TaskKind, TaskRow};
+use crate::row::{ChunkRow, FileRow, NodeRow, ReleaseRow, ReplicaState, Row, TaskKind, TaskRow, users};
 use crate::units::Timestamp;
 
 /// The rows, arranged for looking things up.
 #[derive(Default)]
 struct Picture<'a> {
-    nodes: BTreeSet<&'a NodeId>,
+    nodes: BTreeMap<&'a NodeId, &'a NodeRow>,
     beats: Vec<&'a NodeId>,
     files: BTreeMap<&'a FileId, &'a FileRow>,
     chunks: BTreeMap<&'a ChunkId, &'a ChunkRow>,
@@ -37,6 +37,7 @@ pub fn check(rows: &[Row]) -> Result<(), String> {
             picture.replicas_are_on_distinct_nodes(chunk)?;
             picture.home_lists_the_chunk(id, chunk)?;
             picture.deletions_are_tasks(id, chunk)?;
+            picture.drained_nodes_hold_nothing(chunk)?;
             picture.sharers_are_counted_and_list_the_chunk(id, chunk)
         };
         check().map_err(|what: String| format!("chunk {id}: {what}: {chunk:?}"))?;
@@ -77,8 +78,8 @@ impl<'a> Picture<'a> {
         let mut picture = Self::default();
         for row in rows {
             match row {
-                Row::Node(id, _) => {
-                    picture.nodes.insert(id);
+                Row::Node(id, node) => {
+                    picture.nodes.insert(id, node);
                 }
                 Row::Beat(id, _) => picture.beats.push(id),
                 Row::File(id, file) => {
@@ -109,7 +110,7 @@ impl<'a> Picture<'a> {
     }
 
     fn every_beat_is_of_a_node(&self) -> Result<(), String> {
-        match self.beats.iter().find(|id| !self.nodes.contains(*id)) {
+        match self.beats.iter().find(|id| !self.nodes.contains_key(*id)) {
             Some(id) => Err(format!("a heartbeat of node {id}, which has no row")),
             None => Ok(()),
         }
@@ -183,13 +184,21 @@ impl<'a> Picture<'a> {
         }
     }
 
+    fn drained_nodes_hold_nothing(&self, chunk: &ChunkRow) -> Result<(), String> {
+        let is_drained = |node| self.nodes.get(node).is_some_and(|node| node.is_drained());
+        match users(chunk).find(|node| is_drained(*node)) {
+            Some(node) => Err(format!("a copy counts on {node}, which may be switched off")),
+            None => Ok(()),
+        }
+    }
+
     fn replicas_are_on_distinct_nodes(&self, chunk: &ChunkRow) -> Result<(), String> {
         let mut seen = BTreeSet::new();
         for replica in &chunk.replicas {
             if !seen.insert(&replica.node) {
                 return Err(format!("two replicas on node {}", replica.node));
             }
-            if !self.nodes.contains(&replica.node) {
+            if !self.nodes.contains_key(&replica.node) {
                 return Err(format!("a replica on node {}, which has no row", replica.node));
             }
         }

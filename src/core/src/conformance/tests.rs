@@ -97,6 +97,7 @@ fn the_sequences_lead_to_every_answer_and_every_refusal() {
         "Missing",
         "NoRoom",
         "NodeDrained",
+        "NodeDraining",
         "NodeNotFound",
         "NodeRegistered",
         "NodeRemoved",

@@ -265,6 +265,7 @@ mod tests {
             Wanted::Removed {
                 at: since,
                 reason: String::new(),
+                decommissioned: false,
             },
         ] {
             for observed in [

@@ -28,7 +28,7 @@ impl Topology {
     }
 
     /// The node among these whose copy can be spared best: the one that shares the widest failure domains with most
-    /// others, and among equals the one with the least space left. `None` if there is none.
+    /// others, and among equals the one on the node that is filled furthest. `None` if there is none.
     pub fn worst_placed<'a>(&self, nodes: &'a [NodeId], over_domains: bool) -> Option<&'a NodeId> {
         let places = self.places(nodes);
         let rank = |node: &NodeId| {
@@ -40,7 +40,7 @@ impl Topology {
                 let here = places.iter().filter(|other| domain.contains(other)).count();
                 if over_domains { here } else { 0 }
             });
-            (shared, self.fullness(place))
+            (shared, self.leaf(place).used_permille)
         };
         nodes.iter().max_by_key(|node| (rank(node), *node))
     }
@@ -81,10 +81,5 @@ impl Topology {
             let domain = self.domain(place, level);
             others.iter().filter(|other| domain.contains(other)).count()
         }))
-    }
-
-    /// Grows with how little a node has left.
-    fn fullness(&self, place: u32) -> u64 {
-        u64::MAX - self.leaf(place).room.free()
     }
 }

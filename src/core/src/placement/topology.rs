@@ -40,6 +40,8 @@ pub(super) struct Leaf {
     domains: [Range<u32>; LEVELS],
     /// The first leaf of the narrowest domain above the host that is named.
     named_domain: Option<u32>,
+    /// How far the node is filled.
+    pub(super) used_permille: u64,
 }
 
 impl Topology {
@@ -71,6 +73,7 @@ impl Topology {
                     .domain
                     .narrowest_shared()
                     .map(|level| domains[level].start),
+                used_permille: candidate.used_permille(),
                 id: candidate.id,
                 domains,
             })

@@ -60,6 +60,13 @@ impl Heard<'_> {
         self.row.observed == Observed::Active && now.since(heard) > late_after
     }
 
+    /// When it was found silent, or would have been if it had not been held down: one that was counts as silent since before
+    /// its last return.
+    fn silent_since(&self, since: Timestamp, policy: &BrakePolicy) -> Timestamp {
+        let found = self.last.map(|last| last.plus(policy.late_after));
+        found.map_or(since, |found| since.max(found))
+    }
+
     /// Whether its silence would matter: nobody has said that it goes.
     const fn is_expected(&self) -> bool {
         matches!(self.row.wanted, Wanted::InService | Wanted::Draining(_))
@@ -82,7 +89,7 @@ pub fn brake<'a>(
             Observed::Inactive {
                 since,
                 written_off: false,
-            } => Some((since, *node)),
+            } => Some((node.silent_since(since, policy), *node)),
             Observed::Inactive { .. } | Observed::Active => None,
         })
         .collect();
@@ -96,7 +103,7 @@ pub fn brake<'a>(
     }
     let mut end = 0;
     (0..silent.len()).find_map(|begin| {
-        let since = silent[begin].0;
+        let (since, before) = (silent[begin].0, end);
         while silent
             .get(end)
             .is_some_and(|(at, _)| at.since(since) <= policy.window)
@@ -104,8 +111,8 @@ pub fn brake<'a>(
             end += 1;
         }
         let together = &silent[begin..end];
-        // A window that is a part of one that was looked at has fewer.
-        let may_hold = together.len() >= FEWEST;
+        // A window that is a part of one that was looked at has fewer. So few are left to look at, however many are silent.
+        let may_hold = together.len() >= FEWEST && end > before;
         may_hold.then(|| judge(together, &expected, since, policy))?
     })
 }
@@ -121,12 +128,17 @@ fn judge(
         .iter()
         .filter(|node| match node.row.observed {
             Observed::Active => node.row.registered_at <= began,
-            Observed::Inactive { since, .. } => since >= began,
+            Observed::Inactive { since, .. } => node.silent_since(since, policy) >= began,
         })
         .collect();
     let silent: BTreeSet<NodeId> = together.iter().map(|(_, node)| node.id.clone()).collect();
     let is_too_many = silent.len() as u64 * 1_000 > policy.ratio_permille * before.len() as u64;
-    let domains = lost_domains(&before, &silent);
+    let may_be_domains = silent.len() >= DOMAINS * FEWEST;
+    let domains = if may_be_domains {
+        lost_domains(&before, &silent)
+    } else {
+        Vec::new()
+    };
     (is_too_many || domains.len() >= DOMAINS).then_some(Brake {
         since: began,
         silent,
@@ -219,8 +231,9 @@ mod tests {
         }
 
         fn silence(&mut self, nodes: &[&str], since: u64) {
-            for node in nodes {
+            for &node in nodes {
                 self.change(node, |row| row.observed = silent_since(at(since)));
+                self.0.get_mut(&node.into()).unwrap().1 = at(since.saturating_sub(60));
             }
         }
 
@@ -244,6 +257,7 @@ mod tests {
         assert_eq!((brake.silent.len(), brake.of, brake.since), (4, 10, at(990)));
         assert_eq!(fleet.brake(1_000_000).unwrap(), brake, "however long it takes");
         fleet.change("0-2", |row| row.observed = Observed::Active);
+        fleet.0.get_mut(&"0-2".into()).unwrap().1 = at(1_000);
         assert_eq!(fleet.brake(1_001), None);
     }
 
@@ -294,6 +308,7 @@ mod tests {
             row.wanted = Wanted::Removed {
                 at: at(995),
                 reason: String::new(),
+                decommissioned: false,
             };
         });
         assert_eq!(fleet.brake(1_000), None, "two of eight");
@@ -322,5 +337,15 @@ mod tests {
             }
         }
         assert_eq!(fleet.brake(1_000).unwrap().of, 5);
+    }
+
+    #[test]
+    fn nodes_that_come_and_go_are_silent_together_when_they_were_last_heard_together() {
+        let mut fleet = Fleet::new(1, 10);
+        for (node, since) in [("0-0", 100), ("0-2", 300), ("0-4", 500), ("0-6", 700)] {
+            fleet.silence(&[node], since);
+            fleet.0.get_mut(&node.into()).unwrap().1 = at(935);
+        }
+        assert_eq!(fleet.brake(1_000).unwrap().silent.len(), 4);
     }
 }

@@ -129,7 +129,9 @@ impl Bucket {
     }
 
     fn spend(&mut self, size: ByteSize, rate: u64, now: Timestamp) {
-        self.bytes = self.level(rate, now).saturating_sub(size.to_wire());
+        // A debt that last copies made is forgotten in time: others must not wait for hours.
+        let left = self.level(rate, now).saturating_sub(size.to_wire());
+        self.bytes = left.max(-capacity(rate));
         self.filled_at = self.filled_at.max(now);
     }
 }
@@ -193,9 +195,15 @@ mod tests {
         let mut budget = Budget::new(rates);
         let (from, to) = (NodeId::from("a"), NodeId::from("b"));
         assert!(budget.allows(&to, Some(&from), UnderTarget, at(0)));
-        budget.spend(&to, Some(&from), ByteSize::new(1_100), at(0));
-        assert!(!budget.allows(&to, Some(&from), UnderTarget, at(99_999)));
-        assert!(budget.allows(&to, Some(&from), UnderTarget, at(100_200)));
+        budget.spend(&to, Some(&from), ByteSize::new(150), at(0));
+        assert!(!budget.allows(&to, Some(&from), UnderTarget, at(5_000)));
+        assert!(budget.allows(&to, Some(&from), UnderTarget, at(5_100)));
+        budget.spend(&to, Some(&from), ByteSize::new(1 << 40), at(5_100));
+        assert!(!budget.allows(&to, Some(&from), UnderTarget, at(15_100)));
+        assert!(
+            budget.allows(&to, Some(&from), UnderTarget, at(15_200)),
+            "a debt is bounded"
+        );
         assert!(budget.allows(&to, Some(&from), LastCopy, at(0)));
     }
 

@@ -25,7 +25,7 @@ pub struct Judgement {
     pub missing: usize,
     /// Nodes that were told to take a copy and are due a task to fetch it, since no client brought it.
     pub never_brought: Vec<NodeId>,
-    /// Nodes whose copies can be forgotten: they were unregistered, or a client was to bring the copy and others have come
+    /// Nodes whose copies can be forgotten: they were unregistered, or fell silent while they drained, or a client was to bring the copy and others have come
     /// meanwhile.
     pub forgettable: Vec<NodeId>,
     /// The nodes whose copies count: new ones are put elsewhere.
@@ -102,7 +102,8 @@ pub fn judge(chunk: &ChunkRow, nodes: &impl Nodes, now: Timestamp, policy: &Poli
             }
         }
         let is_enough = reachable.sure >= policy.wanted.max(1);
-        if is_enough && (node.is_removed() || replica.state == ReplicaState::Assigned && is_old) {
+        let is_lost = node.is_removed() || node.drain().is_some() && !node.serves_reads();
+        if is_enough && (is_lost || replica.state == ReplicaState::Assigned && is_old) {
             judgement.forgettable.push(replica.node.clone());
         }
         let never_came = replica.state == ReplicaState::Assigned && is_old && reachable.stored > 0;
@@ -235,6 +236,7 @@ mod tests {
         Wanted::Removed {
             at: NOW,
             reason: String::new(),
+            decommissioned: false,
         }
     }
 

@@ -111,12 +111,13 @@ impl<N: Nodes> Planner<'_, N> {
                 self.plan.forgettable.push((id.clone(), node.clone()));
             }
         }
-        for target in &judgement.never_brought {
-            self.tell(id, row, target, judgement.reason, None);
-        }
         let is_enough = judgement.sure.len() >= self.round.policy.wanted;
         if is_enough {
             self.trim(id, row, &judgement);
+        } else {
+            for target in &judgement.never_brought {
+                self.tell(id, row, target, judgement.reason, None);
+            }
         }
         if judgement.missing > 0 {
             return Some(Short {
@@ -180,7 +181,9 @@ impl<N: Nodes> Planner<'_, N> {
                     && self.workload.reason_of(&replica.node, id).is_some()
             })
         };
-        if judgement.missing > 0 || is_under_way() {
+        if judgement.reason == TaskReason::Unconfirmed {
+            tally.unconfirmed += 1;
+        } else if judgement.missing > 0 || is_under_way() {
             let copies = (self.round.policy.wanted - judgement.sure.len()) as u64;
             let bytes = ByteSize::new(row.size.get().saturating_mul(copies));
             tally.waits(judgement.reason.into(), bytes, Some(since));
@@ -191,8 +194,21 @@ impl<N: Nodes> Planner<'_, N> {
         }
     }
 
-    /// Drops what a chunk that has enough sure copies has besides.
+    /// Drops what a chunk that has enough sure copies has besides. Copies on nodes that may be about to be found silent make
+    /// up for none.
     fn trim(&mut self, id: &ChunkId, row: &ChunkRow, judgement: &Judgement) {
+        let wanted = self.round.policy.wanted;
+        let is_late = |node: &&NodeId| self.round.nodes.is_late(node);
+        let mut left: Vec<NodeId> = judgement
+            .sure
+            .iter()
+            .filter(|node| !is_late(node))
+            .cloned()
+            .collect();
+        if left.len() < wanted {
+            self.plan.left_something = true;
+            return;
+        }
         for node in &judgement.draining {
             self.drop_copy(id, node, TaskReason::Draining);
         }
@@ -206,29 +222,33 @@ impl<N: Nodes> Planner<'_, N> {
                 self.drop_copy(id, &replica.node, TaskReason::Surplus);
             }
         }
-        let surplus = judgement.sure.len() - self.round.policy.wanted;
+        let surplus = left.len() - wanted;
         if surplus == 0 {
-            if judgement.kept.len() <= judgement.sure.len() {
+            if judgement.kept.len() > judgement.sure.len() {
+                self.memory.still_expected(id);
+            } else {
                 self.memory.no_surplus(id);
             }
             return;
         }
-        let since = self.memory.surplus_since(id, self.round.now);
+        let known = self.memory.surplus_since(id, self.round.now);
         let bytes = ByteSize::new(row.size.get().saturating_mul(surplus as u64));
+        let since = known.as_ref().map(|(since, _)| *since);
         self.plan.tally.waits(Class::Trim, bytes, since);
-        let is_due = since.is_some_and(|since| self.round.now.since(since) >= self.round.trim_after);
-        if !is_due {
-            self.note_due(since.map(|since| since.plus(self.round.trim_after)));
+        let Some((since, moved_from)) = known else { return };
+        if self.round.now.since(since) < self.round.trim_after {
+            self.note_due(Some(since.plus(self.round.trim_after)));
             return;
         }
-        let mut left = judgement.sure.clone();
+        let mut moved_from = moved_from.filter(|from| left.contains(from));
         for _ in 0..surplus {
             let over_domains = self.round.placement.geographic_spread;
-            let Some(worst) = self.round.topology.worst_placed(&left, over_domains).cloned() else {
+            let worst = || self.round.topology.worst_placed(&left, over_domains).cloned();
+            let Some(node) = moved_from.take().or_else(worst) else {
                 break;
             };
-            self.drop_copy(id, &worst, TaskReason::Surplus);
-            left.retain(|node| *node != worst);
+            self.drop_copy(id, &node, TaskReason::Surplus);
+            left.retain(|other| *other != node);
         }
     }
 
@@ -240,7 +260,7 @@ impl<N: Nodes> Planner<'_, N> {
     }
 
     fn drop_copy(&mut self, chunk: &ChunkId, node: &NodeId, reason: TaskReason) {
-        if !self.workload.has_room_for_deletion(node) {
+        if !self.workload.has_room_for_deletion(node, reason) {
             self.plan.left_something = true;
             return;
         }
@@ -270,10 +290,12 @@ impl<N: Nodes> Planner<'_, N> {
             ..
         } = *self.round;
         let (workload, memory, imbalance) = (&*self.workload, &*self.memory, &*self.imbalance);
+        // A last copy does not wait for a node to be forgiven.
+        let is_last = Class::from(reason) == Class::LastCopy;
         let is_open = |node: &NodeId| {
             workload.target_has_room(node, topology.failure_domain(node), reason)
                 && memory.budget.allows_into(node, reason, now)
-                && memory.backs_off_until(node, now).is_none()
+                && (is_last || memory.backs_off_until(node, now).is_none())
                 && !nodes.is_late(node)
                 && (reason != TaskReason::Rebalance || imbalance.room.contains_key(node))
         };
@@ -300,7 +322,7 @@ impl<N: Nodes> Planner<'_, N> {
             _ => topology.is_better(&nodes, from, target),
         };
         if is_worth_it && self.tell(chunk.id, chunk.row, target, chunk.reason, Some(from)) {
-            self.memory.expect_surplus(chunk.id);
+            self.memory.expect_surplus(chunk.id, from);
             if chunk.reason == TaskReason::Rebalance {
                 self.plan.tally.waits(Class::Rebalance, chunk.row.size, None);
                 self.imbalance.moved(from, target, chunk.row.size);

@@ -36,7 +36,9 @@ impl Imbalance {
             .saturating_mul(1_000)
             .checked_div(capacity)
             .map_or(0, |mean| u64::try_from(mean).unwrap_or(u64::MAX));
-        let begins = fit.iter().any(|one| one.used_permille() > mean + BEGINS_ABOVE);
+        let begins = fit
+            .iter()
+            .any(|one| one.used_permille() > mean.saturating_add(BEGINS_ABOVE));
         if !begins && !rebalances {
             return Self::default();
         }
@@ -47,7 +49,7 @@ impl Imbalance {
                 let bytes = u128::from(candidate.capacity.get()) * u128::from(permille) / 1_000;
                 ByteSize::new(u64::try_from(bytes).unwrap_or(u64::MAX))
             };
-            if fill > mean + ENDS_BELOW {
+            if fill > mean.saturating_add(ENDS_BELOW) {
                 let excess = bytes(fill - mean - ENDS_BELOW);
                 imbalance.excess.insert(candidate.id.clone(), excess);
             } else if fill < mean {

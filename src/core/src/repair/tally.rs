@@ -19,6 +19,8 @@ pub struct Tally {
     pub waiting: BTreeMap<Class, Waiting>,
     /// Chunks that lack copies because a silent node is waited for.
     pub awaiting_nodes: u64,
+    /// Chunks of which no copy is known to be stored: clients may not have brought the first one yet.
+    pub unconfirmed: u64,
     /// Chunks that lack copies, and none is left to copy from.
     pub without_source: u64,
 }
@@ -57,6 +59,7 @@ impl Tally {
         self.chunks += other.chunks;
         self.awaiting_nodes += other.awaiting_nodes;
         self.without_source += other.without_source;
+        self.unconfirmed += other.unconfirmed;
         for (copies, chunks) in &other.by_copies {
             *self.by_copies.entry(*copies).or_default() += chunks;
         }

@@ -111,8 +111,12 @@ impl Workload {
         reason: TaskReason,
         source: Option<&NodeId>,
     ) {
-        self.all.add(kind, reason);
-        self.targets.entry(node.clone()).or_default().add(kind, reason);
+        let target = self.targets.entry(node.clone()).or_default();
+        // A node that does not drop what it was told to takes no more than its share of what all can be told.
+        if kind == TaskKind::Replicate || target.deletions < self.limits.deletions_per_node {
+            self.all.add(kind, reason);
+        }
+        target.add(kind, reason);
         if let Some(domain) = domain {
             self.domains.entry(domain).or_default().add(kind, reason);
         }
@@ -162,10 +166,14 @@ impl Workload {
         self.sources.get(node).map_or(0, |load| load.copies)
     }
 
-    /// Whether a node can be told to drop one more copy.
-    pub fn has_room_for_deletion(&self, node: &NodeId) -> bool {
+    /// Whether a node can be told to drop one more copy. One that is to give up all it has is told more at a time.
+    pub fn has_room_for_deletion(&self, node: &NodeId, reason: TaskReason) -> bool {
         let load = self.targets.get(node).copied().unwrap_or_default();
-        load.deletions < self.limits.deletions_per_node && self.all.deletions < self.limits.overall
+        let limit = match reason {
+            TaskReason::Draining => 3 * self.limits.deletions_per_node,
+            _ => self.limits.deletions_per_node,
+        };
+        load.deletions < limit && self.all.deletions < self.limits.overall
     }
 }
 
@@ -253,10 +261,10 @@ mod tests {
         let mut workload = Workload::new(LIMITS);
         let node = NodeId::from("n");
         for _ in 0..10 {
-            assert!(workload.has_room_for_deletion(&node));
+            assert!(workload.has_room_for_deletion(&node, TaskReason::Unreferenced));
             workload.count(&node, None, TaskKind::Delete, TaskReason::Unreferenced, None);
         }
-        assert!(!workload.has_room_for_deletion(&node));
+        assert!(!workload.has_room_for_deletion(&node, TaskReason::Unreferenced));
         assert_eq!(fill(&mut workload, "n", TaskReason::LastCopy), 100);
     }
 }

@@ -45,6 +45,8 @@ pub enum Wanted {
         at: Timestamp,
         /// What the one who unregistered it said.
         reason: String,
+        /// Whether that was the end of a drain: then it comes back empty and drained, until an operator activates it.
+        decommissioned: bool,
     },
 }
 
@@ -99,6 +101,11 @@ impl NodeRow {
             Wanted::Draining(drain) => Some(drain),
             Wanted::InService | Wanted::Maintenance { .. } | Wanted::Removed { .. } => None,
         }
+    }
+
+    /// Whether the node gave up its chunks: it takes none any more, and may be switched off at any time.
+    pub fn is_drained(&self) -> bool {
+        self.drain().is_some_and(|drain| drain.done_at.is_some())
     }
 
     /// Whether a stored copy on the node can be relied on now: it counts, and clients can be sent there.
@@ -157,6 +164,7 @@ mod tests {
         let removed = || Wanted::Removed {
             at: Timestamp::EPOCH,
             reason: String::new(),
+            decommissioned: false,
         };
         let maintenance = || Wanted::Maintenance {
             until: Timestamp::EPOCH,

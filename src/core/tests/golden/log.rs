@@ -126,7 +126,6 @@ golden!(commands, "command", Command {
         missing: vec!["second".into()],
         quarantine: Millis::from_seconds(86_400),
         max_replicas: 10,
-        time: Millis::new(40_000),
     }),
     Command::WriteOffNodes(_) => Command::WriteOffNodes(WriteOffNodes { nodes: vec![node("node-1")] }),
 });
@@ -207,5 +206,6 @@ golden!(rejections, "rejection", Rejection {
         node: node("node-1"),
     },
     Rejection::NotDraining { .. } => Rejection::NotDraining { node: node("node-1") },
+    Rejection::NodeDraining { .. } => Rejection::NodeDraining { node: node("node-1") },
     Rejection::NodeDrained { .. } => Rejection::NodeDrained { node: node("node-1") },
 });

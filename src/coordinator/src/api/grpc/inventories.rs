@@ -1,7 +1,7 @@
 //! Inventories: pages of what a node holds come in over a stream, and one answer says what came of them.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 use tonic::{Request, Status, Streaming};
@@ -15,6 +15,9 @@ use crate::service::{ChunkDescription, InvalidField, Inventory, InventoryTaken, 
 /// How long the next page is waited for: few inventories are taken at a time, and others wait for the place.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// And for how long all of them.
+const LONGEST: Duration = Duration::from_secs(3_600);
+
 /// Takes an inventory. A stream that breaks leaves recorded what was named, and nothing as missing.
 pub(super) async fn take(
     service: &Arc<Service>,
@@ -23,6 +26,7 @@ pub(super) async fn take(
     let (_, extensions, mut pages) = request.into_parts();
     let memory = extensions.get::<Messages>().cloned();
     let mut inventory: Option<Inventory> = None;
+    let began = Instant::now();
     loop {
         let page = timeout(PATIENCE, pages.message())
             .await
@@ -32,7 +36,20 @@ pub(super) async fn take(
             break;
         };
         let _memory = memory.as_ref().map(Messages::hand_on);
+        if began.elapsed() > LONGEST {
+            return Err(Status::deadline_exceeded(
+                "the inventory took longer than an hour; send it again, faster",
+            ));
+        }
         let underway = match inventory.take() {
+            Some(underway) if !node_id.is_empty() && node_id != underway.node().as_str() => {
+                let field = InvalidField::new("node_id", "must be the same in all pages");
+                Err(ServiceError::Invalid(field))
+            }
+            Some(_) if chunks.is_empty() => {
+                let field = InvalidField::new("chunks", "must not be empty in any page but the first");
+                Err(ServiceError::Invalid(field))
+            }
             Some(underway) => Ok(underway),
             None => service.begin_inventory(node_id).await,
         };

@@ -223,6 +223,7 @@ mod tests {
         let tombstone = row(Wanted::Removed {
             at: Timestamp::EPOCH,
             reason: String::new(),
+            decommissioned: false,
         });
         assert_eq!(
             pending.newest(&node, &tombstone, None, Timestamp::EPOCH, now),

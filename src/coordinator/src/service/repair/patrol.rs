@@ -90,6 +90,7 @@ impl Service {
     }
 
     fn end_pass(&self, repair: &mut Repair, began: Instant, now: Timestamp) {
+        repair.memory.end_pass();
         let pass = std::mem::take(&mut repair.pass);
         repair.pass.has_lack = pass.tally.has_lack();
         self.repair_state.note_pass(PassReport {

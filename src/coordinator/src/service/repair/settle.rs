@@ -6,7 +6,7 @@ use zephyrfs_core::command::{AbandonTasks, LAST_DELETION, PAGE, RenewTasks, Task
 use zephyrfs_core::engine::TaskKey;
 use zephyrfs_core::id::NodeId;
 use zephyrfs_core::repair::{Memory, Nodes};
-use zephyrfs_core::row::{NodeRow, TaskKind, TaskRow, Wanted};
+use zephyrfs_core::row::{NodeRow, TaskKind, TaskReason, TaskRow, Wanted};
 use zephyrfs_core::units::Timestamp;
 use zephyrfs_core::{Command, Response};
 
@@ -46,7 +46,9 @@ impl Service {
                 Fate::Renewed => renewed.push(name_of(key, task)),
                 Fate::Abandoned => {
                     abandoned.push(name_of(key, task));
-                    if task.kind == TaskKind::Replicate {
+                    // What nobody ever stored cannot be brought, and a node that is at rest is not to blame.
+                    let takes = picture.node(&key.0).is_some_and(NodeRow::takes_replicas);
+                    if task.kind == TaskKind::Replicate && task.reason != TaskReason::Unconfirmed && takes {
                         failed.insert(&key.0);
                     }
                 }
@@ -153,7 +155,14 @@ mod tests {
         let active = node(Wanted::InService, Observed::Active);
         let silent = node(Wanted::InService, SILENT);
         let reason = String::new();
-        let gone = node(Wanted::Removed { at: NOW, reason }, SILENT);
+        let gone = node(
+            Wanted::Removed {
+                at: NOW,
+                reason,
+                decommissioned: false,
+            },
+            SILENT,
+        );
         let before = Timestamp::from_millis(999);
         for kind in TaskKind::ALL {
             assert_eq!(fate(&task(kind, 1), Some(&active), before), Fate::Stays);

@@ -21,9 +21,9 @@ pub(super) struct OpenTasks {
 impl OpenTasks {
     /// A node is told to drop a copy that no file needs, if it can be told one more thing.
     pub(super) fn tell_to_delete(&mut self, node: &NodeId) -> bool {
-        let has_room = self.workload.has_room_for_deletion(node);
+        let reason = TaskReason::Unreferenced;
+        let has_room = self.workload.has_room_for_deletion(node, reason);
         if has_room {
-            let reason = TaskReason::Unreferenced;
             self.workload.count(node, None, TaskKind::Delete, reason, None);
         }
         has_room

@@ -42,17 +42,19 @@ impl<C: Clone> Walk<C> {
         registry_version: u64,
         (instant, now): (Instant, Timestamp),
     ) -> bool {
+        let is_called =
+            self.registry_version != registry_version || self.due_at.is_some_and(|due| due <= now);
         let Some(since) = self.rests_since else {
+            // What happened while the pass is under way is seen by the next one, which this one must make way for.
+            self.is_hasty |= is_called;
             return true;
         };
         let rest = if self.left_something { rest / 10 } else { rest };
         let rested = instant.saturating_duration_since(since) >= rest;
-        let is_called =
-            self.registry_version != registry_version || self.due_at.is_some_and(|due| due <= now);
         if rested || is_called {
             *self = Self {
                 registry_version,
-                is_hasty: is_called || self.left_something,
+                is_hasty: is_called,
                 ..Self::default()
             };
             return true;
@@ -60,7 +62,7 @@ impl<C: Clone> Walk<C> {
         false
     }
 
-    /// Whether this pass was called for by something that happened, or the one before left something.
+    /// Whether something happened that calls for haste.
     pub(super) const fn is_hasty(&self) -> bool {
         self.is_hasty
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::copies::{COPIES, NewTask, count};
+use super::copies::{COPIES, NewTask, count, delete_copies};
 use super::{PAGE, release};
 use crate::context::Context;
 use crate::effects::{Effects, Mutation};
@@ -119,6 +119,9 @@ impl RegisterFile {
                 Some(chunk) => self.hold(plan, chunk, view, &mut mutations)?,
                 None => self.new_chunk(plan, context),
             };
+            if known.is_some_and(|known| !known.is_referenced()) {
+                give_up_drained(&plan.id, &mut row, view, &deletion, &mut mutations);
+            }
             replicas::assign(self, plan, &mut row, view, &mut mutations)?;
             if let Some(old) = known.filter(|old| !old.same_content(&row.hash, row.size)) {
                 replaced::delete_old_copies(&plan.id, old, &mut row, &deletion, &mut mutations);
@@ -288,6 +291,18 @@ impl RegisterFile {
         }
         Ok(held)
     }
+}
+
+/// A chunk that is taken up again does not count what is left on drained nodes: these may be switched off at any time.
+fn give_up_drained(
+    id: &ChunkId,
+    row: &mut ChunkRow,
+    view: &View,
+    deletion: &NewTask<'_>,
+    mutations: &mut Vec<Mutation>,
+) {
+    let is_drained = |node: &NodeId| view.nodes.get(node).is_some_and(|node| node.is_drained());
+    delete_copies(id, row, is_drained, deletion, mutations);
 }
 
 fn conflict(plan: &ChunkPlan, chunk: &ChunkRow) -> Rejection {

@@ -18,7 +18,9 @@ use crate::repair::{
     plan,
 };
 use crate::response::Response;
-use crate::row::{AfterDrain, BeatRow, ChunkRow, NodeRow, NodeStats, Observed, Row, TaskKind, TaskRow};
+use crate::row::{
+    AfterDrain, BeatRow, ChunkRow, NodeRow, NodeStats, Observed, Row, TaskKind, TaskReason, TaskRow,
+};
 use crate::units::{AppliedIndex, ByteSize, Millis, Timestamp};
 
 const INACTIVE_AFTER: Millis = Millis::from_seconds(60);
@@ -256,7 +258,6 @@ impl Fleet {
                 missing: missing.to_vec(),
                 quarantine: INACTIVE_AFTER,
                 max_replicas: 10,
-                time: TASK_TIME,
             }));
         }
     }
@@ -404,7 +405,9 @@ impl Fleet {
                 continue;
             }
             if task.kind == TaskKind::Replicate && (task.attempt >= 3 || !takes) {
-                self.memory.failed(&node, self.now, TASK_TIME);
+                if takes && task.reason != TaskReason::Unconfirmed {
+                    self.memory.failed(&node, self.now, TASK_TIME);
+                }
                 abandoned.push(name);
             } else if nodes[&node].0.is_removed() {
                 abandoned.push(name);
@@ -476,6 +479,7 @@ impl Fleet {
                 wanted,
             }));
         }
+        self.memory.end_pass();
         self.tally = tally;
     }
 

@@ -42,5 +42,5 @@ pub(super) use node_registration::{RegisterNodeRequest, RegisterNodeResponse, Un
 pub(super) use node_state::{MaintenanceRequest, NodeStateResponse};
 pub(super) use success::{Success, SuccessOrError};
 pub(super) use task::TaskRecord;
-pub(super) use watch::{WatchData, WatchError, WatchEvent};
+pub(super) use watch::{EventForm, WatchData, WatchError, WatchEvent};
 pub(super) use welcome::Welcome;

@@ -78,8 +78,20 @@ pub(in crate::api::rest) struct WatchedReplica {
     state: &'static str,
 }
 
-/// The data of an event.
+/// An event as it comes.
 #[derive(Debug, Serialize, ToSchema)]
+#[allow(dead_code, reason = "describes what axum writes")]
+pub(in crate::api::rest) struct EventForm {
+    /// Where to go on, if this is the last that came: an index.
+    id: Option<String>,
+    /// The kind of the change, or `error`.
+    event: Option<String>,
+    /// JSON: a `WatchEvent`, or of the event that is called `error` a `WatchError`.
+    data: Option<String>,
+}
+
+/// The data of an event.
+#[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(in crate::api::rest) enum WatchData {
     /// Of all but the last.

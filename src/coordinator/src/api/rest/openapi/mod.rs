@@ -44,7 +44,7 @@ const PREFIX: &str = "/api/v1/";
             `X-Leader` says where the leader's gRPC API is.",
         license(name = "MIT", identifier = "MIT"),
     ),
-    components(schemas(dto::ChunkMetadata)),
+    components(schemas(dto::ChunkMetadata, dto::WatchEvent, dto::WatchError)),
     servers((url = "/", description = "The replica that serves this description")),
     tags(
         (name = "service", description = "Who answers here"),

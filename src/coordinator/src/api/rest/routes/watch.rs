@@ -11,7 +11,7 @@ use futures::stream::unfold;
 use utoipa::IntoParams;
 
 use crate::api::rest::applied_index::index_header;
-use crate::api::rest::dto::{ChangeKindWord, ErrorBody, Id, WatchData, WatchError, WatchEvent};
+use crate::api::rest::dto::{ChangeKindWord, ErrorBody, EventForm, Id, WatchData, WatchError, WatchEvent};
 use crate::api::rest::failure::Failure;
 use crate::api::rest::request::{ClientDeadline, QueryPairs};
 use crate::api::rest::state::RestState;
@@ -52,6 +52,8 @@ pub(in crate::api::rest) struct ResumeParams {
     /// The `id` of the last event that came, which is where to go on; browsers send it by themselves. Instead of `after`.
     #[param(
         rename = "Last-Event-ID",
+        value_type = u64,
+        required = false,
         minimum = 0,
         maximum = 18_446_744_073_709_551_615_u64
     )]
@@ -91,7 +93,7 @@ impl FromRequestParts<RestState> for Wanted {
 #[utoipa::path(
     get, path = "/api/v1/watch", operation_id = "watch", tag = "changes", params(WatchParams, ResumeParams),
     responses(
-        (status = 200, description = "Events, until either end has enough", body = WatchData, content_type = "text/event-stream"),
+        (status = 200, description = "Events, until either end has enough", body = EventForm, content_type = "text/event-stream"),
         (status = 410, description = "What changed after that index is forgotten: the details name the least index to go on from", body = ErrorBody),
     ),
 )]
