@@ -3,7 +3,7 @@
 //! Inputs are plain structs of values nobody has checked yet; `validate` turns them into the rules' own
 //! types, the engine orders commands and answers reads, and the results are the rules' own types again.
 //! Nothing here knows gRPC, HTTP or JSON. Operations are found by noun: nodes, liveness (heartbeats),
-//! registration (of files), files, chunks, network, tasks, watch, cluster, admin.
+//! registration (of files), files, chunks, network, tasks, watch, why, cluster, admin.
 
 mod admin;
 mod admission;
@@ -22,6 +22,7 @@ mod freshness;
 mod heartbeats;
 mod housekeeping;
 mod ids;
+mod lack;
 mod limits;
 mod liveness;
 mod network;
@@ -39,6 +40,7 @@ mod tasks;
 pub(crate) mod throttle;
 mod validate;
 mod watch;
+mod why;
 mod windows;
 
 pub use admin::DatabaseStats;
@@ -66,5 +68,6 @@ pub use request::{
 pub use state::Service;
 pub use tasks::TaskDetails;
 pub use watch::{ChangeDetails, ChangedReplica, CutOff, Watch, Watched, Watchers};
+pub use why::{ChunkFacts, NodeFacts, TaskCount, Why, WhyReplica};
 pub use windows::NotableBeat;
 pub use zephyrfs_core::engine::{At, Consistency, Freshness};

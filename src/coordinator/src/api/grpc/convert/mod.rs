@@ -5,11 +5,14 @@
 
 mod chunks;
 mod cluster;
+mod drains;
 mod files;
 mod network;
 mod nodes;
+mod repair;
 mod tasks;
 mod watch;
+mod why;
 mod windows;
 
 pub(super) use windows::acknowledgement;
