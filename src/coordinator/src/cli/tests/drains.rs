@@ -7,7 +7,7 @@ use crate::cli::testing::{FakeServer, Reaction};
 
 const DRAINING: &str = r#"{"success":true,"message":"Drain is on","status":"draining"}"#;
 
-fn progress(left: i64, drained: bool, chunks: Value) -> Reaction {
+fn progress(left: i64, drained: bool, chunks: &Value) -> Reaction {
     let body = json!({
         "node_id": "n1", "status": "draining", "progress_percent": (4 - left) as f64 * 25.0, "copies_left": left,
         "bytes_left": left * 1_024, "copies_at_start": 4, "bytes_at_start": 4_096, "since": "2026-01-31T12:05:01.250Z",
@@ -20,10 +20,10 @@ fn progress(left: i64, drained: bool, chunks: Value) -> Reaction {
 fn a_drain_is_waited_for_until_the_node_can_be_switched_off() {
     let server = FakeServer::start([
         Reaction::reply(200, DRAINING),
-        progress(4, false, json!([])),
-        progress(1, false, json!([])),
-        progress(0, false, json!([])),
-        progress(0, true, json!([])),
+        progress(4, false, &json!([])),
+        progress(1, false, &json!([])),
+        progress(0, false, &json!([])),
+        progress(0, true, &json!([])),
     ]);
     let finished = ask(&server, "table", "node drain n1 --force --wait --interval 100ms");
     assert_eq!(finished.code, 0, "{finished:?}");
@@ -46,8 +46,8 @@ fn a_drain_is_waited_for_until_the_node_can_be_switched_off() {
 fn a_drain_that_does_not_move_says_what_it_waits_for() {
     let stuck = json!([{"chunk_id": "c1", "reason": "no node can take a copy: 2 x it is inactive"}]);
     let mut reactions = vec![Reaction::reply(200, DRAINING)];
-    reactions.extend((0..11).map(|_| progress(2, false, json!([]))));
-    reactions.extend([progress(2, false, stuck), progress(0, true, json!([]))]);
+    reactions.extend((0..11).map(|_| progress(2, false, &json!([]))));
+    reactions.extend([progress(2, false, &stuck), progress(0, true, &json!([]))]);
     let server = FakeServer::start(reactions);
     let finished = ask(&server, "table", "node drain n1 --wait --interval 100ms");
     assert_eq!(finished.code, 0, "{finished:?}");
@@ -61,7 +61,11 @@ fn a_drain_that_does_not_move_says_what_it_waits_for() {
 #[test]
 fn a_decommission_is_done_when_the_node_is_gone_and_a_drain_is_not() {
     let gone = Reaction::reply(404, r#"{"error":"node unregistered","details":"node n1"}"#);
-    let reactions = [Reaction::reply(200, DRAINING), progress(0, true, json!([])), gone];
+    let reactions = [
+        Reaction::reply(200, DRAINING),
+        progress(0, true, &json!([])),
+        gone,
+    ];
     let server = FakeServer::start(reactions.clone());
     let finished = ask(&server, "table", "node decommission n1 --wait --interval 100ms");
     assert_eq!(finished.code, 0, "{finished:?}");
@@ -96,7 +100,7 @@ fn a_hopeless_drain_is_refused_and_not_waited_for() {
 #[test]
 fn a_drain_is_shown_and_cancelled() {
     let left = json!([{"chunk_id": "c1", "reason": "it waits its turn"}]);
-    let server = FakeServer::start([progress(1, false, left)]);
+    let server = FakeServer::start([progress(1, false, &left)]);
     let shown = ask(&server, "table", "node drain-status n1 --chunks 5");
     for words in ["75.0 %", "1 copies, 1.0 KiB", "1m 30s", "it waits its turn"] {
         assert!(shown.table().contains(words), "{words}: {shown:?}");
