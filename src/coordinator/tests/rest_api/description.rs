@@ -139,9 +139,9 @@ async fn every_body_has_an_example_that_can_be_sent() {
         ("/api/v1/chunks/{id}/locations", "put", "report-0", 200),
         ("/api/v1/nodes/{id}/heartbeat", "post", "node-1", 200),
         ("/api/v1/nodes/{id}/maintenance", "post", "node-1", 200),
-        // The one node there is has nothing to move: both are done.
-        ("/api/v1/nodes/{id}/drain", "post", "node-1", 200),
-        ("/api/v1/nodes/{id}/decommission", "post", "node-1", 200),
+        // There is no other node that could take over what lies on this one.
+        ("/api/v1/nodes/{id}/drain", "post", "node-1", 409),
+        ("/api/v1/nodes/{id}/decommission", "post", "node-1", 409),
         ("/api/v1/nodes/{id}/unregister", "post", "node-1", 200),
         ("/api/v1/cluster/resize", "post", "", 409),
         ("/api/v1/cluster/transfer-leader", "post", "", 409),

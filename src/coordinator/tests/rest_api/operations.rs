@@ -1,8 +1,10 @@
 //! Nodes are taken out of service, repair is stopped and let go on, and everything is asked why.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use zephyrfs_coordinator::service::Repair;
 
 use crate::server::{PATIENCE, Server};
@@ -372,5 +374,47 @@ async fn what_is_not_known_is_not_found() {
         .get("/api/v1/why/task/x")
         .await
         .assert_error(400, "id: must be 32 hex digits");
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_comes_and_goes_says_until_when_it_is_held_down() {
+    let server = Server::start().await;
+    // A node that counts as inactive is answered when its heartbeat is recorded.
+    let (service, stop) = (Arc::clone(&server.service), CancellationToken::new());
+    let stopped = stop.clone();
+    let flusher = tokio::spawn(async move { service.flush_heartbeats_until(stopped).await });
+    server.register_node("n1").await;
+    let come_back = async || {
+        server.expire("n1").await;
+        let beat = server.post("/api/v1/nodes/n1/heartbeat", json!({})).await;
+        assert_eq!(beat.status, 200);
+        server.get("/api/v1/nodes/n1").await.body
+    };
+    let once = come_back().await;
+    assert!(
+        once.get("held_until").is_none() && once.get("returns").is_none(),
+        "{once}"
+    );
+    let twice = come_back().await;
+    assert_eq!(twice["returns"], 2);
+    assert!(
+        words(&twice["held_until"]) > words(&twice["last_heartbeat"]),
+        "{twice}"
+    );
+    let listed = server.get("/api/v1/nodes").await.body["items"][0].clone();
+    assert_eq!(listed["held_until"], twice["held_until"]);
+    let why = server.get("/api/v1/why/node/n1").await.body;
+    let obstacle = words(&why["obstacles"][0]);
+    assert!(
+        obstacle.starts_with("it came back 2 times in a row and did not stay"),
+        "{obstacle}"
+    );
+    assert!(
+        words(&why["node"]["not_for_repair"]).contains("held down"),
+        "{why}"
+    );
+    stop.cancel();
+    flusher.await.unwrap();
     server.end().await;
 }
