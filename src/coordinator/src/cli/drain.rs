@@ -1,5 +1,6 @@
 //! How far the drain of a node is, once or until it is over.
 
+use std::io;
 use std::time::Duration;
 
 use clap::Args;
@@ -112,10 +113,21 @@ pub(crate) async fn wait(
     is_removed_then: bool,
     interval: Duration,
 ) -> Result<(), CliError> {
+    wait_unless(session, id, is_removed_then, interval, tokio::signal::ctrl_c()).await
+}
+
+/// The same, until it is `interrupted`.
+pub(super) async fn wait_unless(
+    session: &mut Session<'_>,
+    id: &str,
+    is_removed_then: bool,
+    interval: Duration,
+    interrupted: impl Future<Output = io::Result<()>>,
+) -> Result<(), CliError> {
     let bar = bar(session.output.is_redrawn());
     let result = tokio::select! {
         result = follow(session, id, is_removed_then, interval, &bar) => result,
-        interrupted = tokio::signal::ctrl_c() => Err(CliError::Local(match interrupted {
+        interrupted = interrupted => Err(CliError::Local(match interrupted {
             Ok(()) => format!(
                 "interrupted; the drain of {id} goes on: `coordinator node drain-status {id}` shows how far it is, \
                  `coordinator node cancel-drain {id}` stops it"

@@ -1,8 +1,14 @@
 //! Nodes are taken out of service, waited for, and asked about; repair is looked at and let go on.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::ask;
+use crate::cli::arguments::ClientArgs;
+use crate::cli::drain::wait_unless;
+use crate::cli::output::{Format, Streams};
+use crate::cli::session::Session;
 use crate::cli::testing::{FakeServer, Reaction};
 
 const DRAINING: &str = r#"{"success":true,"message":"Drain is on","status":"draining"}"#;
@@ -184,4 +190,30 @@ fn an_explanation_begins_with_its_sentence() {
         r#"{"error":"task not found","details":"no task"}"#,
     )]);
     assert_eq!(ask(&unknown, "table", "why task 00").code, 3);
+}
+
+#[tokio::test]
+async fn who_waits_no_longer_is_told_that_the_drain_goes_on() {
+    let server = FakeServer::start([progress(2, false, &json!([]))]);
+    let client = ClientArgs {
+        endpoint: server.url().parse().unwrap(),
+        output: Some(Format::Table),
+        timeout: Duration::from_secs(5),
+    };
+    let (mut results, mut messages) = (Vec::new(), Vec::new());
+    let streams = Streams {
+        results: &mut results,
+        messages: &mut messages,
+        is_terminal: false,
+    };
+    let mut session = Session::new(client, streams).unwrap();
+    let interrupted = async { Ok(()) };
+    let interval = Duration::from_secs(3_600);
+    let error = wait_unless(&mut session, "n1", false, interval, interrupted).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.code(), 1);
+    let text = error.to_string();
+    assert!(text.contains("the drain of n1 goes on"), "{text}");
+    assert!(text.contains("coordinator node cancel-drain n1"), "{text}");
+    assert!(results.is_empty());
 }
