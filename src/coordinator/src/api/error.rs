@@ -104,6 +104,7 @@ pub const fn verdict(error: &ServiceError) -> Verdict {
         ServiceError::DrainRefused { .. } => {
             outcome(Code::FailedPrecondition, StatusCode::CONFLICT, "drain refused")
         }
+        ServiceError::NoSuchTask { .. } => outcome(Code::NotFound, StatusCode::NOT_FOUND, "task not found"),
         ServiceError::Internal => failure(
             Code::Internal,
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -268,6 +269,15 @@ mod tests {
                 ServiceError::ClusterRefused { reason: reason() },
                 Code::FailedPrecondition,
                 409,
+                Kind::Outcome,
+            ),
+            (
+                ServiceError::NoSuchTask {
+                    reason: reason(),
+                    index: AppliedIndex::new(1),
+                },
+                Code::NotFound,
+                404,
                 Kind::Outcome,
             ),
             (ServiceError::Internal, Code::Internal, 500, Kind::Failure),

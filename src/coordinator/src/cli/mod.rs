@@ -9,6 +9,7 @@ mod chunk;
 mod client;
 mod cluster;
 mod display;
+mod drain;
 mod exit;
 mod file;
 mod health;
@@ -16,6 +17,7 @@ mod list;
 mod node;
 mod output;
 mod recover;
+mod repair;
 mod session;
 mod settings;
 mod status;
@@ -26,6 +28,7 @@ mod testing;
 mod tests;
 mod values;
 mod watch;
+mod why;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
@@ -43,10 +46,12 @@ use health::HealthCommand;
 use node::NodeCommand;
 use output::{Format, Output, Streams};
 use recover::RecoverCommand;
+use repair::RepairCommand;
 use session::Session;
 use settings::ConfigCommand;
 use status::StatusCommand;
 use watch::WatchCommand;
+use why::WhyCommand;
 
 /// The ZephyrFS coordinator, and the command line for a running one.
 ///
@@ -76,6 +81,8 @@ enum Tool {
     File(FileCommand),
     Node(NodeCommand),
     Chunk(ChunkCommand),
+    Repair(RepairCommand),
+    Why(WhyCommand),
     Cluster(ClusterCommand),
     Watch(WatchCommand),
     Health(HealthCommand),
@@ -149,6 +156,10 @@ async fn execute(tool: Tool, streams: Streams<'_>) -> Result<(), CliError> {
         Tool::File(FileCommand { client, action }) => action.run(&mut Session::new(client, streams)?).await,
         Tool::Node(NodeCommand { client, action }) => action.run(&mut Session::new(client, streams)?).await,
         Tool::Chunk(ChunkCommand { client, action }) => action.run(&mut Session::new(client, streams)?).await,
+        Tool::Repair(RepairCommand { client, action }) => {
+            action.run(&mut Session::new(client, streams)?).await
+        }
+        Tool::Why(WhyCommand { client, subject }) => subject.run(&mut Session::new(client, streams)?).await,
         Tool::Cluster(command) => {
             let mut session = Session::new(command.client(), streams)?;
             command.action.run(&mut session).await

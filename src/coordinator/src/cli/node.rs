@@ -9,11 +9,15 @@ use serde_json::json;
 
 use super::arguments::{ClientArgs, ListArgs, WriteArgs};
 use super::display::{self, NOTHING, Time};
+use super::drain::{self, DrainArgs};
 use super::exit::CliError;
 use super::list;
 use super::session::Session;
 use super::table::{self, Align};
 use super::values;
+
+/// What the API calls a drain after which the node is unregistered.
+const DECOMMISSION: &str = "decommission";
 
 /// List and show storage nodes, take them in and out of service
 #[derive(Debug, Args)]
@@ -47,7 +51,36 @@ pub(crate) enum NodeAction {
         #[arg(value_parser = values::id)]
         id: String,
         #[command(flatten)]
+        drain: DrainArgs,
+        #[command(flatten)]
         write: WriteArgs,
+    },
+    /// Drain a node and then unregister it
+    Decommission {
+        /// The node's id
+        #[arg(value_parser = values::id)]
+        id: String,
+        #[command(flatten)]
+        drain: DrainArgs,
+        #[command(flatten)]
+        write: WriteArgs,
+    },
+    /// Stop a drain: what has not moved stays
+    CancelDrain {
+        /// The node's id
+        #[arg(value_parser = values::id)]
+        id: String,
+        #[command(flatten)]
+        write: WriteArgs,
+    },
+    /// Show how far a drain is, and what keeps the chunks that are left
+    DrainStatus {
+        /// The node's id
+        #[arg(value_parser = values::id)]
+        id: String,
+        /// So many of the chunks that are left are named
+        #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1_000))]
+        chunks: u32,
     },
     /// Take a drain or a maintenance back: the node is in service again
     Activate {
@@ -97,6 +130,9 @@ struct Node {
     registered_at: Option<Time>,
     last_heartbeat: Option<Time>,
     stats: Option<Stats>,
+    drained: Option<bool>,
+    held_until: Option<Time>,
+    returns: Option<u32>,
 }
 
 #[derive(Default, Deserialize)]
@@ -142,7 +178,12 @@ impl NodeAction {
                 list::print(session, &["nodes"], filter, list, render_list).await
             }
             Self::Show { id } => session.show(&["nodes", &id], |node| render_node(&node)).await,
-            Self::Drain { id, write } => change(session, &id, "drain", &nothing, write).await,
+            Self::Drain { id, drain, write } => begin_drain(session, &id, "drain", drain, write).await,
+            Self::Decommission { id, drain, write } => {
+                begin_drain(session, &id, DECOMMISSION, drain, write).await
+            }
+            Self::CancelDrain { id, write } => change(session, &id, "cancel-drain", &nothing, write).await,
+            Self::DrainStatus { id, chunks } => drain::show(session, &id, chunks).await,
             Self::Activate { id, write } => change(session, &id, "activate", &nothing, write).await,
             Self::Maintenance { id, absence, write } => {
                 let body = json!({ "for": format!("{}s", absence.as_secs()) });
@@ -150,6 +191,31 @@ impl NodeAction {
             }
         }
     }
+}
+
+/// Begins a drain, and waits for its end if that is asked for.
+async fn begin_drain(
+    session: &mut Session<'_>,
+    id: &str,
+    verb: &str,
+    args: DrainArgs,
+    write: WriteArgs,
+) -> Result<(), CliError> {
+    let DrainArgs {
+        force,
+        wait,
+        interval,
+    } = args;
+    let body = if force {
+        json!({ "force": true })
+    } else {
+        json!({})
+    };
+    change(session, id, verb, &body, write).await?;
+    if wait {
+        drain::wait(session, id, verb == DECOMMISSION, interval).await?;
+    }
+    Ok(())
 }
 
 async fn change(
@@ -218,6 +284,21 @@ fn render_node(node: &Node) -> String {
         ("Registered", display::time(node.registered_at.as_ref())),
         ("Last heartbeat", display::time(node.last_heartbeat.as_ref())),
     ];
+    if let Some(drained) = node.drained {
+        let word = if drained {
+            "yes; it can be switched off"
+        } else {
+            "no"
+        };
+        facts.push(("Drained", word.to_owned()));
+    }
+    if let Some(returns) = node.returns {
+        let until = display::time(node.held_until.as_ref());
+        facts.push((
+            "Comes and goes",
+            format!("{returns} returns in a row, held down until {until}"),
+        ));
+    }
     if let Some(stats) = &node.stats {
         facts.extend([
             ("Used", display::size(stats.storage_used)),

@@ -25,6 +25,7 @@ pub(super) struct RepairGauges {
     oldest_waiting: IntGaugeVec,
     awaiting_nodes: IntGauge,
     without_source: IntGauge,
+    unconfirmed: IntGauge,
     violations: IntGauge,
     drain_copies: IntGaugeVec,
     drain_bytes: IntGaugeVec,
@@ -86,6 +87,11 @@ impl RepairGauges {
                 "Chunks that lack copies and of which no node with a copy is heard from. Of the last whole pass; only on the \
                  leader.",
             )?,
+            unconfirmed: IntGauge::new(
+                "coordinator_chunks_unconfirmed",
+                "Chunks of which no copy is known to be stored: clients may not have brought the first one yet. Of the last \
+                 whole pass; only on the leader.",
+            )?,
             violations: IntGauge::new(
                 "coordinator_placement_violations",
                 "Chunks whose copies share a failure domain though another is free. Of the last whole pass; only on the \
@@ -124,7 +130,7 @@ impl RepairGauges {
         })
     }
 
-    fn parts(&self) -> [&dyn Collector; 15] {
+    fn parts(&self) -> [&dyn Collector; 16] {
         [
             &self.braked,
             &self.silent,
@@ -135,6 +141,7 @@ impl RepairGauges {
             &self.oldest_waiting,
             &self.awaiting_nodes,
             &self.without_source,
+            &self.unconfirmed,
             &self.violations,
             &self.drain_copies,
             &self.drain_bytes,
@@ -208,6 +215,7 @@ impl RepairGauges {
             .map_or(0, |waiting| waiting.chunks);
         self.violations.set(gauge_value(misplaced));
         self.awaiting_nodes.set(gauge_value(tally.awaiting_nodes));
+        self.unconfirmed.set(gauge_value(tally.unconfirmed));
         self.without_source.set(gauge_value(tally.without_source));
     }
 }

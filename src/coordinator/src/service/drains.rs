@@ -1,8 +1,9 @@
 //! How far the drain of a node is, and what keeps the rest of its chunks.
 
+use std::time::Instant;
+
 use zephyrfs_core::engine::{At, ChunkScan};
 use zephyrfs_core::id::{ChunkId, NodeId};
-use zephyrfs_core::placement::{Purpose, explain};
 use zephyrfs_core::repair::{Progress, judge, progress};
 use zephyrfs_core::row::{ChunkRow, Drain, NodeStatus, ReplicaState};
 use zephyrfs_core::{ReadSet, Rejection, View};
@@ -103,7 +104,7 @@ impl Service {
                     .replica_on(node)
                     .is_some_and(|replica| replica.state == ReplicaState::Stored && row.is_referenced());
                 if is_left {
-                    let reason = self.what_keeps(&chunk, &row, &picture).await?;
+                    let reason = self.what_keeps(&chunk, &row, &picture, context.deadline).await?;
                     left.push(LeftChunk { chunk, reason });
                 }
                 if left.len() == named {
@@ -125,68 +126,18 @@ impl Service {
         id: &ChunkId,
         row: &ChunkRow,
         picture: &Picture,
+        deadline: Option<Instant>,
     ) -> Result<String, ServiceError> {
         let judgement = judge(row, picture, self.engine.now(), &self.policy.repair());
-        if let Some(brake) = &picture.brake {
-            return Ok(format!(
-                "repair is stopped: {} of {} nodes fell silent together",
-                brake.silent.len(),
-                brake.of
-            ));
-        }
-        if !judgement.has_source {
-            return Ok("no node that has a copy is heard from".to_owned());
-        }
-        if judgement.missing == 0 && judgement.waits_until.is_some() {
-            return Ok("a silent node that has a copy is still expected back".to_owned());
-        }
-        if judgement.missing == 0 && judgement.sure.len() >= self.policy.replication_factor as usize {
+        let is_enough =
+            judgement.missing == 0 && judgement.sure.len() >= self.policy.replication_factor as usize;
+        if is_enough && judgement.has_source && picture.brake.is_none() {
             return Ok(
                 "enough copies are stored elsewhere; the node is about to be told to drop its own".to_owned(),
             );
         }
-        let under_way = row
-            .replicas
-            .iter()
-            .filter(|replica| replica.state == ReplicaState::Assigned);
-        let tasks = under_way
-            .map(|replica| (replica.node.clone(), id.clone()))
-            .collect();
-        let reads = ReadSet {
-            tasks,
-            ..ReadSet::default()
-        };
-        let view = self.engine.view(reads, super::freshness::local());
-        let tasks = self.read("the chunk's tasks", None, view).await?.value.tasks;
-        if let Some(((target, _), task)) = tasks.first_key_value() {
-            return Ok(format!(
-                "node {target} was told to fetch a copy (attempt {})",
-                task.attempt
-            ));
-        }
-        let placement = self.policy.placement();
-        let explained = explain(
-            row,
-            &picture.candidates,
-            &picture.topology,
-            placement,
-            Purpose::Repair,
-        );
-        if explained.iter().any(|(_, verdict)| verdict.is_ok()) {
-            return Ok("it waits its turn".to_owned());
-        }
-        let mut reasons: Vec<String> = explained
-            .into_iter()
-            .filter_map(|(_, verdict)| verdict.err().map(|exclusion| exclusion.to_string()))
-            .collect();
-        reasons.sort();
-        let counted = reasons
-            .chunk_by(|one, other| one == other)
-            .map(|alike| format!("{} x {}", alike.len(), alike.first().map_or("", String::as_str)));
-        Ok(format!(
-            "no node can take a copy: {}",
-            counted.collect::<Vec<_>>().join("; ")
-        ))
+        self.what_a_copy_waits_for(id, row, &judgement, picture, deadline)
+            .await
     }
 }
 

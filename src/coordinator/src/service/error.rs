@@ -129,6 +129,14 @@ pub enum ServiceError {
         /// The state in which it was refused.
         index: AppliedIndex,
     },
+    /// No task has this id, or no longer.
+    #[error("{reason}")]
+    NoSuchTask {
+        /// What is still known of it.
+        reason: String,
+        /// The state that was looked through.
+        index: AppliedIndex,
+    },
     /// The coordinator failed; the details are in its log only.
     #[error("the coordinator failed; its log says why")]
     Internal,
@@ -146,6 +154,7 @@ impl ServiceError {
         match self {
             Self::Conflict { index, .. }
             | Self::Rejected { index, .. }
+            | Self::NoSuchTask { index, .. }
             | Self::DrainRefused { index, .. } => Some(*index),
             Self::Invalid(_)
             | Self::TooLarge(_)

@@ -3,7 +3,7 @@
 //! Inputs are plain structs of values nobody has checked yet; `validate` turns them into the rules' own
 //! types, the engine orders commands and answers reads, and the results are the rules' own types again.
 //! Nothing here knows gRPC, HTTP or JSON. Operations are found by noun: nodes, liveness (heartbeats),
-//! registration (of files), files, chunks, network, tasks, watch, cluster, admin.
+//! registration (of files), files, chunks, network, tasks, watch, why, cluster, admin.
 
 mod admin;
 mod admission;
@@ -23,6 +23,7 @@ mod heartbeats;
 mod housekeeping;
 mod ids;
 mod inventory;
+mod lack;
 mod limits;
 mod liveness;
 mod network;
@@ -40,6 +41,7 @@ mod tasks;
 pub(crate) mod throttle;
 mod validate;
 mod watch;
+mod why;
 mod windows;
 
 pub use admin::DatabaseStats;
@@ -68,5 +70,6 @@ pub use request::{
 pub use state::Service;
 pub use tasks::TaskDetails;
 pub use watch::{ChangeDetails, ChangedReplica, CutOff, Watch, Watched, Watchers};
+pub use why::{ChunkFacts, NodeFacts, TaskCount, Why, WhyReplica};
 pub use windows::NotableBeat;
 pub use zephyrfs_core::engine::{At, Consistency, Freshness};

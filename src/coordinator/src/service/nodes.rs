@@ -9,7 +9,8 @@ use tracing::info;
 use zephyrfs_core::command::{NodeStateChange, RegisterNode, SetNodeState, UnregisterNode};
 use zephyrfs_core::engine::{At, Freshness, NodeWithBeat};
 use zephyrfs_core::id::NodeId;
-use zephyrfs_core::row::{AfterDrain, BeatRow, NodeRow, NodeStatus};
+use zephyrfs_core::row::{AfterDrain, BeatRow, Contact, NodeRow, NodeStatus};
+use zephyrfs_core::units::Timestamp;
 use zephyrfs_core::{Command, ReadSet, Rejection, Response, View};
 
 use super::engine_error::wrong_answer;
@@ -49,6 +50,20 @@ impl NodeDetails {
     /// The one word for its state.
     pub fn status(&self) -> NodeStatus {
         self.node.status()
+    }
+
+    /// Of a node that drains: whether nothing is left on it.
+    pub fn drained(&self) -> Option<bool> {
+        self.node.drain().map(|drain| drain.done_at.is_some())
+    }
+
+    /// Of a node that comes and goes: until when nothing is entrusted to it that another can take, and how many times in a
+    /// row it came back and did not stay. The first return is no flapping.
+    pub fn flapping(&self) -> Option<(Timestamp, u32)> {
+        let Contact {
+            returns, held_until, ..
+        } = self.node.contact;
+        (returns > 1).then_some((held_until, returns))
     }
 }
 

@@ -28,6 +28,14 @@ async fn every_route_of_the_contract_is_described() {
         "POST /api/v1/nodes/{id}/heartbeat",
         "POST /api/v1/nodes/{id}/unregister",
         "POST /api/v1/nodes/{id}/drain",
+        "GET /api/v1/nodes/{id}/drain",
+        "POST /api/v1/nodes/{id}/decommission",
+        "POST /api/v1/nodes/{id}/cancel-drain",
+        "GET /api/v1/repair",
+        "POST /api/v1/repair/release",
+        "GET /api/v1/why/chunk/{id}",
+        "GET /api/v1/why/node/{id}",
+        "GET /api/v1/why/task/{id}",
         "POST /api/v1/nodes/{id}/activate",
         "POST /api/v1/nodes/{id}/maintenance",
         "GET /api/v1/nodes/active",
@@ -86,7 +94,7 @@ async fn operations_have_names_of_their_own_and_links_lead_to_them() {
             }
         }
     }
-    assert_eq!(links, 13);
+    assert_eq!(links, 18);
     server.end().await;
 }
 
@@ -131,6 +139,9 @@ async fn every_body_has_an_example_that_can_be_sent() {
         ("/api/v1/chunks/{id}/locations", "put", "report-0", 200),
         ("/api/v1/nodes/{id}/heartbeat", "post", "node-1", 200),
         ("/api/v1/nodes/{id}/maintenance", "post", "node-1", 200),
+        // There is no other node that could take over what lies on this one.
+        ("/api/v1/nodes/{id}/drain", "post", "node-1", 409),
+        ("/api/v1/nodes/{id}/decommission", "post", "node-1", 409),
         ("/api/v1/nodes/{id}/unregister", "post", "node-1", 200),
         ("/api/v1/cluster/resize", "post", "", 409),
         ("/api/v1/cluster/transfer-leader", "post", "", 409),
@@ -186,7 +197,7 @@ async fn what_all_requests_and_answers_may_carry_is_described() {
             }
         }
     }
-    assert_eq!(reads, 11);
+    assert_eq!(reads, 16);
     server.end().await;
 }
 

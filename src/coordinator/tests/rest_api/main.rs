@@ -20,5 +20,6 @@ mod lists;
 mod malformed;
 mod metrics;
 mod nodes;
+mod operations;
 mod server;
 mod watch;

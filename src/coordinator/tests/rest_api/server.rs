@@ -16,8 +16,10 @@ use zephyrfs_coordinator::health::{self, HealthChecks, Lifecycle, Phase, Pulse};
 use zephyrfs_coordinator::http_server::{self, ServerOptions};
 use zephyrfs_coordinator::metrics::{MeteredEngine, Metrics};
 use zephyrfs_coordinator::service::{IdSource, Limits, Policy, Service};
-use zephyrfs_core::Engine;
+use zephyrfs_core::command::ExpireNodes;
+use zephyrfs_core::id::{NodeId, RequestId};
 use zephyrfs_core::units::Timestamp;
+use zephyrfs_core::{Command, Engine, Proposal};
 use zephyrfs_raft::{Alone, Files, Formation, Options, Peer, RaftEngine, Threads, Timing};
 
 /// How long a test waits for what must come.
@@ -197,6 +199,20 @@ impl Server {
     /// Registers a file with a chunk of each of these ids.
     pub async fn register_file(&self, id: &str, chunks: &[&str]) -> Reply {
         self.post("/api/v1/files/register", file(id, chunks)).await
+    }
+
+    /// Marks a node inactive, as the leader does with a silent one.
+    pub async fn expire(&self, id: &str) {
+        let command = Command::ExpireNodes(ExpireNodes {
+            nodes: vec![NodeId::from(id)],
+            silent_since: Timestamp::from_millis(u64::MAX),
+        });
+        let proposal = Proposal {
+            id: RequestId::from_bytes(rand::random()),
+            idempotency: None,
+            command,
+        };
+        self.engine.execute(proposal, PATIENCE).await.unwrap();
     }
 
     /// Ends what has not ended.

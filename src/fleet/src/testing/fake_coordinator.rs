@@ -209,5 +209,11 @@ serve! {
         transfer_leader(TransferLeaderRequest) -> ClusterChangeResponse;
         remove_member(RemoveMemberRequest) -> ClusterChangeResponse;
         resize_cluster(ResizeClusterRequest) -> ClusterChangeResponse;
+        decommission_node(DecommissionNodeRequest) -> NodeStateResponse;
+        cancel_drain(CancelDrainRequest) -> NodeStateResponse;
+        get_drain_status(GetDrainStatusRequest) -> GetDrainStatusResponse;
+        get_repair_status(GetRepairStatusRequest) -> GetRepairStatusResponse;
+        release_repair(ReleaseRepairRequest) -> ReleaseRepairResponse;
+        why(WhyRequest) -> WhyResponse;
     }
 }

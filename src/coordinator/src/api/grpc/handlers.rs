@@ -125,8 +125,8 @@ impl CoordinatorService for Handlers {
     }
 
     async fn drain_node(&self, request: Request<wire::DrainNodeRequest>) -> Reply<wire::NodeStateResponse> {
-        let (context, wire::DrainNodeRequest { node_id }) = accept(request)?;
-        let drain = NodeStateRequest::Drain { force: false };
+        let (context, wire::DrainNodeRequest { node_id, force }) = accept(request)?;
+        let drain = NodeStateRequest::Drain { force };
         reply(self.service.set_node_state(node_id, drain, context).await)
     }
 
@@ -227,5 +227,53 @@ impl CoordinatorService for Handlers {
         request: Request<Streaming<wire::HeartbeatWindow>>,
     ) -> Result<Response<Acks>, Status> {
         self.streams.open(request)
+    }
+
+    async fn decommission_node(
+        &self,
+        request: Request<wire::DecommissionNodeRequest>,
+    ) -> Reply<wire::NodeStateResponse> {
+        let (context, wire::DecommissionNodeRequest { node_id, force }) = accept(request)?;
+        let decommission = NodeStateRequest::Decommission { force };
+        reply(self.service.set_node_state(node_id, decommission, context).await)
+    }
+
+    async fn cancel_drain(
+        &self,
+        request: Request<wire::CancelDrainRequest>,
+    ) -> Reply<wire::NodeStateResponse> {
+        let (context, wire::CancelDrainRequest { node_id }) = accept(request)?;
+        let cancel = NodeStateRequest::CancelDrain;
+        reply(self.service.set_node_state(node_id, cancel, context).await)
+    }
+
+    async fn get_drain_status(
+        &self,
+        request: Request<wire::GetDrainStatusRequest>,
+    ) -> Reply<wire::GetDrainStatusResponse> {
+        let (context, wire::GetDrainStatusRequest { node_id, chunks }) = accept(request)?;
+        let named = usize::try_from(chunks).unwrap_or(usize::MAX);
+        reply(self.service.drain_status(node_id, named, context).await)
+    }
+
+    async fn get_repair_status(
+        &self,
+        request: Request<wire::GetRepairStatusRequest>,
+    ) -> Reply<wire::GetRepairStatusResponse> {
+        let (context, wire::GetRepairStatusRequest {}) = accept(request)?;
+        reply(self.service.repair_status(context).await)
+    }
+
+    async fn release_repair(
+        &self,
+        request: Request<wire::ReleaseRepairRequest>,
+    ) -> Reply<wire::ReleaseRepairResponse> {
+        let (context, wire::ReleaseRepairRequest {}) = accept(request)?;
+        reply(self.service.release_brake(context).await)
+    }
+
+    async fn why(&self, request: Request<wire::WhyRequest>) -> Reply<wire::WhyResponse> {
+        let (context, wire::WhyRequest { kind, id }) = accept(request)?;
+        reply(self.service.why(&kind, id, context).await)
     }
 }

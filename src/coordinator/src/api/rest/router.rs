@@ -17,7 +17,9 @@ use super::leader::tell_leader;
 use super::openapi;
 use super::options::RestOptions;
 use super::request::set_deadline;
-use super::routes::{admin, chunks, cluster, files, network, node_states, nodes, tasks, watch, welcome};
+use super::routes::{
+    admin, chunks, cluster, files, network, node_states, nodes, repair, tasks, watch, welcome, why,
+};
 use super::slow::warn_if_slow;
 use super::state::RestState;
 use crate::health::HealthChecks;
@@ -101,7 +103,9 @@ fn described_routes() -> (Router<RestState>, OpenApi) {
         .routes(routes!(nodes::one))
         .routes(routes!(nodes::heartbeat))
         .routes(routes!(nodes::unregister))
-        .routes(routes!(node_states::drain))
+        .routes(routes!(node_states::drain, node_states::drain_status))
+        .routes(routes!(node_states::decommission))
+        .routes(routes!(node_states::cancel_drain))
         .routes(routes!(node_states::activate))
         .routes(routes!(node_states::maintenance))
         .routes(routes!(files::register))
@@ -112,6 +116,11 @@ fn described_routes() -> (Router<RestState>, OpenApi) {
         .routes(routes!(chunks::explain))
         .routes(routes!(tasks::list))
         .routes(routes!(watch::watch))
+        .routes(routes!(repair::status))
+        .routes(routes!(repair::release))
+        .routes(routes!(why::chunk))
+        .routes(routes!(why::node))
+        .routes(routes!(why::task))
         .routes(routes!(network::status))
         .routes(routes!(network::stats))
         .routes(routes!(cluster::status))

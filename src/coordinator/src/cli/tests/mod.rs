@@ -2,6 +2,7 @@
 
 mod changes;
 mod commands;
+mod drains;
 mod failures;
 mod files;
 mod parsing;

@@ -153,7 +153,7 @@ fn show(session: &mut Session<'_>, url: &str, event: Event, place: &mut Place) -
                         .into();
                     session.output.json_line(&value)?;
                 }
-                Format::Table => session.output.text(&line(&value))?,
+                Format::Table => session.output.text(&line_of(&value))?,
             }
         }
     }
@@ -178,7 +178,7 @@ fn ending(value: Value) -> Result<End, String> {
 }
 
 /// A change as people read it: when, where, what, and whatever else is said of it.
-fn line(change: &Value) -> String {
+pub(crate) fn line_of(change: &Value) -> String {
     let text = |name: &str| change[name].as_str().unwrap_or_default();
     let kind = text("kind");
     // What a change is about, and what comes with it.

@@ -3,6 +3,7 @@
 use zephyrfs_core::ReadSet;
 use zephyrfs_core::engine::{At, Freshness, Page, TaskKey};
 use zephyrfs_core::id::{ChunkId, NodeId, TaskId};
+use zephyrfs_core::repair::Class;
 use zephyrfs_core::row::TaskRow;
 use zephyrfs_core::units::Timestamp;
 
@@ -31,6 +32,10 @@ pub struct TaskDetails {
     pub state: &'static str,
     /// Why it is to be done.
     pub reason: String,
+    /// How urgent that is.
+    pub class: Class,
+    /// The node that is asked first for the chunk.
+    pub source: Option<NodeId>,
     /// How often the node was given time for it.
     pub attempt: u32,
     /// When it was made.
@@ -86,7 +91,8 @@ impl Service {
         })
     }
 
-    async fn with_states(
+    /// Tasks as operators see them, with what their nodes know of them.
+    pub(in crate::service) async fn with_states(
         &self,
         tasks: Vec<(TaskKey, TaskRow)>,
         context: &RequestContext,
@@ -115,6 +121,8 @@ impl Service {
                 node,
                 state: state.as_str(),
                 reason: task.reason.as_str().to_owned(),
+                class: Class::from(task.reason),
+                source: task.source,
                 attempt: task.attempt,
                 created_at: task.created_at,
                 deadline: task.deadline,

@@ -6,6 +6,7 @@
 mod details;
 mod feed;
 mod filter;
+mod recent;
 mod watchers;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use zephyrfs_core::units::AppliedIndex;
 
 pub use details::{ChangeDetails, ChangedReplica, Watched};
+pub(super) use recent::Recent;
 use watchers::Place;
 pub use watchers::{CutOff, Watchers};
 

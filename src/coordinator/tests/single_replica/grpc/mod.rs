@@ -8,5 +8,6 @@ mod messages;
 mod metadata;
 mod network;
 mod nodes;
+mod operations;
 mod transport;
 mod watch;

@@ -99,6 +99,7 @@ async fn operators_see_and_change_nodes() {
     }
     let drain = wire::DrainNodeRequest {
         node_id: "a".to_owned(),
+        force: false,
     };
     let state = client.drain_node(drain).await.unwrap().into_inner();
     assert_eq!((state.success, state.status.as_str()), (true, "draining"));

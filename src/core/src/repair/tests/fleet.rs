@@ -19,7 +19,8 @@ use crate::repair::{
 };
 use crate::response::Response;
 use crate::row::{
-    AfterDrain, BeatRow, ChunkRow, NodeRow, NodeStats, Observed, Row, TaskKind, TaskReason, TaskRow,
+    AfterDrain, BeatRow, ChunkRow, NodeRow, NodeStats, Observed, ReplicaState, Row, TaskKind, TaskReason,
+    TaskRow,
 };
 use crate::units::{AppliedIndex, ByteSize, Millis, Timestamp};
 
@@ -245,8 +246,18 @@ impl Fleet {
         } else {
             BTreeSet::new()
         };
+        // What a node was told to drop is given up, even if the others lose it before it is gone.
+        let rows: BTreeMap<ChunkId, ChunkRow> = self.chunk_rows().into_iter().collect();
         for chunk in &lost {
-            if !self.machines.values().any(|machine| machine.disk.contains(chunk)) {
+            let is_given_up = |node: &NodeId| {
+                let replica = rows.get(chunk).and_then(|row| row.replica_on(node));
+                replica.is_none_or(|replica| replica.state == ReplicaState::Deleting)
+            };
+            let mut holders = self
+                .machines
+                .iter()
+                .filter(|(_, machine)| machine.disk.contains(chunk));
+            if holders.all(|(node, _)| is_given_up(node)) {
                 self.kept.remove(chunk);
             }
         }

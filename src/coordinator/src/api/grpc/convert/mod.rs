@@ -5,12 +5,15 @@
 
 mod chunks;
 mod cluster;
+mod drains;
 mod files;
 mod inventory;
 mod network;
 mod nodes;
+mod repair;
 mod tasks;
 mod watch;
+mod why;
 mod windows;
 
 pub(super) use windows::acknowledgement;

@@ -230,6 +230,7 @@ pub(super) fn node_status(details: NodeDetails) -> wire::NodeStatus {
 
 fn node_record(details: NodeDetails) -> wire::NodeRecord {
     let status = details.status();
+    let (drained, flapping) = (details.drained(), details.flapping());
     let NodeDetails { id, node, beat } = details;
     wire::NodeRecord {
         node_id: id.into(),
@@ -240,6 +241,9 @@ fn node_record(details: NodeDetails) -> wire::NodeRecord {
         registered_at: node.registered_at.as_unix_seconds(),
         last_heartbeat: last_heartbeat(beat),
         stats: beat.map(|beat| stats(beat.stats)),
+        drained,
+        held_until: flapping.map(|(until, _)| until.as_unix_seconds()),
+        returns: flapping.map(|(_, returns)| returns),
     }
 }
 

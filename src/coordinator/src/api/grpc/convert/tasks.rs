@@ -38,7 +38,7 @@ impl FromAnswer<ListPage<TaskDetails>> for wire::ListTasksResponse {
     }
 }
 
-fn task_record(task: TaskDetails) -> wire::TaskRecord {
+pub(super) fn task_record(task: TaskDetails) -> wire::TaskRecord {
     let TaskDetails {
         id,
         kind,
@@ -46,6 +46,8 @@ fn task_record(task: TaskDetails) -> wire::TaskRecord {
         node,
         state,
         reason,
+        class,
+        source,
         attempt,
         created_at,
         deadline,
@@ -60,5 +62,7 @@ fn task_record(task: TaskDetails) -> wire::TaskRecord {
         attempt: to_i32(attempt.into()),
         created_at: created_at.as_unix_seconds(),
         deadline: deadline.as_unix_seconds(),
+        class: class.as_str().to_owned(),
+        source_node_id: source.map(String::from).unwrap_or_default(),
     }
 }

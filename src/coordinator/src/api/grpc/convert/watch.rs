@@ -26,7 +26,7 @@ impl From<Watched> for wire::WatchEvent {
     }
 }
 
-fn change(details: ChangeDetails) -> wire::WatchEvent {
+pub(super) fn change(details: ChangeDetails) -> wire::WatchEvent {
     let ChangeDetails {
         index,
         at,

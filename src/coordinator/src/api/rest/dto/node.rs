@@ -68,6 +68,16 @@ pub(in crate::api::rest) struct NodeRecord {
     last_heartbeat: Option<String>,
     /// Null if the node never sent any.
     stats: Option<NodeStats>,
+    /// Of a node that drains: whether nothing is left on it, so that it can be switched off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drained: Option<bool>,
+    /// Of a node that comes and goes: until when nothing is entrusted to it that another can take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    held_until: Option<String>,
+    /// Of the same: how many times in a row it came back and did not stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    returns: Option<u32>,
 }
 
 impl From<row::NodeStats> for NodeStats {
@@ -121,6 +131,7 @@ impl From<Vec<NodeDetails>> for GetActiveNodesResponse {
 impl From<NodeDetails> for NodeRecord {
     fn from(details: NodeDetails) -> Self {
         let status = details.status().as_str();
+        let (drained, flapping) = (details.drained(), details.flapping());
         let NodeDetails { id, node, beat } = details;
         Self {
             node_id: id.into(),
@@ -131,6 +142,9 @@ impl From<NodeDetails> for NodeRecord {
             registered_at: rfc3339(node.registered_at),
             last_heartbeat: beat.map(|beat| rfc3339(beat.at)),
             stats: beat.map(|BeatRow { at: _, stats }| stats.into()),
+            drained,
+            held_until: flapping.map(|(until, _)| rfc3339(until)),
+            returns: flapping.map(|(_, returns)| returns),
         }
     }
 }

@@ -19,6 +19,12 @@ pub(in crate::api::rest) struct TaskRecord {
     state: &'static str,
     /// Why it is to be done.
     reason: String,
+    /// How urgent that is: `last_copy`, `few_copies`, `under_target`, `misplaced`, `drain`, `trim`, `rebalance` or `garbage`,
+    /// the most urgent first.
+    class: &'static str,
+    /// The node that is asked first for the chunk; left out where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_node_id: Option<String>,
     /// How often it was handed out.
     attempt: u32,
     /// Unix seconds.
@@ -36,6 +42,8 @@ impl From<TaskDetails> for TaskRecord {
             node,
             state,
             reason,
+            class,
+            source,
             attempt,
             created_at,
             deadline,
@@ -47,6 +55,8 @@ impl From<TaskDetails> for TaskRecord {
             node_id: node.into(),
             state,
             reason,
+            class: class.as_str(),
+            source_node_id: source.map(String::from),
             attempt,
             created_at: created_at.as_unix_seconds(),
             deadline: deadline.as_unix_seconds(),

@@ -53,6 +53,8 @@ const PREFIX: &str = "/api/v1/";
         (name = "chunks", description = "Chunks and their copies"),
         (name = "tasks", description = "What nodes are to do"),
         (name = "changes", description = "What changes, as it changes"),
+        (name = "repair", description = "What keeps copies whole"),
+        (name = "why", description = "Why things are as they are"),
         (name = "network", description = "The network in numbers"),
         (name = "cluster", description = "The coordinator's own replicas"),
         (name = "admin", description = "The data as a whole"),

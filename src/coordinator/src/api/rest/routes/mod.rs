@@ -9,6 +9,8 @@ mod lists;
 pub(super) mod network;
 pub(super) mod node_states;
 pub(super) mod nodes;
+pub(super) mod repair;
 pub(super) mod tasks;
 pub(super) mod watch;
 pub(super) mod welcome;
+pub(super) mod why;
