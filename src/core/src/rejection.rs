@@ -103,12 +103,6 @@ pub enum Rejection {
         /// The node.
         node: NodeId,
     },
-    /// The node is draining, and a maintenance would end that.
-    #[error("node {node} is draining; cancel the drain before a maintenance")]
-    NodeDraining {
-        /// The node.
-        node: NodeId,
-    },
     /// The node gave up its chunks and may be switched off at any time.
     #[error("node {node} is drained and takes no chunks; activate it first")]
     NodeDrained {

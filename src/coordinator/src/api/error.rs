@@ -157,9 +157,6 @@ const fn rejected(rejection: &Rejection) -> Verdict {
         Rejection::NotDraining { .. } => {
             outcome(Code::FailedPrecondition, StatusCode::CONFLICT, "not draining")
         }
-        Rejection::NodeDraining { .. } => {
-            outcome(Code::FailedPrecondition, StatusCode::CONFLICT, "node draining")
-        }
         Rejection::NodeDrained { .. } => {
             outcome(Code::FailedPrecondition, StatusCode::CONFLICT, "node drained")
         }

@@ -213,7 +213,6 @@ fn is_worth_another_choice(result: &Result<At<RegisteredFile>, ServiceError>, wa
         | Rejection::ReleaseFinished
         | Rejection::CopyBeingDeleted { .. }
         | Rejection::NotDraining { .. }
-        | Rejection::NodeDraining { .. }
         | Rejection::NodeDrained { .. } => false,
     }
 }

@@ -30,7 +30,7 @@ pub enum NodeStateChange {
         /// What becomes of it then.
         then: AfterDrain,
     },
-    /// To be left alone for a while.
+    /// To be left alone for a while; this ends a drain.
     Maintain {
         /// How long, from when the command is decided.
         span: Millis,
@@ -69,11 +69,6 @@ impl SetNodeState {
                 });
             }
             NodeStateChange::Drain { then } => Wanted::Draining(self.drain(then, node, view, context)),
-            NodeStateChange::Maintain { .. } if node.drain().is_some() => {
-                return Err(Rejection::NodeDraining {
-                    node: self.node.clone(),
-                });
-            }
             NodeStateChange::Maintain { span } => Wanted::Maintenance {
                 until: context.now.plus(span),
             },
@@ -179,10 +174,6 @@ mod tests {
         world.apply(set_state("n1", CancelDrain)).unwrap();
         assert_eq!(world.node("n1").wanted, Wanted::InService);
         let span = Millis::new(50);
-        world.apply(set_state("n1", DRAIN)).unwrap();
-        let draining = Err(Rejection::NodeDraining { node: "n1".into() });
-        assert_eq!(world.apply(set_state("n1", Maintain { span })), draining);
-        world.apply(set_state("n1", CancelDrain)).unwrap();
         world.apply(set_state("n1", Maintain { span })).unwrap();
         assert_eq!(world.apply(set_state("n1", CancelDrain)), refused);
     }

@@ -97,7 +97,6 @@ fn the_sequences_lead_to_every_answer_and_every_refusal() {
         "Missing",
         "NoRoom",
         "NodeDrained",
-        "NodeDraining",
         "NodeNotFound",
         "NodeRegistered",
         "NodeRemoved",

@@ -206,6 +206,5 @@ golden!(rejections, "rejection", Rejection {
         node: node("node-1"),
     },
     Rejection::NotDraining { .. } => Rejection::NotDraining { node: node("node-1") },
-    Rejection::NodeDraining { .. } => Rejection::NodeDraining { node: node("node-1") },
     Rejection::NodeDrained { .. } => Rejection::NodeDrained { node: node("node-1") },
 });
