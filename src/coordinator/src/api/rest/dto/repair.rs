@@ -54,7 +54,7 @@ pub(in crate::api::rest) struct PassRecord {
     /// Chunks that files hold.
     chunks: u64,
     /// Chunks by how many copies of them can be relied on; 10 stands for ten or more.
-    by_copies: BTreeMap<usize, u64>,
+    by_copies: BTreeMap<String, u64>,
     /// What waits or is under way, by class, as `class` of a task.
     waiting: BTreeMap<&'static str, WaitingRecord>,
     /// Chunks that lack copies because a silent node is waited for.
@@ -172,7 +172,10 @@ impl From<&PassReport> for PassRecord {
             took_seconds: took.as_secs_f64(),
             ended: rfc3339(*ended),
             chunks: *chunks,
-            by_copies: by_copies.clone(),
+            by_copies: by_copies
+                .iter()
+                .map(|(copies, chunks)| (copies.to_string(), *chunks))
+                .collect(),
             waiting: waiting.collect(),
             awaiting_nodes: *awaiting_nodes,
             without_source: *without_source,

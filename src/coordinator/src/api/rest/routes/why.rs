@@ -45,7 +45,7 @@ pub(in crate::api::rest) async fn node(
 /// Why a task does not advance
 #[utoipa::path(
     get, path = "/api/v1/why/task/{id}", operation_id = "why_task", tag = "why",
-    params(("id" = Id, Path, description = "The task, 32 hex digits"), FreshnessParams),
+    params(("id" = String, Path, pattern = "^[0-9a-f]{32}$", description = "The task, 32 hex digits"), FreshnessParams),
     responses(
         (status = 200, description = "Its state, what keeps it there, and what happened to it lately", body = WhyAnswer),
         (status = 404, description = "No such task, or no longer: the details say what is known of it", body = ErrorBody),
