@@ -93,7 +93,7 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
         ids.clone(),
     ));
     metrics.observe_watchers(service.watchers())?;
-    metrics.observe_repair(Arc::clone(&service))?;
+    metrics.observe_repair(&service)?;
     let beats = Arc::clone(&service);
     let beats_stop = running.beats_stop.clone();
     running.spawn(async move { beats.flush_heartbeats_until(beats_stop).await });

@@ -126,11 +126,11 @@ impl Metrics {
             .map_err(MetricsError::Setup)
     }
 
-    /// From now on, shows what a service's repair does. Once for each process.
+    /// From now on, shows what a service's repair does, for as long as somebody else keeps the service. Once for each process.
     ///
     /// # Errors
     /// [`MetricsError::Setup`], the second time.
-    pub fn observe_repair(&self, service: Arc<Service>) -> Result<(), MetricsError> {
+    pub fn observe_repair(&self, service: &Arc<Service>) -> Result<(), MetricsError> {
         let gauges = RepairGauges::new(service).map_err(MetricsError::Setup)?;
         self.registry
             .register(Box::new(gauges))

