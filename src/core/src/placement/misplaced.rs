@@ -1,10 +1,10 @@
 //! Copies that share a failure domain though they need not, and which copy is worst placed.
 
+use std::cmp::Ordering;
+
 use super::domain::LEVELS;
-use super::room::Purpose;
 use super::topology::Topology;
 use crate::id::NodeId;
-use crate::units::ByteSize;
 
 impl Topology {
     /// Whether copies on these nodes could be spread better: at some level they lie in fewer domains than there are of
@@ -47,30 +47,19 @@ impl Topology {
 
     /// Whether copies on the nodes are spread better with one of them moved to another node.
     pub fn is_better(&self, nodes: &[NodeId], from: &NodeId, to: &NodeId) -> bool {
-        let others: Vec<NodeId> = nodes.iter().filter(|node| *node != from).cloned().collect();
-        let shared = |node: &NodeId| self.shared_with(&others, node);
-        match (shared(from), shared(to)) {
-            (Some(from), Some(to)) => to < from,
-            _ => false,
-        }
+        self.compare_move(nodes, from, to) == Some(Ordering::Less)
     }
 
     /// Whether copies on the nodes are spread no worse with one of them moved to another node.
     pub fn is_as_good(&self, nodes: &[NodeId], from: &NodeId, to: &NodeId) -> bool {
-        let others: Vec<NodeId> = nodes.iter().filter(|node| *node != from).cloned().collect();
-        let shared = |node: &NodeId| self.shared_with(&others, node);
-        match (shared(from), shared(to)) {
-            (Some(from), Some(to)) => to <= from,
-            _ => false,
-        }
+        self.compare_move(nodes, from, to).is_some_and(Ordering::is_le)
     }
 
-    /// Whether a node takes a further copy of a chunk of this size.
-    pub fn takes(&self, node: &NodeId, size: ByteSize) -> bool {
-        self.place(node).is_some_and(|place| {
-            let room = self.leaf(place).room;
-            room.fit(0, size.get(), Purpose::Repair) != super::room::Fit::No
-        })
+    /// How much is shared with the copies that stay after a move, compared with before it.
+    fn compare_move(&self, nodes: &[NodeId], from: &NodeId, to: &NodeId) -> Option<Ordering> {
+        let others: Vec<NodeId> = nodes.iter().filter(|node| *node != from).cloned().collect();
+        let before = self.shared_with(&others, from)?;
+        Some(self.shared_with(&others, to)?.cmp(&before))
     }
 
     /// How many of `others` share each level's domain with a node, the widest first.

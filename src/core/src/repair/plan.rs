@@ -181,7 +181,11 @@ impl<N: Nodes> Planner<'_, N> {
                     && self.workload.reason_of(&replica.node, id).is_some()
             })
         };
-        if judgement.reason == TaskReason::Unconfirmed {
+        let was_stored = row
+            .replicas
+            .iter()
+            .any(|replica| replica.state == ReplicaState::Stored);
+        if !was_stored {
             tally.unconfirmed += 1;
         } else if judgement.missing > 0 || is_under_way() {
             let copies = (self.round.policy.wanted - judgement.sure.len()) as u64;
@@ -253,10 +257,7 @@ impl<N: Nodes> Planner<'_, N> {
     }
 
     fn note_due(&mut self, at: Option<Timestamp>) {
-        self.plan.due_at = match (self.plan.due_at, at) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
+        self.plan.due_at = Timestamp::earlier(self.plan.due_at, at);
     }
 
     fn drop_copy(&mut self, chunk: &ChunkId, node: &NodeId, reason: TaskReason) {

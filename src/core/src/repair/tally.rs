@@ -48,10 +48,7 @@ impl Tally {
         let waiting = self.waiting.entry(class).or_default();
         waiting.chunks += 1;
         waiting.bytes = waiting.bytes.plus(bytes);
-        waiting.oldest = match (waiting.oldest, since) {
-            (Some(oldest), Some(since)) => Some(oldest.min(since)),
-            (oldest, since) => oldest.or(since),
-        };
+        waiting.oldest = Timestamp::earlier(waiting.oldest, since);
     }
 
     /// Adds what another part of the pass found.
@@ -67,10 +64,7 @@ impl Tally {
             let waiting = self.waiting.entry(*class).or_default();
             waiting.chunks += more.chunks;
             waiting.bytes = waiting.bytes.plus(more.bytes);
-            waiting.oldest = match (waiting.oldest, more.oldest) {
-                (Some(one), Some(other)) => Some(one.min(other)),
-                (one, other) => one.or(other),
-            };
+            waiting.oldest = Timestamp::earlier(waiting.oldest, more.oldest);
         }
     }
 

@@ -172,10 +172,12 @@ impl Service {
             let Response::ReplicasForgotten { forgotten } = self.propose_by_itself(command).await? else {
                 return Err(wrong_answer("forget_replicas"));
             };
-            tracing::info!(
-                forgotten,
-                "Forgot copies that are not to be expected any more; enough others are stored"
-            );
+            if forgotten > 0 {
+                tracing::info!(
+                    forgotten,
+                    "Forgot copies that are not to be expected any more; enough others are stored"
+                );
+            }
         }
         Ok(())
     }

@@ -76,10 +76,7 @@ impl<C: Clone> Walk<C> {
     /// be something to do that there is not yet.
     pub(super) fn found(&mut self, left_something: bool, due_at: Option<Timestamp>) {
         self.left_something |= left_something;
-        self.due_at = match (self.due_at, due_at) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
+        self.due_at = Timestamp::earlier(self.due_at, due_at);
     }
 
     /// A part is done. Tells whether there is more.

@@ -100,3 +100,25 @@ proptest! {
         fleet.check_whole();
     }
 }
+
+#[test]
+fn a_chunk_whose_only_copy_is_on_a_silent_node_is_no_unconfirmed_one() {
+    let mut fleet = Fleet::new(Shape {
+        nodes: 4,
+        zones: 1,
+        racks: 1,
+        wanted: 1,
+        seed: 1,
+    });
+    fleet.new_file(1, true);
+    let holder = fleet
+        .machines
+        .values()
+        .position(|machine| !machine.disk.is_empty());
+    fleet.die(holder.unwrap());
+    fleet.pass(400);
+    assert_eq!((fleet.tally.without_source, fleet.tally.unconfirmed), (1, 0));
+    fleet.new_file(1, false);
+    fleet.pass(10);
+    assert_eq!((fleet.tally.without_source, fleet.tally.unconfirmed), (1, 1));
+}
