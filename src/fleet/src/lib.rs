@@ -13,6 +13,7 @@ pub mod client;
 pub mod content;
 pub mod fleet;
 pub mod layout;
+pub mod losses;
 pub mod measure;
 pub mod node;
 pub mod operation;

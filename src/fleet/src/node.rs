@@ -191,6 +191,11 @@ impl SimNode {
         self.chunks.contains_key(chunk)
     }
 
+    /// What is on its disk.
+    pub fn chunks(&self) -> impl Iterator<Item = &ChunkId> {
+        self.chunks.keys()
+    }
+
     /// Takes a task on. False when it is at it already, or has too many others.
     pub fn take_on(&mut self, task: &TaskId) -> bool {
         self.open_tasks.len() < OPEN_TASKS_LIMIT && self.open_tasks.insert(task.clone())

@@ -13,6 +13,7 @@ use crate::cli::bench::LoadArgs;
 use crate::client::Coordinator;
 use crate::client::connections::{Connections, NoEndpoint};
 use crate::fleet::Fleet;
+use crate::losses::Losses;
 use crate::measure::counters::Counters;
 use crate::measure::recorder::Recorder;
 use crate::operation::Operation;
@@ -86,7 +87,7 @@ impl Stage {
         seed: u64,
         shutdown: &Shutdown,
     ) -> Result<Self, StageError> {
-        let recorder = Arc::new(Recorder::default());
+        let recorder = Arc::new(Recorder::new("bench"));
         let connections = Connections::new(&load.coordinator.endpoints, load.coordinator.connections)?;
         let coordinator = Arc::new(Coordinator::new(
             connections,
@@ -98,10 +99,18 @@ impl Stage {
             heartbeat: HEARTBEAT,
             copy_rate: None,
             absences: Vec::new(),
+            begin: CancellationToken::new(),
             streams: load.coordinator.streams,
         };
         let counters = Arc::new(Counters::default());
-        let scheduler = Scheduler::new(Arc::clone(&fleet), Arc::clone(&coordinator), counters, plan);
+        let losses = Arc::new(Losses::default());
+        let scheduler = Scheduler::new(
+            Arc::clone(&fleet),
+            Arc::clone(&coordinator),
+            counters,
+            losses,
+            plan,
+        );
         let settled = scheduler.settled();
         let stop = CancellationToken::new();
         let phase = Arc::new(Mutex::new("registering nodes"));

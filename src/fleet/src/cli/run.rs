@@ -91,7 +91,15 @@ pub struct RunArgs {
     /// What each file looks like.
     #[command(flatten)]
     pub shape: ShapeArgs,
-    /// End after so many files
+    /// Register so many chunks first, as fast as the clients can; all other times count from then
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u64).range(1..),
+        help_heading = "Files"
+    )]
+    pub chunks: Option<u64>,
+    /// End after so many files, beside those of --chunks
     #[arg(long, value_name = "N", help_heading = "Files")]
     pub total_files: Option<u64>,
     /// How many files are registered at the same time at most
@@ -131,6 +139,10 @@ pub struct RunArgs {
         help_heading = "Failures"
     )]
     pub fail_for: Option<Duration>,
+
+    /// End once there are as many copies again of everything that failed nodes held; otherwise the run is a failure
+    #[arg(long, requires = "failing", help_heading = "Failures")]
+    pub until_whole: bool,
 
     /// End after so long; without it, on Ctrl-C or SIGTERM
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]

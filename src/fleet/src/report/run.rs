@@ -6,10 +6,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::fleet::Census;
+use crate::losses::LossSummary;
 use crate::measure::counters::Counts;
 use crate::measure::errors::ErrorLine;
 use crate::measure::latency::LatencySummary;
-use crate::measure::recorder::Recorder;
+use crate::measure::recorder::{Phase, Recorder};
 use crate::operation::Operation;
 use crate::report::table;
 use crate::verify::{Verification, WrongAnswer};
@@ -39,6 +40,10 @@ pub struct RunReport {
     pub rates: Rates,
     /// Latencies of answered calls.
     pub latencies: Vec<OperationLatency>,
+    /// Latencies of RegisterFile by what the run was at; empty if it was at one thing all the time.
+    pub phases: Vec<PhaseLatency>,
+    /// What went with failed nodes, and how long it took to have it again.
+    pub losses: Option<LossSummary>,
     /// Errors, retried ones too.
     pub errors: Vec<ErrorLine>,
     /// What the verification came to, if there was one.
@@ -66,6 +71,18 @@ pub struct OperationLatency {
     pub latency: LatencySummary,
 }
 
+/// RegisterFile in one phase.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct PhaseLatency {
+    /// What the run was at.
+    pub phase: &'static str,
+    /// For how long.
+    pub seconds: f64,
+    /// In numbers.
+    #[serde(flatten)]
+    pub latency: LatencySummary,
+}
+
 impl RunReport {
     /// Puts the report together.
     #[must_use]
@@ -83,6 +100,18 @@ impl RunReport {
             operation: operation.name(),
             latency: recorder.latency(operation),
         };
+        let mut phases: Vec<_> = recorder
+            .by_phase(Operation::RegisterFile)
+            .into_iter()
+            .map(|(Phase { name, lasted }, latency)| PhaseLatency {
+                phase: name,
+                seconds: lasted.as_secs_f64(),
+                latency,
+            })
+            .collect();
+        if phases.len() == 1 {
+            phases.clear();
+        }
         let verified = verification.as_ref().is_none_or(Verification::passed);
         RunReport {
             ok: verified && counts.definite_failures == 0 && nodes.starting < nodes.total,
@@ -96,6 +125,8 @@ impl RunReport {
                 tasks_per_second: rate(counts.tasks_replicated + counts.tasks_deleted),
             },
             latencies: REPORTED.into_iter().map(latency).collect(),
+            phases,
+            losses: None,
             errors: recorder.errors(),
             verification,
         }
@@ -178,9 +209,33 @@ impl RunReport {
     }
 }
 
+fn losses(losses: &LossSummary) -> String {
+    let LossSummary {
+        copies_lost,
+        copies_made,
+        copies_returned,
+        first_copy_seconds,
+        whole_seconds,
+    } = *losses;
+    let first =
+        first_copy_seconds.map_or_else(String::new, |first| format!(", the first after {first:.1} s"));
+    let end = whole_seconds.map_or_else(
+        || {
+            format!(
+                "{} still lacking",
+                copies_lost.saturating_sub(copies_made + copies_returned)
+            )
+        },
+        |whole| format!("whole again after {whole:.1} s"),
+    );
+    format!("{copies_lost} copies; {copies_made} made anew{first}; {copies_returned} came back; {end}")
+}
+
 impl fmt::Display for RunReport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&table::facts(&self.facts()))?;
+        let mut facts = self.facts();
+        facts.extend(self.losses.iter().map(|lost| ("Lost", losses(lost))));
+        formatter.write_str(&table::facts(&facts))?;
         let row = |entry: &OperationLatency| {
             let mut cells = vec![entry.operation.to_owned(), entry.latency.count.to_string()];
             cells.extend(table::latency_cells(&entry.latency));
@@ -189,6 +244,29 @@ impl fmt::Display for RunReport {
         let rows: Vec<_> = self.latencies.iter().map(row).collect();
         let header = ["Latency", "Calls", "p50", "p90", "p95", "p99", "max"];
         write!(formatter, "\n{}", table::numbers(&header, &rows))?;
+        if !self.phases.is_empty() {
+            let row = |phase: &PhaseLatency| {
+                let mut cells = vec![
+                    phase.phase.to_owned(),
+                    format!("{:.1} s", phase.seconds),
+                    phase.latency.count.to_string(),
+                ];
+                cells.extend(table::latency_cells(&phase.latency));
+                cells
+            };
+            let rows: Vec<_> = self.phases.iter().map(row).collect();
+            let header = [
+                "RegisterFile while",
+                "",
+                "Calls",
+                "p50",
+                "p90",
+                "p95",
+                "p99",
+                "max",
+            ];
+            write!(formatter, "\n{}", table::numbers(&header, &rows))?;
+        }
         if !self.errors.is_empty() {
             write!(formatter, "\n{}", table::errors(&self.errors))?;
         }
@@ -241,7 +319,7 @@ mod tests {
     };
 
     fn report(nodes: Census, counts: Counts, verification: Option<Verification>) -> RunReport {
-        let recorder = Recorder::default();
+        let recorder = Recorder::new("all");
         recorder.answered(Operation::RegisterFile, Duration::from_millis(5));
         recorder.failed(Operation::NodeHeartbeat, ErrorKind::REFUSED, "who are you?");
         RunReport::new(7, Duration::from_secs(10), nodes, counts, &recorder, verification)

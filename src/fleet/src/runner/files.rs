@@ -1,7 +1,7 @@
 //! Clients that register new files, and the upload of their chunks to the nodes that the coordinator chose.
 //!
 //! Each target of the reply gets the chunk as if it had been uploaded, and confirms it for itself, as real
-//! nodes do.
+//! nodes do; or one call confirms it for all, where many chunks are to be there soon.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -41,18 +41,32 @@ pub struct FileLoad {
     pub pacer: Pacer,
     /// Which files.
     pub shape: FileShape,
+    /// Who says that a chunk was stored.
+    pub confirmation: ConfirmedBy,
     /// Fixes the files.
     pub seed: u64,
+    /// Tells these files from those of other loads with the same seed: the first client's number.
+    pub first_client: u64,
     /// How long a write is tried again.
     pub patience: Duration,
     /// When nothing new is to be begun.
     pub stop: CancellationToken,
 }
 
+/// Who says that a chunk was stored on its nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfirmedBy {
+    /// Every node for itself.
+    EachNode,
+    /// The client, for all of them at once.
+    Client,
+}
+
 impl FileLoad {
     /// `clients` clients at work, until all files are registered or `stop`.
     pub async fn run(&self, clients: usize) {
-        join_all((0..clients).map(|client| self.client(client as u64))).await;
+        let numbers = (0..clients).map(|client| self.first_client + client as u64);
+        join_all(numbers.map(|client| self.client(client))).await;
     }
 
     async fn client(&self, stream: u64) {
@@ -135,14 +149,19 @@ impl FileLoad {
             .filter(|target| self.fleet.upload(target, chunk, size) == Some(Receipt::Stored))
             .collect();
         self.counters.chunks_uploaded.add(holders.len() as u64);
-        let confirmed = join_all(holders.into_iter().map(|holder| self.confirm(chunk, holder))).await;
+        let holders: Vec<Vec<String>> = match self.confirmation {
+            _ if holders.is_empty() => return false,
+            ConfirmedBy::EachNode => holders.into_iter().map(|holder| vec![holder.clone()]).collect(),
+            ConfirmedBy::Client => vec![holders.into_iter().cloned().collect()],
+        };
+        let confirmed = join_all(holders.into_iter().map(|holders| self.confirm(chunk, holders))).await;
         confirmed.contains(&true)
     }
 
-    async fn confirm(&self, chunk: &ChunkId, holder: &str) -> bool {
+    async fn confirm(&self, chunk: &ChunkId, holders: Vec<String>) -> bool {
         let request = UpdateChunkLocationsRequest {
             chunk_id: chunk.to_string(),
-            node_ids: vec![holder.to_owned()],
+            node_ids: holders,
             operation: "add".to_owned(),
         };
         let key = IdempotencyKey::random();

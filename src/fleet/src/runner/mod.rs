@@ -14,12 +14,13 @@ use crate::cli::run::RunArgs;
 use crate::client::Coordinator;
 use crate::client::connections::{Connections, NoEndpoint};
 use crate::fleet::Fleet;
+use crate::losses::Losses;
 use crate::measure::counters::Counters;
 use crate::measure::recorder::Recorder;
 use crate::progress::{self, Line, Speed};
 use crate::report::run::RunReport;
 use crate::runner::failures::{FailureOrder, FailureOrderError};
-use crate::runner::files::FileLoad;
+use crate::runner::files::{ConfirmedBy, FileLoad};
 use crate::runner::pacer::Pacer;
 use crate::runner::scheduler::{LifePlan, Scheduler};
 use crate::seed;
@@ -64,12 +65,22 @@ impl RunError {
     }
 }
 
+/// What a run is at, for its latencies.
+const FILLING: &str = "filling";
+const STEADY: &str = "steady";
+const LOSS: &str = "something lacking";
+const WHOLE: &str = "whole again";
+
+/// Files per second while filling: more than any coordinator takes.
+const UNLIMITED: f64 = 1e9;
+
 /// What the parts of a run share.
 struct Shared {
     fleet: Arc<Fleet>,
     coordinator: Arc<Coordinator>,
     recorder: Arc<Recorder>,
     counters: Arc<Counters>,
+    losses: Arc<Losses>,
     sample: Arc<ChunkSample>,
     seed: u64,
 }
@@ -89,7 +100,11 @@ pub async fn run(args: &RunArgs, shutdown: &Shutdown) -> Result<RunReport, RunEr
         lasting: args.fail_for,
     };
     let absences = failures::absences(&order, &profiles, seed)?;
-    let recorder = Arc::new(Recorder::default());
+    let recorder = Arc::new(Recorder::new(if args.chunks.is_some() {
+        FILLING
+    } else {
+        STEADY
+    }));
     let connections = Connections::new(&args.coordinator.endpoints, args.coordinator.connections)?;
     let coordinator = Coordinator::new(connections, args.coordinator.timeout, Arc::clone(&recorder));
     let shared = Shared {
@@ -97,6 +112,7 @@ pub async fn run(args: &RunArgs, shutdown: &Shutdown) -> Result<RunReport, RunEr
         coordinator: Arc::new(coordinator),
         recorder,
         counters: Arc::new(Counters::default()),
+        losses: Arc::new(Losses::default()),
         sample: Arc::new(ChunkSample::new(args.verify_sample, seed)),
         seed,
     };
@@ -104,6 +120,7 @@ pub async fn run(args: &RunArgs, shutdown: &Shutdown) -> Result<RunReport, RunEr
         heartbeat: args.heartbeat,
         copy_rate: Some(args.copy_rate),
         absences,
+        begin: CancellationToken::new(),
         streams: args.coordinator.streams,
     };
     live(args, shutdown, &shared, plan).await
@@ -115,8 +132,8 @@ fn check(args: &RunArgs) -> Result<(), RunError> {
     }
     match (args.total_files, args.verify) {
         (Some(_), _) => Err(RunError::NeedsFiles("--total-files")),
-        (None, true) => Err(RunError::NeedsFiles("--verify")),
-        (None, false) => Ok(()),
+        (None, true) if args.chunks.is_none() => Err(RunError::NeedsFiles("--verify")),
+        (None, _) => Ok(()),
     }
 }
 
@@ -126,25 +143,34 @@ async fn live(
     shared: &Shared,
     plan: LifePlan,
 ) -> Result<RunReport, RunError> {
-    let begin = Instant::now();
+    let started = Instant::now();
     let stop_nodes = CancellationToken::new();
     let stop_files = CancellationToken::new();
+    let begin = plan.begin.clone();
     let scheduler = Scheduler::new(
         Arc::clone(&shared.fleet),
         Arc::clone(&shared.coordinator),
         Arc::clone(&shared.counters),
+        Arc::clone(&shared.losses),
         plan,
     );
     let settled = scheduler.settled();
     let nodes = tokio::spawn(scheduler.run(stop_nodes.clone()));
     let display = tokio::spawn(progress::show(stop_nodes.clone(), progress_lines(shared)));
-    let files = tokio::spawn(register_files(args, shared, settled.clone(), stop_files.clone()));
+    let phases = tokio::spawn(follow_losses(shared, stop_nodes.clone()));
+    let clients = Clients {
+        settled: settled.clone(),
+        begin: begin.clone(),
+        stop: stop_files.clone(),
+    };
+    let files = tokio::spawn(register_files(args, shared, clients));
 
     tokio::pin!(files);
     let files_done = tokio::select! {
         () = shutdown.finish.cancelled() => None,
-        () = duration_over(args.duration) => None,
+        () = duration_over(args.duration, &begin) => None,
         () = all_rejected(&shared.fleet, &settled) => None,
+        () = shared.losses.whole().cancelled_owned(), if args.until_whole => None,
         done = &mut files, if args.total_files.is_some() => Some(done),
     };
     stop_files.cancel();
@@ -155,63 +181,109 @@ async fn live(
             () = shutdown.abandon.cancelled() => files.abort(),
         },
     }
-    let elapsed = begin.elapsed();
+    let elapsed = started.elapsed();
     let verification = match args.verify {
         true => Some(verify(args, shutdown, shared).await),
         false => None,
     };
     stop_nodes.cancel();
     nodes.await??;
+    phases.await?;
     display.await?;
-    Ok(RunReport::new(
+    let mut report = RunReport::new(
         shared.seed,
         elapsed,
         shared.fleet.census(),
         shared.counters.counts(),
         &shared.recorder,
         verification,
-    ))
+    );
+    report.losses = shared.losses.summary();
+    report.ok &= !args.until_whole || shared.losses.whole().is_cancelled();
+    Ok(report)
+}
+
+/// Tells the phases of a run apart by what is lacking.
+fn follow_losses(shared: &Shared, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
+    let recorder = Arc::clone(&shared.recorder);
+    let (begun, whole) = (shared.losses.begun(), shared.losses.whole());
+    let phases = async move {
+        begun.cancelled().await;
+        recorder.enter(LOSS);
+        whole.cancelled().await;
+        recorder.enter(WHOLE);
+    };
+    async move {
+        stop.run_until_cancelled(phases).await;
+    }
+}
+
+/// When the clients begin and end.
+struct Clients {
+    settled: CancellationToken,
+    /// To be cancelled once the chunks are there that are to be there first.
+    begin: CancellationToken,
+    stop: CancellationToken,
 }
 
 fn register_files(
     args: &RunArgs,
     shared: &Shared,
-    settled: CancellationToken,
-    stop: CancellationToken,
+    Clients { settled, begin, stop }: Clients,
 ) -> impl Future<Output = ()> + Send + use<> {
-    let fleet = Arc::clone(&shared.fleet);
-    let coordinator = Arc::clone(&shared.coordinator);
-    let counters = Arc::clone(&shared.counters);
-    let sample = Arc::clone(&shared.sample);
-    let seed = shared.seed;
     let (rate, total_files, clients) = (args.files_per_second, args.total_files, args.clients);
-    let (shape, patience) = (args.shape.file_shape(), args.give_up_after);
+    let shape = args.shape.file_shape();
+    if args.chunks.is_none() {
+        begin.cancel();
+    }
+    let files_first = args.chunks.map(|chunks| chunks.div_ceil(shape.chunks as u64));
+    let recorder = Arc::clone(&shared.recorder);
+    let load = {
+        let fleet = Arc::clone(&shared.fleet);
+        let coordinator = Arc::clone(&shared.coordinator);
+        let counters = Arc::clone(&shared.counters);
+        let sample = Arc::clone(&shared.sample);
+        let (seed, patience) = (shared.seed, args.give_up_after);
+        let stop = stop.clone();
+        move |pacer, confirmation, first_client| FileLoad {
+            fleet: Arc::clone(&fleet),
+            coordinator: Arc::clone(&coordinator),
+            counters: Arc::clone(&counters),
+            sample: Arc::clone(&sample),
+            pacer,
+            shape,
+            confirmation,
+            seed,
+            first_client,
+            patience,
+            stop: stop.clone(),
+        }
+    };
     async move {
-        if rate <= 0.0 {
+        if stop.run_until_cancelled(settled.cancelled()).await.is_none() {
             return;
         }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = settled.cancelled() => {}
+        if let Some(files) = files_first {
+            let pacer = Pacer::new(UNLIMITED, Some(files), Instant::now());
+            load(pacer, ConfirmedBy::Client, clients as u64)
+                .run(clients)
+                .await;
+            recorder.enter(STEADY);
         }
-        let load = FileLoad {
-            fleet,
-            coordinator,
-            counters,
-            sample,
-            pacer: Pacer::new(rate, total_files, Instant::now()),
-            shape,
-            seed,
-            patience,
-            stop,
-        };
-        load.run(clients).await;
+        begin.cancel();
+        if rate > 0.0 {
+            let pacer = Pacer::new(rate, total_files, Instant::now());
+            load(pacer, ConfirmedBy::EachNode, 0).run(clients).await;
+        }
     }
 }
 
-async fn duration_over(duration: Option<Duration>) {
+async fn duration_over(duration: Option<Duration>, begin: &CancellationToken) {
     match duration {
-        Some(duration) => tokio::time::sleep(duration).await,
+        Some(duration) => {
+            begin.cancelled().await;
+            tokio::time::sleep(duration).await;
+        }
         None => std::future::pending().await,
     }
 }
@@ -236,12 +308,15 @@ async fn verify(args: &RunArgs, shutdown: &Shutdown, shared: &Shared) -> Verific
 
 fn progress_lines(shared: &Shared) -> impl FnMut(Duration) -> Vec<Line> + Send + use<> {
     let (fleet, counters) = (Arc::clone(&shared.fleet), Arc::clone(&shared.counters));
+    let losses = Arc::clone(&shared.losses);
     let recorder = Arc::clone(&shared.recorder);
     let (mut beats, mut files) = (Speed::default(), Speed::default());
     move |elapsed| {
         let (census, counts) = (fleet.census(), counters.counts());
         let tasks = counts.tasks_replicated + counts.tasks_deleted;
         let line = |label, text| Line { label, text };
+        let lost = losses.summary().unwrap_or_default();
+        let regained = lost.copies_made + lost.copies_returned;
         vec![
             line(
                 "nodes",
@@ -260,6 +335,10 @@ fn progress_lines(shared: &Shared) -> impl FnMut(Duration) -> Vec<Line> + Send +
                 ),
             ),
             line("tasks", format!("{tasks} done")),
+            line(
+                "lost",
+                format!("{} copies, {regained} regained", lost.copies_lost),
+            ),
             line("errors", recorder.error_count().to_string()),
         ]
     }

@@ -17,6 +17,7 @@ use crate::client::error::CallError;
 use crate::client::{Coordinator, IdempotencyKey};
 use crate::fleet::Fleet;
 use crate::layout::NodeIndex;
+use crate::losses::Losses;
 use crate::measure::counters::Counters;
 use crate::node::{CopyRate, Life, Presence};
 use crate::operation::Operation;
@@ -37,8 +38,10 @@ pub struct LifePlan {
     pub heartbeat: Duration,
     /// How fast they work on tasks; `None`: they ignore them.
     pub copy_rate: Option<CopyRate>,
-    /// Who fails, and when.
+    /// Who fails, and when after `begin`.
     pub absences: Vec<Absence>,
+    /// Is cancelled when the times of failures begin to count.
+    pub begin: CancellationToken,
     /// How many streams their heartbeats go over; 0: each is a call of its own.
     pub streams: usize,
 }
@@ -49,6 +52,7 @@ pub struct Scheduler {
     fleet: Arc<Fleet>,
     coordinator: Arc<Coordinator>,
     counters: Arc<Counters>,
+    losses: Arc<Losses>,
     plan: LifePlan,
     tasks: Option<TaskWork>,
     rhythm: Rhythm,
@@ -86,6 +90,7 @@ impl Scheduler {
         fleet: Arc<Fleet>,
         coordinator: Arc<Coordinator>,
         counters: Arc<Counters>,
+        losses: Arc<Losses>,
         plan: LifePlan,
     ) -> Self {
         let work = |rate| {
@@ -93,6 +98,7 @@ impl Scheduler {
                 Arc::clone(&fleet),
                 Arc::clone(&coordinator),
                 Arc::clone(&counters),
+                Arc::clone(&losses),
                 rate,
             )
         };
@@ -105,6 +111,7 @@ impl Scheduler {
             fleet,
             coordinator,
             counters,
+            losses,
             plan,
             agenda: Agenda::new(),
             beats: Agenda::new(),
@@ -123,7 +130,8 @@ impl Scheduler {
     /// # Errors
     /// When the task of a call panicked.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), JoinError> {
-        self.fill_agenda();
+        self.schedule_registrations();
+        let begin = self.plan.begin.clone();
         loop {
             let next = if self.calls.is_full() {
                 None
@@ -132,6 +140,7 @@ impl Scheduler {
             };
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
+                () = begin.cancelled(), if !self.plan.absences.is_empty() => self.schedule_absences(),
                 Some(answer) = self.calls.next() => self.on_answer(answer?),
                 answers = streamed(&mut self.streams) => {
                     for answer in answers? {
@@ -153,11 +162,15 @@ impl Scheduler {
         }
     }
 
-    fn fill_agenda(&mut self) {
+    fn schedule_registrations(&mut self) {
         let start = Instant::now();
         for node in self.fleet.indexes() {
             self.schedule_registration(start, node);
         }
+    }
+
+    fn schedule_absences(&mut self) {
+        let start = Instant::now();
         for Absence { node, from, until } in std::mem::take(&mut self.plan.absences) {
             self.schedule(start + from, node, Due::Fail);
             if let Some(until) = until {
@@ -193,11 +206,17 @@ impl Scheduler {
         let same_life = self.fleet.with(node, |node| node.life()) == life;
         match due {
             Due::Fail => {
-                self.fleet.with(node, |node| node.fail());
+                self.fleet.with(node, |node| {
+                    node.fail();
+                    self.losses.lost(node.chunks().cloned(), now);
+                });
                 self.settle(node);
             }
             Due::ComeBack => {
-                self.fleet.with(node, |node| node.come_back(now));
+                self.fleet.with(node, |node| {
+                    node.come_back(now);
+                    self.losses.returned(node.chunks().cloned(), now);
+                });
                 self.counters.registered_again.count();
                 self.schedule_registration(now, node);
             }

@@ -15,6 +15,7 @@ use crate::client::error::CallError;
 use crate::client::{Coordinator, IdempotencyKey};
 use crate::fleet::Fleet;
 use crate::layout::NodeIndex;
+use crate::losses::Losses;
 use crate::measure::counters::Counters;
 use crate::node::{CopyRate, Receipt};
 use crate::operation::Operation;
@@ -26,6 +27,7 @@ pub struct TaskWork {
     fleet: Arc<Fleet>,
     coordinator: Arc<Coordinator>,
     counters: Arc<Counters>,
+    losses: Arc<Losses>,
     rate: CopyRate,
 }
 
@@ -93,12 +95,14 @@ impl TaskWork {
         fleet: Arc<Fleet>,
         coordinator: Arc<Coordinator>,
         counters: Arc<Counters>,
+        losses: Arc<Losses>,
         rate: CopyRate,
     ) -> Self {
         TaskWork {
             fleet,
             coordinator,
             counters,
+            losses,
             rate,
         }
     }
@@ -193,7 +197,10 @@ impl TaskWork {
     ) -> Settled {
         match result {
             Ok(()) => match confirmation.change {
-                Change::Add => self.counters.tasks_replicated.count(),
+                Change::Add => {
+                    self.counters.tasks_replicated.count();
+                    self.losses.copied(&confirmation.chunk, Instant::now());
+                }
                 Change::Remove => self.counters.tasks_deleted.count(),
             },
             Err(error) if error.is_retryable() => {

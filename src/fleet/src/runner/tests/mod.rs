@@ -11,6 +11,7 @@ use crate::shutdown::Shutdown;
 use crate::testing::fake_coordinator::FakeCoordinator;
 
 mod files;
+mod losses;
 mod nodes;
 mod streams;
 mod tasks;
