@@ -1,6 +1,6 @@
 //! Choosing one node among equally good ones: by chance, weighted by the space that is left on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -23,6 +23,11 @@ pub(super) struct Chooser<'a> {
     purpose: Purpose,
     /// Whether a node takes part at all.
     is_open: &'a dyn Fn(&NodeId) -> bool,
+    /// Leaves that cannot be chosen for the chunk at hand.
+    barred: BTreeSet<u32>,
+    /// The leaves that take part, ascending; made when every one has to be looked at, so that the closed ones are looked at
+    /// once and not for each chunk.
+    open: Option<Vec<u32>>,
     /// The bytes that leaves took since the topology was made. Only those that were drawn are in here.
     taken: BTreeMap<u32, u64>,
 }
@@ -35,6 +40,8 @@ impl<'a> Chooser<'a> {
             is_open: &|_| true,
             topology,
             promised,
+            barred: BTreeSet::new(),
+            open: None,
             rng: SmallRng::seed_from_u64(seed),
             taken: BTreeMap::new(),
         }
@@ -47,6 +54,11 @@ impl<'a> Chooser<'a> {
             is_open,
             ..self
         }
+    }
+
+    /// Bars leaves from being chosen, in place of those that were.
+    pub(super) fn bar(&mut self, leaves: impl Iterator<Item = u32>) {
+        self.barred = leaves.collect();
     }
 
     /// Chooses a leaf among stretches for a chunk of `size` bytes, which it takes.
@@ -93,6 +105,7 @@ impl<'a> Chooser<'a> {
             let taken = self.taken(leaf);
             let room = self.topology.leaf(leaf).room;
             let fits = match room.fit(taken, size, self.purpose) {
+                _ if self.barred.contains(&leaf) => false,
                 _ if !(self.is_open)(&self.topology.leaf(leaf).id) => false,
                 Fit::Well => true,
                 Fit::LastChoice => !preferred,
@@ -105,15 +118,27 @@ impl<'a> Chooser<'a> {
         None
     }
 
-    /// Looks at every leaf.
+    /// Looks at every leaf that takes part.
     fn search(&mut self, among: &[Stretch], size: u64) -> Option<u32> {
+        let open = self.open.take().unwrap_or_else(|| {
+            let leaves = self.topology.everywhere();
+            leaves
+                .filter(|&leaf| (self.is_open)(&self.topology.leaf(leaf).id))
+                .collect()
+        });
+        let found = self.search_in(&open, among, size);
+        self.open = Some(open);
+        found
+    }
+
+    fn search_in(&mut self, open: &[u32], among: &[Stretch], size: u64) -> Option<u32> {
         for wanted in [Fit::Well, Fit::LastChoice] {
             let mut fitting = Vec::new();
             let mut sum = 0_u64;
-            for leaf in among.iter().flat_map(|stretch| stretch.leaves.clone()) {
+            for &leaf in among.iter().flat_map(|stretch| within(open, stretch)) {
                 let taken = self.taken(leaf);
                 let node = self.topology.leaf(leaf);
-                if node.room.fit(taken, size, self.purpose) == wanted && (self.is_open)(&node.id) {
+                if node.room.fit(taken, size, self.purpose) == wanted && !self.barred.contains(&leaf) {
                     sum += weight_left(node, taken);
                     fitting.push((sum, leaf));
                 }
@@ -134,6 +159,13 @@ impl<'a> Chooser<'a> {
             self.promised.get(id).map_or(0, |bytes| bytes.get())
         })
     }
+}
+
+/// Those of some ascending leaves that lie in a stretch.
+fn within<'a>(leaves: &'a [u32], stretch: &Stretch) -> &'a [u32] {
+    let start = leaves.partition_point(|leaf| *leaf < stretch.leaves.start);
+    let end = leaves.partition_point(|leaf| *leaf < stretch.leaves.end);
+    leaves.get(start..end).unwrap_or_default()
 }
 
 /// A leaf's weight in proportion to what is left of its space; never zero, so that the last byte can be chosen, too.

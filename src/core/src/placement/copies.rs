@@ -1,6 +1,6 @@
 //! Planning further copies of chunks that have some already.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::choice::Chooser;
 use super::plan::Policy;
@@ -37,17 +37,12 @@ impl Topology {
         let mut plans = Vec::with_capacity(wanted.len());
         for copy in wanted {
             let mut chosen = self.places(&copy.kept);
-            let barred: BTreeSet<u32> = self.places(&copy.barred).into_iter().collect();
+            chooser.bar(self.places(&copy.barred).into_iter());
             let mut targets = Vec::with_capacity(copy.missing);
-            // A node that is barred is passed over, and not drawn again; each is drawn once at most.
-            let mut tries = copy.missing + barred.len();
-            while targets.len() < copy.missing && tries > 0 {
-                tries -= 1;
+            while targets.len() < copy.missing {
                 let next = self.choose_one(&mut chooser, &mut chosen, copy.size, policy, &mut among);
                 let Some(leaf) = next else { break };
-                if !barred.contains(&leaf) {
-                    targets.push(self.leaf(leaf).id.clone());
-                }
+                targets.push(self.leaf(leaf).id.clone());
             }
             plans.push(targets);
         }

@@ -149,9 +149,14 @@ impl<N: Nodes> Planner<'_, N> {
             topology, placement, ..
         } = *self.round;
         let sure = judgement.sure;
-        let (from, reason) = if placement.geographic_spread && topology.is_misplaced(&sure) {
+        let misplaced = if placement.geographic_spread {
+            topology.misplaced(&sure)
+        } else {
+            None
+        };
+        let (from, reason) = if let Some(from) = misplaced {
             self.plan.tally.waits(Class::Misplaced, row.size, None);
-            (topology.worst_placed(&sure, true)?, TaskReason::Misplaced)
+            (from, TaskReason::Misplaced)
         } else if self.imbalance.is_even() {
             return None;
         } else {

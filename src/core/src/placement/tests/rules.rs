@@ -159,10 +159,41 @@ proptest! {
         let is_there_more = candidates.iter().any(|one| naive_rank(one, &chosen, 0, size.get(), (SPREAD, 950)).is_some());
         prop_assert!(targets == missing || !is_there_more, "a node was missed");
         let taken_and_barred = plan(ids(&barred));
-        prop_assert!(taken_and_barred.iter().all(|id| !ids(&barred).contains(id) && !ids(&kept).contains(id)));
+        let mut chosen = kept.clone();
+        for id in &taken_and_barred {
+            prop_assert!(!ids(&barred).contains(id));
+            let node = candidates.iter().find(|candidate| candidate.id == *id).unwrap();
+            let rank = |candidate: &Candidate| naive_rank(candidate, &chosen, 0, size.get(), (SPREAD, 950));
+            let best = candidates.iter().filter(|one| !ids(&barred).contains(&one.id)).filter_map(rank).min();
+            prop_assert!(best.is_some());
+            prop_assert_eq!(rank(node), best, "what is barred does not count for the spread");
+            chosen.push(node);
+        }
         let free = candidates.iter().filter(|one| naive_rank(one, &kept, 0, size.get(), (SPREAD, 950)).is_some());
         let free = free.filter(|one| !ids(&barred).contains(&one.id)).count();
         prop_assert_eq!(taken_and_barred.len(), missing.min(free), "what is barred keeps nobody else from being chosen");
+    }
+
+    #[test]
+    fn a_copy_is_misplaced_exactly_if_moving_it_to_a_node_that_takes_something_is_better(
+        candidates in candidates(),
+        holds in vec(any::<bool>(), 14),
+    ) {
+        let topology = Topology::new(candidates.clone());
+        let takes = |candidate: &&Candidate| Topology::new([(*candidate).clone()]).has_room();
+        let held: Vec<NodeId> = candidates
+            .iter()
+            .zip(&holds)
+            .filter(|(_, holds)| **holds)
+            .map(|(candidate, _)| candidate.id.clone())
+            .collect();
+        let can_gain = |from: &NodeId| {
+            let mut free = candidates.iter().filter(takes).filter(|to| !held.contains(&to.id));
+            free.any(|to| topology.is_better(&held, from, &to.id))
+        };
+        let misplaced = topology.misplaced(&held);
+        prop_assert_eq!(misplaced.is_some(), held.iter().any(can_gain));
+        prop_assert!(misplaced.is_none_or(can_gain));
     }
 
     #[test]

@@ -41,7 +41,7 @@ fn copies_that_could_be_spread_better_are_misplaced() {
         (ids(["a11"]).to_vec(), false),
         (ids(["unknown", "a11"]).to_vec(), false),
     ] {
-        assert_eq!(topology.is_misplaced(&nodes), misplaced, "{nodes:?}");
+        assert_eq!(topology.misplaced(&nodes).is_some(), misplaced, "{nodes:?}");
     }
 }
 
@@ -52,7 +52,27 @@ fn nothing_is_misplaced_that_could_not_lie_elsewhere() {
     nodes[8].free = ByteSize::new(50);
     let topology = Topology::new(nodes);
     let nodes = ids(["a11", "a21", "b11"]);
-    assert!(!topology.is_misplaced(&nodes), "zone c has no room");
+    assert_eq!(topology.misplaced(&nodes), None, "zone c has no room");
+}
+
+#[test]
+fn a_free_rack_in_a_zone_that_has_its_share_makes_nothing_misplaced() {
+    let mut nodes = zones();
+    nodes.retain(|node| node.id != "c".into() && !node.id.as_str().starts_with("b2"));
+    nodes.push(candidate("a31", 1_000, 100, [("zone", "a"), ("rack", "3")]));
+    let topology = Topology::new(nodes);
+    let even = ids(["a11", "a21", "b11", "b12"]);
+    assert_eq!(
+        topology.misplaced(&even),
+        None,
+        "rack 3 of zone a would have to take a third copy in that zone"
+    );
+    let uneven = ids(["a11", "a12", "b11", "b12"]);
+    let from = topology.misplaced(&uneven).unwrap();
+    assert!(
+        from.as_str().starts_with("a1"),
+        "only zone a has free racks: {from}"
+    );
 }
 
 #[test]

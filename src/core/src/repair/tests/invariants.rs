@@ -79,7 +79,10 @@ impl Fleet {
                     sure.len(),
                     "{chunk} has more: {row:?} {nodes:?}"
                 );
-                assert!(!topology.is_misplaced(&sure), "{chunk} is badly placed: {row:?}");
+                assert!(
+                    topology.misplaced(&sure).is_none(),
+                    "{chunk} is badly placed: {row:?}"
+                );
                 for (id, (node, _)) in &nodes {
                     let is_draining = node.drain().is_some();
                     assert!(
