@@ -21,7 +21,7 @@ pub(super) const VALUES: TableDefinition<'static, &'static str, &'static [u8]> =
     TableDefinition::new("values");
 
 /// The newest format of the log that this version reads and writes.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 /// What stands before an entry's payload.
 #[derive(Serialize, Deserialize)]

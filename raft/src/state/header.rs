@@ -9,7 +9,7 @@ use crate::error::StoreError;
 use crate::kv::{Layer, Layered, Stamp, Table};
 
 /// The newest format of the state that this version reads and writes.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 
 const FORMAT_KEY: &[u8] = b"format";
 const HEADER_KEY: &[u8] = b"header";

@@ -4,7 +4,7 @@
 //! Shared by the scheduler, the file clients, the progress display and the verification. Locks are held for
 //! one question or change at a time, never two at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -149,6 +149,19 @@ impl Fleet {
                 node.presence() == Presence::Active && node.holds(chunk)
             })
         })
+    }
+
+    /// Takes out those chunks that a node that answers holds.
+    pub fn leave_unreachable(&self, chunks: &mut HashSet<ChunkId>) {
+        for node in self.indexes() {
+            self.with(node, |node| {
+                if node.presence() != Presence::Silent {
+                    for chunk in node.chunks() {
+                        chunks.remove(chunk);
+                    }
+                }
+            });
+        }
     }
 
     /// How many nodes are in which state.

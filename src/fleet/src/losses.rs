@@ -2,7 +2,7 @@
 //!
 //! Fed by the scheduler. It knows the truth of the simulated disks, not what the coordinator believes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -24,6 +24,7 @@ struct State {
     /// How many copies each chunk still lacks.
     lacking: HashMap<ChunkId, u32>,
     lost: u64,
+    beyond: u64,
     copied: u64,
     returned: u64,
     since: Option<Instant>,
@@ -36,7 +37,9 @@ struct State {
 pub struct LossSummary {
     /// Copies on the disks of nodes when they failed.
     pub copies_lost: u64,
-    /// Copies made for them on other nodes.
+    /// Those of chunks of which no copy was left anywhere: nobody can make them.
+    pub copies_beyond_repair: u64,
+    /// Copies made for the others on other nodes.
     pub copies_made: u64,
     /// Copies that came back with their nodes before that.
     pub copies_returned: u64,
@@ -84,6 +87,24 @@ impl Losses {
         self.settle(&state);
     }
 
+    /// The chunks of which copies are lacking.
+    #[must_use]
+    pub fn lacking(&self) -> HashSet<ChunkId> {
+        self.lock().lacking.keys().cloned().collect()
+    }
+
+    /// Of these chunks no node that answers has a copy: they are waited for no longer.
+    pub fn beyond_repair(&self, chunks: &HashSet<ChunkId>, now: Instant) {
+        let mut state = self.lock();
+        for chunk in chunks {
+            state.beyond += state.lacking.remove(chunk).map_or(0, u64::from);
+        }
+        if state.lacking.is_empty() {
+            state.whole = Some(now);
+        }
+        self.settle(&state);
+    }
+
     /// Is cancelled when the first node fails.
     #[must_use]
     pub fn begun(&self) -> CancellationToken {
@@ -104,6 +125,7 @@ impl Losses {
         let seconds = |at: Instant| at.saturating_duration_since(since).as_secs_f64();
         Some(LossSummary {
             copies_lost: state.lost,
+            copies_beyond_repair: state.beyond,
             copies_made: state.copied,
             copies_returned: state.returned,
             first_copy_seconds: state.first_copy.map(seconds),
@@ -154,7 +176,9 @@ mod tests {
         let losses = Losses::default();
         assert_eq!(losses.summary(), None);
         losses.lost([a.clone(), b.clone()].into_iter(), at(0));
-        losses.lost([a.clone()].into_iter(), at(0));
+        losses.lost([a.clone(), c.clone()].into_iter(), at(0));
+        assert_eq!(losses.lacking(), [a.clone(), b.clone(), c.clone()].into());
+        losses.beyond_repair(&[c.clone()].into(), at(1));
         assert!(losses.begun().is_cancelled());
         losses.copied(&c, at(1));
         losses.copied(&a, at(2));
@@ -164,7 +188,8 @@ mod tests {
         assert!(losses.whole().is_cancelled());
         losses.copied(&a, at(5));
         let expected = LossSummary {
-            copies_lost: 3,
+            copies_lost: 4,
+            copies_beyond_repair: 1,
             copies_made: 2,
             copies_returned: 1,
             first_copy_seconds: Some(2.0),

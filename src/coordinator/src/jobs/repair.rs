@@ -39,12 +39,12 @@ impl Job for Repair {
         Duration::from_millis(500)
     }
 
-    async fn run(&mut self, _led_for: Duration) -> Result<(), JobError> {
+    async fn run(&mut self, led_for: Duration) -> Result<(), JobError> {
         let began = Instant::now();
         if began < self.rests_until {
             return Ok(());
         }
-        let result = self.service.repair(&mut self.progress).await;
+        let result = self.service.repair(&mut self.progress, led_for).await;
         let ended = Instant::now();
         self.rests_until = ended + ended.duration_since(began).min(LONGEST_REST);
         Ok(result?)

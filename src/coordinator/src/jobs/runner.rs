@@ -12,6 +12,9 @@ use zephyrfs_core::engine::EngineError;
 
 use crate::service::ServiceError;
 
+/// How often is looked whether this replica still leads while a job runs.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// What kept a job from finishing.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
@@ -88,8 +91,25 @@ async fn run_while_leading(engine: Arc<dyn Engine>, mut job: impl Job) {
             _ => Instant::now(),
         };
         leading = Some((status.term, since));
-        if let Err(error) = job.run(since.elapsed()).await {
+        let result = tokio::select! {
+            result = job.run(since.elapsed()) => result,
+            // What it has proposed may still be decided; it proposes nothing more of what it found as a leader.
+            () = until_deposed(&*engine, status.term) => continue,
+        };
+        if let Err(error) = result {
             tracing::warn!(job = job.name(), %error, "A job did not finish; it will be tried again");
+        }
+    }
+}
+
+/// Waits until this replica does not lead in that term any more.
+async fn until_deposed(engine: &dyn Engine, term: u64) {
+    let mut looks = tokio::time::interval(LOOK);
+    loop {
+        looks.tick().await;
+        let status = engine.status();
+        if !status.leads || status.term != term {
+            return;
         }
     }
 }

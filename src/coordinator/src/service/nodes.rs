@@ -164,12 +164,14 @@ impl Service {
         // A drain can be taken back, and existing scripts drain nodes of small networks; a decommission ends with the node's
         // removal, so the others must be able to hold as many copies as wanted.
         let others_needed = match request {
-            NodeStateRequest::Drain { force: false } => Some(1),
-            NodeStateRequest::Decommission { force: false } => Some(self.policy.replication_factor as usize),
+            NodeStateRequest::Drain { force: false } => Some((AfterDrain::Stay, 1)),
+            NodeStateRequest::Decommission { force: false } => {
+                Some((AfterDrain::Remove, self.policy.replication_factor as usize))
+            }
             _ => None,
         };
-        if let Some(others_needed) = others_needed {
-            self.refuse_hopeless_drain(&node, others_needed, context.deadline)
+        if let Some((then, others_needed)) = others_needed {
+            self.refuse_hopeless_drain(&node, then, others_needed, context.deadline)
                 .await?;
         }
         let command = Command::SetNodeState(SetNodeState {

@@ -12,6 +12,7 @@ mod changes;
 mod deadlines;
 mod freshness;
 mod heartbeat_streams;
+mod jobs;
 mod leader;
 mod metrics;
 mod part;

@@ -1,7 +1,7 @@
 //! Nodes are taken out of service, repair is stopped and let go on, and everything is asked why.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -32,7 +32,11 @@ async fn repair_until(
 ) -> Value {
     let begun = Instant::now();
     loop {
-        server.service.repair(repair).await.unwrap();
+        server
+            .service
+            .repair(repair, Duration::from_secs(86_400))
+            .await
+            .unwrap();
         let reply = server.get(path).await;
         if is_done(reply.status.as_u16(), &reply.body) {
             return reply.body;
@@ -232,6 +236,20 @@ async fn a_decommissioned_node_is_unregistered_when_it_is_empty() {
         words(&why["obstacles"][0]).contains("it was unregistered"),
         "{why}"
     );
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_that_is_asked_for_again_is_not_refused_for_what_happened_since() {
+    let (server, nodes) = with_nodes(4).await;
+    let decommission = async |node: &str| {
+        let path = format!("/api/v1/nodes/{node}/decommission");
+        server.post(&path, json!({})).await.status.as_u16()
+    };
+    assert_eq!(decommission(&nodes[0]).await, 200);
+    server.expire(&nodes[1]).await;
+    assert_eq!(decommission(&nodes[0]).await, 200);
+    assert_eq!(decommission(&nodes[2]).await, 409, "one more is another matter");
     server.end().await;
 }
 

@@ -60,7 +60,10 @@ impl FinishDrains {
                         wanted: Wanted::Removed {
                             at: context.now,
                             reason: REASON.to_owned(),
-                            decommissioned: true,
+                            drain: Some(Drain {
+                                done_at: Some(context.now),
+                                ..*drain
+                            }),
                         },
                         observed: Observed::Inactive {
                             since: context.now,

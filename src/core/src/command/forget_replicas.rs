@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::copies::{count_sure, is_gone};
+use crate::context::Context;
 use crate::effects::{Effects, Mutation};
 use crate::id::{ChunkId, NodeId};
 use crate::response::Response;
 use crate::row::{ChunkRow, ReplicaState};
+use crate::units::Timestamp;
 use crate::view::{ReadSet, View};
 
 /// Forgets copies on unregistered nodes and on draining ones that fell silent, and copies that were never brought and nobody is told to fetch, once the chunk has
@@ -16,12 +18,17 @@ use crate::view::{ReadSet, View};
 ///
 /// Until then they keep their place: the node may register again with its disk intact, the client may still come. Enough
 /// are as many as wanted, each known to be stored on a node that was heard from.
+///
+/// A command that comes late does nothing: a new leader takes every node for heard from at first, also those that fell
+/// silent since the command was proposed to the one before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForgetReplicas {
     /// The copies, by chunk and node.
     pub replicas: Vec<(ChunkId, NodeId)>,
     /// The replicas wanted for each chunk.
     pub wanted: u32,
+    /// From then on nothing is done.
+    pub not_after: Timestamp,
 }
 
 impl ForgetReplicas {
@@ -38,10 +45,11 @@ impl ForgetReplicas {
         }
     }
 
-    pub(super) fn decide(&self, view: &View) -> Effects {
+    pub(super) fn decide(&self, view: &View, context: &Context) -> Effects {
         let mut changed: BTreeMap<&ChunkId, ChunkRow> = BTreeMap::new();
         let mut mutations = Vec::new();
-        for (chunk, node) in self.replicas.iter().collect::<BTreeSet<_>>() {
+        let in_time = |_: &&(ChunkId, NodeId)| context.now < self.not_after;
+        for (chunk, node) in self.replicas.iter().filter(in_time).collect::<BTreeSet<_>>() {
             let Some(known) = view.referenced_chunk(chunk) else {
                 continue;
             };
@@ -85,11 +93,18 @@ mod tests {
     use crate::command::LocationChange::Add;
     use crate::response::Response;
     use crate::testing::{DRAIN, NewFile, World, locations, set_state, silence, unregister};
+    use crate::units::{Millis, Timestamp};
 
     fn forget(world: &mut World, node: &str) -> u64 {
+        let not_after = world.now().plus(Millis::new(1));
+        forget_until(world, not_after, node)
+    }
+
+    fn forget_until(world: &mut World, not_after: Timestamp, node: &str) -> u64 {
         let command = Command::ForgetReplicas(ForgetReplicas {
             replicas: vec![("a".into(), node.into()), ("never".into(), node.into())],
             wanted: 2,
+            not_after,
         });
         match world.apply(command).unwrap() {
             Response::ReplicasForgotten { forgotten } => forgotten,
@@ -108,6 +123,8 @@ mod tests {
         world.apply(unregister("n1")).unwrap();
         assert_eq!(forget(&mut world, "n1"), 0, "one more is stored, not two");
         world.apply(locations("a", Add, ["n2"])).unwrap();
+        let now = world.now();
+        assert_eq!(forget_until(&mut world, now, "n1"), 0, "the command comes late");
         world.apply(silence(["n3"])).unwrap();
         assert_eq!(forget(&mut world, "n1"), 0, "one of the two is silent");
         world.apply(crate::testing::register("n3")).unwrap();

@@ -168,7 +168,7 @@ impl Command {
             Self::DeleteCopies(command) => Ok(command.decide(id, view, context)),
             Self::RenewTasks(command) => Ok(command.decide(view, context)),
             Self::AbandonTasks(command) => Ok(command.decide(view, context)),
-            Self::ForgetReplicas(command) => Ok(command.decide(view)),
+            Self::ForgetReplicas(command) => Ok(command.decide(view, context)),
             Self::TrimCopies(command) => Ok(command.decide(id, view, context)),
             Self::FinishDrains(command) => Ok(command.decide(view, context)),
             Self::RecordInventory(command) => command.decide(view, context),

@@ -93,12 +93,12 @@ impl RecordInventory {
                     self.has(&held.chunk, row, node, view, &mut mutations, &mut tally);
                 }
                 // Whatever this is, it is not the chunk.
-                Some(row) => Self::lacks(&held.chunk, row, &self.node, &mut mutations, &mut tally),
+                Some(row) => self.lacks(&held.chunk, row, node, &mut mutations, &mut tally),
             }
         }
         for chunk in &self.missing {
             if let Some(row) = view.chunks.get(chunk).filter(|_| seen.insert(chunk)) {
-                Self::lacks(chunk, row, &self.node, &mut mutations, &mut tally);
+                self.lacks(chunk, row, node, &mut mutations, &mut tally);
             }
         }
         Ok(Effects {
@@ -163,20 +163,29 @@ impl RecordInventory {
     }
 
     /// The copy is not there. Its place is kept: whoever looks after the chunk tells the node to fetch it, in its turn. A
-    /// copy that is being deleted is for the node's own report to end.
-    fn lacks(id: &ChunkId, row: &ChunkRow, node: &NodeId, mutations: &mut Vec<Mutation>, tally: &mut Tally) {
+    /// copy that is being deleted is for the node's own report to end. On a node that is drained the copy goes on counting
+    /// until others make up for it, and the node is told to drop it as all others: one of its disks may only not have been
+    /// there when it looked, and nobody must be told meanwhile that the node can be switched off.
+    fn lacks(
+        &self,
+        id: &ChunkId,
+        row: &ChunkRow,
+        node: &NodeRow,
+        mutations: &mut Vec<Mutation>,
+        tally: &mut Tally,
+    ) {
         let is_stored = row
-            .replica_on(node)
+            .replica_on(&self.node)
             .is_some_and(|replica| replica.state == ReplicaState::Stored);
-        if !is_stored {
+        if !is_stored || row.is_referenced() && node.drain().is_some() {
             return;
         }
         let mut changed = row.clone();
         if row.is_referenced() {
-            set_state(&mut changed, node, ReplicaState::Assigned);
+            set_state(&mut changed, &self.node, ReplicaState::Assigned);
             tally.missing += 1;
         } else {
-            changed.replicas.retain(|replica| replica.node != *node);
+            changed.replicas.retain(|replica| replica.node != self.node);
         }
         mutations.push(put_or_delete(id, changed));
     }
@@ -294,6 +303,19 @@ mod tests {
         assert_eq!(world.replicas("a"), ["n1", "n2"]);
         world.apply(inventory("n2", vec![held("a", "a")], &[])).unwrap();
         assert_eq!(state(&world, "a", "n2"), Some(Stored));
+    }
+
+    #[test]
+    fn what_a_draining_node_does_not_find_does_not_empty_it() {
+        let mut world = world();
+        world.apply(set_state("n1", DRAIN)).unwrap();
+        assert_eq!(world.apply(inventory("n1", vec![], &["a"])), recorded(0, 0, 0));
+        assert_eq!(state(&world, "a", "n1"), Some(Stored));
+        let nodes = vec!["n1".into()];
+        world
+            .apply(Command::FinishDrains(FinishDrains { nodes }))
+            .unwrap();
+        assert!(!world.node("n1").is_drained());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::effects::{Effects, Mutation};
 use crate::id::NodeId;
 use crate::response::Response;
-use crate::row::{AfterDrain, BeatRow, Contact, Drain, NodeRow, NodeStats, Observed, Usage, Wanted};
+use crate::row::{AfterDrain, BeatRow, Contact, Drain, NodeRow, NodeStats, Observed, Wanted};
 use crate::units::{ByteSize, Millis};
 use crate::view::{ReadSet, View};
 
@@ -54,7 +54,7 @@ impl RegisterNode {
             capacity: self.capacity,
             capabilities: self.capabilities.clone(),
             registered_at: known.map_or(context.now, |node| node.registered_at),
-            wanted: known.map_or(Wanted::InService, |node| wanted_of(&node.wanted, context)),
+            wanted: known.map_or(Wanted::InService, |node| wanted_of(&node.wanted)),
             observed: Observed::Active,
             contact,
         };
@@ -79,18 +79,21 @@ impl RegisterNode {
     }
 }
 
-/// What is wanted of a node that registers again. One that was decommissioned may only not have been switched off yet: an
-/// operator was told that it can be, so it gets nothing until it is activated.
-fn wanted_of(before: &Wanted, context: &Context) -> Wanted {
+/// What is wanted of a node that registers again. One that was unregistered while it drained goes on draining. One that was
+/// decommissioned may only not have been switched off yet: an operator was told that it can be, so it gets nothing until it
+/// is activated.
+fn wanted_of(before: &Wanted) -> Wanted {
     match before {
         Wanted::Removed {
-            decommissioned: true, ..
+            drain: Some(drain), ..
         } => {
-            let done_at = Some(context.now);
-            let drain = Drain::beginning(context.now, Usage::default(), AfterDrain::Stay);
-            Wanted::Draining(Drain { done_at, ..drain })
+            let then = match drain.done_at {
+                Some(_) => AfterDrain::Stay,
+                None => drain.then,
+            };
+            Wanted::Draining(Drain { then, ..*drain })
         }
-        Wanted::Removed { .. } => Wanted::InService,
+        Wanted::Removed { drain: None, .. } => Wanted::InService,
         Wanted::InService | Wanted::Maintenance { .. } | Wanted::Draining(_) => before.clone(),
     }
 }
@@ -98,10 +101,11 @@ fn wanted_of(before: &Wanted, context: &Context) -> Wanted {
 #[cfg(test)]
 mod tests {
     use super::RegisterNode;
-    use crate::command::Command;
+    use crate::command::LocationChange::Add;
+    use crate::command::{Command, NodeStateChange};
     use crate::response::Response;
-    use crate::row::{NodeStats, NodeStatus};
-    use crate::testing::{World, beats, register, set_state, silence, unregister};
+    use crate::row::{AfterDrain, NodeStats, NodeStatus};
+    use crate::testing::{NewFile, World, beats, locations, register, set_state, silence, unregister};
     use crate::units::{ByteSize, Millis};
 
     fn was_known(response: Response) -> bool {
@@ -159,6 +163,22 @@ mod tests {
         world.apply(set_state("n1", crate::testing::DRAIN)).unwrap();
         world.apply(register("n1")).unwrap();
         assert!(world.node("n1").drain().is_some());
+    }
+
+    #[test]
+    fn nor_does_being_unregistered_meanwhile() {
+        let mut world = World::with_nodes(["n1", "n2"]);
+        world.apply(NewFile::new("f", ["a"]).on(["n1", "n2"])).unwrap();
+        world.apply(locations("a", Add, ["n1", "n2"])).unwrap();
+        let decommission = NodeStateChange::Drain {
+            then: AfterDrain::Remove,
+        };
+        world.apply(set_state("n1", decommission)).unwrap();
+        let before = *world.node("n1").drain().unwrap();
+        world.apply(unregister("n1")).unwrap();
+        assert!(!world.node("n1").is_decommissioned(), "a copy is left on it");
+        world.apply(register("n1")).unwrap();
+        assert_eq!(world.node("n1").drain(), Some(&before));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::effects::{Effects, Mutation};
 use crate::id::{ChunkId, NodeId, RequestId};
 use crate::response::Response;
 use crate::row::{ChunkRow, ReplicaState, TaskReason};
-use crate::units::Millis;
+use crate::units::{Millis, Timestamp};
 use crate::view::{ReadSet, View};
 
 /// Tells nodes to drop copies of chunks that files hold, because there are enough without them.
@@ -18,12 +18,17 @@ use crate::view::{ReadSet, View};
 /// Enough are as many as wanted, each known to be stored on a node that is in service and heard from: seen here, for each
 /// copy anew, with those counted out that this very command takes. A proposer that is wrong, late, or deposed takes
 /// nothing that is needed.
+///
+/// A command that comes late does nothing: a new leader takes every node for heard from at first, also those that fell
+/// silent since the command was proposed to the one before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrimCopies {
     /// The copies.
     pub copies: Vec<TrimPlan>,
     /// The replicas wanted for each chunk.
     pub wanted: u32,
+    /// From then on nothing is done.
+    pub not_after: Timestamp,
     /// How long the nodes have.
     pub time: Millis,
 }
@@ -52,7 +57,8 @@ impl TrimCopies {
         let mut changed: BTreeMap<&ChunkId, ChunkRow> = BTreeMap::new();
         let mut mutations = Vec::new();
         let mut seen = BTreeSet::new();
-        for TrimPlan { chunk, node, reason } in &self.copies {
+        let in_time = |_: &&TrimPlan| context.now < self.not_after;
+        for TrimPlan { chunk, node, reason } in self.copies.iter().filter(in_time) {
             let Some(known) = view
                 .referenced_chunk(chunk)
                 .filter(|_| seen.insert((chunk, node)))
@@ -111,6 +117,7 @@ mod tests {
     use crate::testing::{
         DRAIN, NewFile, TASK_TIME, World, delete, locations, set_state, silence, unregister,
     };
+    use crate::units::{Millis, Timestamp};
 
     /// A chunk stored on `n1` to `n4`.
     fn world() -> World {
@@ -126,6 +133,16 @@ mod tests {
     }
 
     fn trim<const N: usize>(world: &mut World, nodes: [&str; N], wanted: u32) -> u64 {
+        let not_after = world.now().plus(Millis::new(1));
+        trim_until(world, not_after, nodes, wanted)
+    }
+
+    fn trim_until<const N: usize>(
+        world: &mut World,
+        not_after: Timestamp,
+        nodes: [&str; N],
+        wanted: u32,
+    ) -> u64 {
         let copies = nodes.map(|node| TrimPlan {
             chunk: "a".into(),
             node: node.into(),
@@ -134,6 +151,7 @@ mod tests {
         let command = Command::TrimCopies(TrimCopies {
             copies: copies.to_vec(),
             wanted,
+            not_after,
             time: TASK_TIME,
         });
         match world.apply(command).unwrap() {
@@ -151,6 +169,14 @@ mod tests {
         assert_eq!(trim(&mut world, ["n1", "n2"], 3), 0, "three are left");
         world.apply(locations("a", Remove, ["n1"])).unwrap();
         assert_eq!(world.replicas("a"), ["n2", "n3", "n4"]);
+    }
+
+    #[test]
+    fn a_command_that_comes_late_takes_nothing() {
+        let mut world = world();
+        let now = world.now();
+        assert_eq!(trim_until(&mut world, now, ["n1"], 3), 0);
+        assert_eq!(trim_until(&mut world, now.plus(Millis::new(1)), ["n1"], 3), 1);
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl UnregisterNode {
             wanted: Wanted::Removed {
                 at: context.now,
                 reason: self.reason.clone(),
-                decommissioned: false,
+                drain: node.drain().copied(),
             },
             observed: Observed::Inactive {
                 since: context.now,
@@ -78,7 +78,7 @@ mod tests {
             Wanted::Removed {
                 at: world.now(),
                 reason: "sold".to_owned(),
-                decommissioned: false
+                drain: None
             }
         );
         assert_eq!(world.replicas("a"), ["n1", "n2"]);

@@ -61,6 +61,7 @@ pub(super) enum Action {
     /// Forget every copy that can be forgotten.
     ForgetReplicas {
         wanted: u32,
+        is_late: bool,
     },
     /// A client brings a chunk to a node that is drained.
     BringToDrained {
@@ -70,6 +71,7 @@ pub(super) enum Action {
     TrimCopies {
         wanted: u32,
         time: Millis,
+        is_late: bool,
     },
 }
 
@@ -84,12 +86,12 @@ pub(super) fn small() -> impl Strategy<Value = Action> {
         1 => forget(),
         3 => delete_copies(),
         5 => assign_replicas(),
-        3 => tasks(),
+        5 => tasks(),
         1 => (0..8_usize).prop_map(|pick| Action::Unregister { pick }),
         3 => (0..8_usize, change()).prop_map(|(pick, change)| Action::Report { pick, change }),
-        5 => few().prop_map(|wanted| Action::ForgetReplicas { wanted }),
-        2 => some_chunk().prop_map(|chunk| Action::BringToDrained { chunk }),
-        3 => (few(), span()).prop_map(|(wanted, time)| Action::TrimCopies { wanted, time }),
+        5 => (few(), late()).prop_map(|(wanted, is_late)| Action::ForgetReplicas { wanted, is_late }),
+        4 => some_chunk().prop_map(|chunk| Action::BringToDrained { chunk }),
+        3 => (few(), span(), late()).prop_map(|(wanted, time, is_late)| Action::TrimCopies { wanted, time, is_late }),
         4 => record_inventory(),
     ]
 }
@@ -110,6 +112,11 @@ pub(super) fn large() -> impl Strategy<Value = Action> {
 
 fn few() -> impl Strategy<Value = u32> {
     prop_oneof![4 => Just(1_u32), 1 => Just(2)]
+}
+
+/// Whether a command comes too late to do anything.
+fn late() -> impl Strategy<Value = bool> {
+    prop_oneof![5 => Just(false), 1 => Just(true)]
 }
 
 pub(super) fn register_node() -> impl Strategy<Value = Action> {
@@ -149,7 +156,7 @@ fn nodes() -> impl Strategy<Value = Action> {
         4 => record_heartbeats(),
         4 => prop_oneof![3 => Just(universe::nodes()), 1 => vec(node(), 0..4)]
             .prop_map(|nodes| Action::Command(Command::FinishDrains(FinishDrains { nodes }))),
-        1 => vec(node(), 0..4)
+        2 => vec(node(), 1..5)
             .prop_map(|nodes| Action::Command(Command::WriteOffNodes(WriteOffNodes { nodes }))),
         2 => (vec(node(), 0..4), span())
             .prop_map(|(nodes, silent_for)| Action::Expire { nodes, silent_for }),
@@ -167,7 +174,7 @@ fn unregister_node() -> impl Strategy<Value = Action> {
 
 fn set_node_state() -> impl Strategy<Value = Action> {
     let change = prop_oneof![
-        3 => Just(NodeStateChange::Activate),
+        4 => Just(NodeStateChange::Activate),
         4 => prop_oneof![Just(AfterDrain::Stay), Just(AfterDrain::Remove)]
             .prop_map(|then| NodeStateChange::Drain { then }),
         1 => Just(NodeStateChange::CancelDrain),

@@ -131,9 +131,10 @@ fn command(action: Action, now: Timestamp, model: &Model) -> Command {
                 max_replicas: 4,
             })
         }
-        Action::ForgetReplicas { wanted } => Command::ForgetReplicas(ForgetReplicas {
+        Action::ForgetReplicas { wanted, is_late } => Command::ForgetReplicas(ForgetReplicas {
             replicas: replicas(model).take(PAGE).collect(),
             wanted,
+            not_after: in_time(is_late),
         }),
         Action::BringToDrained { chunk: number } => {
             let drained = model.rows().into_iter().find_map(|row| match row {
@@ -147,7 +148,11 @@ fn command(action: Action, now: Timestamp, model: &Model) -> Command {
                 max_replicas: 4,
             })
         }
-        Action::TrimCopies { wanted, time } => Command::TrimCopies(TrimCopies {
+        Action::TrimCopies {
+            wanted,
+            time,
+            is_late,
+        } => Command::TrimCopies(TrimCopies {
             copies: replicas(model)
                 .take(PAGE)
                 .map(|(chunk, node)| TrimPlan {
@@ -157,12 +162,22 @@ fn command(action: Action, now: Timestamp, model: &Model) -> Command {
                 })
                 .collect(),
             wanted,
+            not_after: in_time(is_late),
             time,
         }),
     }
 }
 
 /// Every replica of every chunk.
+/// Until when a command that is late or not can do something.
+const fn in_time(is_late: bool) -> Timestamp {
+    if is_late {
+        Timestamp::EPOCH
+    } else {
+        Timestamp::from_millis(u64::MAX)
+    }
+}
+
 fn replicas(model: &Model) -> impl Iterator<Item = (ChunkId, NodeId)> {
     let chunks = model.rows().into_iter().filter_map(|row| match row {
         Row::Chunk(id, chunk) => Some((id, chunk.replicas)),

@@ -33,7 +33,7 @@ fn variant(outcome: &impl std::fmt::Debug) -> String {
 fn the_sequences_lead_to_every_answer_and_every_refusal() {
     let mut runner = TestRunner::deterministic();
     let mut seen: BTreeSet<String> = BTreeSet::new();
-    for _ in 0..500 {
+    for _ in 0..1_000 {
         let sequence = sequences().new_tree(&mut runner).unwrap().current();
         let mut model = Model::default();
         for (index, envelope) in sequence.steps() {

@@ -1,7 +1,7 @@
 //! What commands are said to have changed.
 
 use super::{Change, ChangeKind, ChunkChanged, FileChanged, FileContent, NodeChanged, TaskChanged};
-use crate::command::LocationChange;
+use crate::command::{LocationChange, NodeStateChange};
 use crate::id::NodeId;
 use crate::row::{NodeStats, NodeStatus, Replica, ReplicaState, TaskKind, TaskReason};
 use crate::testing::{
@@ -61,6 +61,8 @@ fn a_node_is_told_of_when_its_status_changes_and_not_when_it_beats() {
     assert_eq!(world.changes(), [], "a beat is no event");
     world.apply(set_state("n1", crate::testing::DRAIN)).unwrap();
     assert_eq!(world.changes(), status(Active, Draining));
+    world.apply(set_state("n1", NodeStateChange::Activate)).unwrap();
+    assert_eq!(world.changes(), status(Draining, Active));
     world.apply(unregister("n1")).unwrap();
     let reason = "sold".to_owned();
     assert_eq!(

@@ -265,7 +265,7 @@ mod tests {
             Wanted::Removed {
                 at: since,
                 reason: String::new(),
-                decommissioned: false,
+                drain: None,
             },
         ] {
             for observed in [

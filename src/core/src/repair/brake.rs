@@ -67,9 +67,9 @@ impl Heard<'_> {
         found.map_or(since, |found| since.max(found))
     }
 
-    /// Whether its silence would matter: nobody has said that it goes.
-    const fn is_expected(&self) -> bool {
-        matches!(self.row.wanted, Wanted::InService | Wanted::Draining(_))
+    /// Whether its silence would matter: nobody has said that it goes, or was told that it can be switched off.
+    fn is_expected(&self) -> bool {
+        matches!(self.row.wanted, Wanted::InService | Wanted::Draining(_)) && !self.row.is_drained()
     }
 }
 
@@ -179,7 +179,7 @@ mod tests {
 
     use super::{Brake, BrakePolicy, Heard, brake};
     use crate::id::NodeId;
-    use crate::row::{Contact, NodeRow, Observed, Wanted};
+    use crate::row::{Contact, Drain, NodeRow, Observed, Wanted};
     use crate::units::{ByteSize, Millis, Timestamp};
 
     const POLICY: BrakePolicy = BrakePolicy {
@@ -308,10 +308,31 @@ mod tests {
             row.wanted = Wanted::Removed {
                 at: at(995),
                 reason: String::new(),
-                decommissioned: false,
+                drain: None,
             };
         });
         assert_eq!(fleet.brake(1_000), None, "two of eight");
+    }
+
+    #[test]
+    fn drained_nodes_may_be_switched_off_together() {
+        let mut fleet = Fleet::new(1, 10);
+        let off = ["0-0", "0-2", "0-4", "0-6"];
+        fleet.silence(&off, 990);
+        for node in off {
+            fleet.change(node, |row| row.wanted = crate::testing::draining());
+        }
+        assert!(fleet.brake(1_000).is_some(), "their copies still count");
+        for node in off {
+            fleet.change(node, |row| {
+                let drain = *row.drain().unwrap();
+                row.wanted = Wanted::Draining(Drain {
+                    done_at: Some(at(980)),
+                    ..drain
+                });
+            });
+        }
+        assert_eq!(fleet.brake(1_000), None);
     }
 
     #[test]

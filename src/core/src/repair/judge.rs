@@ -236,7 +236,7 @@ mod tests {
         Wanted::Removed {
             at: NOW,
             reason: String::new(),
-            decommissioned: false,
+            drain: None,
         }
     }
 

@@ -105,8 +105,12 @@ impl Memory {
         has_room
     }
 
-    /// A node did not bring copies that it was told to fetch: it is left alone, the longer the more often that happens.
+    /// A node did not bring copies that it was told to fetch: it is left alone, the longer the more often that happens. While
+    /// it is, what else it does not bring was told to it before and says nothing new.
     pub fn failed(&mut self, node: &NodeId, now: Timestamp, pause: Millis) {
+        if self.backs_off_until(node, now).is_some() {
+            return;
+        }
         let before = self.failed.get(node).map_or(0, |failures| failures.in_a_row);
         let until = now.plus(pause.times(2_u32.saturating_pow(before).min(LONGEST_PAUSE)));
         let failures = Failures {
@@ -186,6 +190,8 @@ mod tests {
         let mut pauses = Vec::new();
         for _ in 0..8 {
             memory.failed(&node, now, PAUSE);
+            // What was told at the same time comes to nothing soon after.
+            memory.failed(&node, now.plus(Millis::new(1)), PAUSE);
             let until = memory.backs_off_until(&node, now).unwrap();
             pauses.push(until.since(now).get() / 60_000);
             assert_eq!(memory.backs_off_until(&node, until), None);

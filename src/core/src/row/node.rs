@@ -45,8 +45,8 @@ pub enum Wanted {
         at: Timestamp,
         /// What the one who unregistered it said.
         reason: String,
-        /// Whether that was the end of a drain: then it comes back empty and drained, until an operator activates it.
-        decommissioned: bool,
+        /// The drain that it was in, ended or not: should it come back, that goes on until an operator activates it.
+        drain: Option<Drain>,
     },
 }
 
@@ -108,6 +108,14 @@ impl NodeRow {
         self.drain().is_some_and(|drain| drain.done_at.is_some())
     }
 
+    /// Whether the node was unregistered because its drain had ended: nothing was left on it.
+    pub fn is_decommissioned(&self) -> bool {
+        match &self.wanted {
+            Wanted::Removed { drain, .. } => drain.is_some_and(|drain| drain.done_at.is_some()),
+            Wanted::InService | Wanted::Maintenance { .. } | Wanted::Draining(_) => false,
+        }
+    }
+
     /// Whether a stored copy on the node can be relied on now: it counts, and clients can be sent there.
     pub const fn holds_surely(&self) -> bool {
         self.keeps_replicas() && self.serves_reads()
@@ -164,7 +172,7 @@ mod tests {
         let removed = || Wanted::Removed {
             at: Timestamp::EPOCH,
             reason: String::new(),
-            decommissioned: false,
+            drain: None,
         };
         let maintenance = || Wanted::Maintenance {
             until: Timestamp::EPOCH,

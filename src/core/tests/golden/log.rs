@@ -109,10 +109,12 @@ golden!(commands, "command", Command {
     Command::ForgetReplicas(_) => Command::ForgetReplicas(ForgetReplicas {
         replicas: vec![(chunk_id(), node("node-1"))],
         wanted: 3,
+        not_after: time(9),
     }),
     Command::TrimCopies(_) => Command::TrimCopies(TrimCopies {
         copies: vec![TrimPlan { chunk: chunk_id(), node: node("node-1"), reason: TaskReason::Surplus }],
         wanted: 3,
+        not_after: time(9),
         time: Millis::new(40_000),
     }),
     Command::FinishDrains(_) => Command::FinishDrains(FinishDrains { nodes: vec![node("node-1")] }),

@@ -47,7 +47,7 @@ golden!(wanted, "wanted", Wanted {
     Wanted::InService => Wanted::InService,
     Wanted::Maintenance { .. } => Wanted::Maintenance { until: time(5) },
     Wanted::Draining(_) => Wanted::Draining(drain()),
-    Wanted::Removed { .. } => Wanted::Removed { at: time(6), reason: "sold".to_owned() , decommissioned: false},
+    Wanted::Removed { .. } => Wanted::Removed { at: time(6), reason: "sold".to_owned() , drain: None},
 });
 
 golden!(observed, "observed", Observed {

@@ -212,6 +212,7 @@ impl RunReport {
 fn losses(losses: &LossSummary) -> String {
     let LossSummary {
         copies_lost,
+        copies_beyond_repair,
         copies_made,
         copies_returned,
         first_copy_seconds,
@@ -219,16 +220,15 @@ fn losses(losses: &LossSummary) -> String {
     } = *losses;
     let first =
         first_copy_seconds.map_or_else(String::new, |first| format!(", the first after {first:.1} s"));
+    let lacking = copies_lost.saturating_sub(copies_made + copies_returned + copies_beyond_repair);
     let end = whole_seconds.map_or_else(
-        || {
-            format!(
-                "{} still lacking",
-                copies_lost.saturating_sub(copies_made + copies_returned)
-            )
-        },
+        || format!("{lacking} still lacking"),
         |whole| format!("whole again after {whole:.1} s"),
     );
-    format!("{copies_lost} copies; {copies_made} made anew{first}; {copies_returned} came back; {end}")
+    format!(
+        "{copies_lost} copies, {copies_beyond_repair} of them beyond repair; {copies_made} made anew{first}; \
+         {copies_returned} came back; {end}"
+    )
 }
 
 impl fmt::Display for RunReport {

@@ -71,6 +71,9 @@ const STEADY: &str = "steady";
 const LOSS: &str = "something lacking";
 const WHOLE: &str = "whole again";
 
+/// Nodes fail together, one after the other within this time.
+const AFTER_FAILURES: Duration = Duration::from_secs(1);
+
 /// Files per second while filling: more than any coordinator takes.
 const UNLIMITED: f64 = 1e9;
 
@@ -206,10 +209,16 @@ async fn live(
 /// Tells the phases of a run apart by what is lacking.
 fn follow_losses(shared: &Shared, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
     let recorder = Arc::clone(&shared.recorder);
-    let (begun, whole) = (shared.losses.begun(), shared.losses.whole());
+    let (fleet, losses) = (Arc::clone(&shared.fleet), Arc::clone(&shared.losses));
+    let (begun, whole) = (losses.begun(), losses.whole());
     let phases = async move {
         begun.cancelled().await;
         recorder.enter(LOSS);
+        // All that are to fail have done so.
+        tokio::time::sleep(AFTER_FAILURES).await;
+        let mut beyond_repair = losses.lacking();
+        fleet.leave_unreachable(&mut beyond_repair);
+        losses.beyond_repair(&beyond_repair, Instant::now());
         whole.cancelled().await;
         recorder.enter(WHOLE);
     };
@@ -317,6 +326,7 @@ fn progress_lines(shared: &Shared) -> impl FnMut(Duration) -> Vec<Line> + Send +
         let line = |label, text| Line { label, text };
         let lost = losses.summary().unwrap_or_default();
         let regained = lost.copies_made + lost.copies_returned;
+        let gone = lost.copies_beyond_repair;
         vec![
             line(
                 "nodes",
@@ -337,7 +347,10 @@ fn progress_lines(shared: &Shared) -> impl FnMut(Duration) -> Vec<Line> + Send +
             line("tasks", format!("{tasks} done")),
             line(
                 "lost",
-                format!("{} copies, {regained} regained", lost.copies_lost),
+                format!(
+                    "{} copies, {regained} regained, {gone} beyond repair",
+                    lost.copies_lost
+                ),
             ),
             line("errors", recorder.error_count().to_string()),
         ]

@@ -223,7 +223,7 @@ mod tests {
         let tombstone = row(Wanted::Removed {
             at: Timestamp::EPOCH,
             reason: String::new(),
-            decommissioned: false,
+            drain: None,
         });
         assert_eq!(
             pending.newest(&node, &tombstone, None, Timestamp::EPOCH, now),

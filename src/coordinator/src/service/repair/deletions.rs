@@ -55,9 +55,13 @@ impl Service {
         Ok(())
     }
 
-    /// Looks at all chunks that no file holds, and deletes those whose grace period is over.
+    /// Looks at all chunks that no file holds, and deletes those whose grace period is over; none while repair is stopped
+    /// because very many nodes fell silent together.
     pub(in crate::service) async fn delete_all_unreferenced(&self) -> Result<Deleted, ServiceError> {
         let picture = self.nodes_to_place_on(None).await?;
+        if picture.brake.is_some() {
+            return Ok(Deleted::default());
+        }
         let mut open = self.open_tasks(&picture).await?;
         let mut cursor = None;
         let mut deleted = Deleted::default();

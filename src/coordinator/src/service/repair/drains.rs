@@ -5,8 +5,8 @@ use std::time::Instant;
 use zephyrfs_core::command::{FinishDrains, PAGE};
 use zephyrfs_core::engine::Freshness;
 use zephyrfs_core::id::NodeId;
-use zephyrfs_core::repair::check_room;
-use zephyrfs_core::row::AfterDrain;
+use zephyrfs_core::repair::{Nodes, check_room};
+use zephyrfs_core::row::{AfterDrain, NodeRow};
 use zephyrfs_core::units::ByteSize;
 use zephyrfs_core::{Command, ReadSet, Response};
 
@@ -69,10 +69,17 @@ impl Service {
     pub(in crate::service) async fn refuse_hopeless_drain(
         &self,
         node: &NodeId,
+        then: AfterDrain,
         others_needed: usize,
         deadline: Option<Instant>,
     ) -> Result<(), ServiceError> {
         let picture = self.nodes_read_anew(Freshness::default(), deadline).await?;
+        // Asked again, or by a client that lost the answer: the drain goes on, however little room there is by now.
+        let goes_already =
+            |row: &NodeRow| row.is_removed() || row.drain().is_some_and(|drain| drain.then == then);
+        if picture.node(node).is_some_and(goes_already) {
+            return Ok(());
+        }
         let leaving: Vec<NodeId> = picture
             .nodes()
             .filter(|other| other.row.drain().is_some() && other.id != node)

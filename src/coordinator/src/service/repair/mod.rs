@@ -14,12 +14,15 @@ mod settle;
 mod tasks;
 mod walk;
 
+use std::time::Duration;
+
 use zephyrfs_core::engine::ScanCursor;
 use zephyrfs_core::id::ChunkId;
 use zephyrfs_core::repair::{Budget, Memory};
 use zephyrfs_core::units::Millis;
 
 use super::error::ServiceError;
+use super::picture::Picture;
 use super::state::Service;
 use patrol::Pass;
 use walk::Walk;
@@ -36,14 +39,16 @@ pub struct Repair {
     chunks: Walk<ScanCursor>,
     pass: Pass,
     unreferenced: Walk<ChunkId>,
+    /// Whether nobody led for so long that what is known of nodes says nothing; `None` until nodes were looked at.
+    was_deaf: Option<bool>,
 }
 
 impl Service {
-    /// One round: a bounded part of all chunks is looked at.
+    /// One round: a bounded part of all chunks is looked at. `led_for` is how long this replica has led without a break.
     ///
     /// # Errors
     /// [`ServiceError`]; what is left is found again by a later round.
-    pub async fn repair(&self, repair: &mut Repair) -> Result<(), ServiceError> {
+    pub async fn repair(&self, repair: &mut Repair, led_for: Duration) -> Result<(), ServiceError> {
         let term = self.engine.status().term;
         if repair.term != term {
             self.repair_state.begin();
@@ -60,11 +65,22 @@ impl Service {
         }
         repair.memory.tidy(self.engine.now(), self.task_time());
         let mut open = self.open_tasks(&picture).await?;
-        self.settle_tasks(&picture, &open, &mut repair.memory).await?;
-        self.patrol(&picture, &mut open, repair).await?;
+        let was_deaf = *repair.was_deaf.get_or_insert_with(|| self.was_deaf(&picture));
+        if !was_deaf || led_for >= self.policy.heartbeat_interval * 2 + self.policy.heartbeat_flush {
+            self.settle_tasks(&picture, &open, &mut repair.memory).await?;
+            self.patrol(&picture, &mut open, repair).await?;
+        }
         self.delete_unreferenced(&picture, &mut open, &mut repair.unreferenced)
             .await?;
         self.finish_drains(&picture).await
+    }
+
+    /// Whether no node's heartbeat was recorded for so long that nobody can have led. Then nodes that were silent before may
+    /// long be back, and those that brought their copies could not say so: they are given time to.
+    fn was_deaf(&self, picture: &Picture) -> bool {
+        let span = self.policy.heartbeat_interval + self.policy.heartbeat_flush;
+        let newest = picture.nodes().filter_map(|node| node.last).max();
+        newest.is_some_and(|newest| self.engine.now().since(newest) > Millis::from(span))
     }
 
     /// How long a node has for a task.

@@ -7,7 +7,7 @@ use zephyrfs_core::engine::ChunkScan;
 use zephyrfs_core::id::ChunkId;
 use zephyrfs_core::repair::{Class, Imbalance, Plan, Round, Tally, plan};
 use zephyrfs_core::row::ChunkRow;
-use zephyrfs_core::units::{ByteSize, Timestamp};
+use zephyrfs_core::units::{ByteSize, Millis, Timestamp};
 use zephyrfs_core::{Command, Response};
 
 use super::tasks::OpenTasks;
@@ -20,6 +20,9 @@ use crate::service::state::Service;
 /// How long a round looks at chunks when nothing calls for haste, and when something does.
 const AT_EASE: Duration = Duration::from_millis(25);
 const IN_HASTE: Duration = Duration::from_millis(200);
+
+/// What takes copies away is decided by the nodes that were heard of late, so it holds for so long only.
+const GOOD_FOR: Millis = Millis::from_seconds(5);
 
 /// A pass that is under way.
 #[derive(Debug, Default)]
@@ -155,6 +158,7 @@ impl Service {
             let command = Command::TrimCopies(TrimCopies {
                 copies: copies.to_vec(),
                 wanted,
+                not_after: self.engine.now().plus(GOOD_FOR),
                 time,
             });
             let Response::CopiesTrimmed { trimmed } = self.propose_by_itself(command).await? else {
@@ -168,6 +172,7 @@ impl Service {
             let command = Command::ForgetReplicas(ForgetReplicas {
                 replicas: replicas.to_vec(),
                 wanted,
+                not_after: self.engine.now().plus(GOOD_FOR),
             });
             let Response::ReplicasForgotten { forgotten } = self.propose_by_itself(command).await? else {
                 return Err(wrong_answer("forget_replicas"));

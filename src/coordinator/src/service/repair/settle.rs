@@ -6,13 +6,14 @@ use zephyrfs_core::command::{AbandonTasks, LAST_DELETION, PAGE, RenewTasks, Task
 use zephyrfs_core::engine::TaskKey;
 use zephyrfs_core::id::NodeId;
 use zephyrfs_core::repair::{Memory, Nodes};
-use zephyrfs_core::row::{NodeRow, TaskKind, TaskReason, TaskRow, Wanted};
+use zephyrfs_core::row::{ChunkRow, NodeRow, ReplicaState, TaskKind, TaskReason, TaskRow, Wanted};
 use zephyrfs_core::units::Timestamp;
-use zephyrfs_core::{Command, Response};
+use zephyrfs_core::{Command, ReadSet, Response};
 
 use super::tasks::OpenTasks;
 use crate::service::engine_error::wrong_answer;
 use crate::service::error::ServiceError;
+use crate::service::freshness::local;
 use crate::service::picture::Picture;
 use crate::service::state::Service;
 
@@ -22,7 +23,7 @@ const MAX_ATTEMPTS: u32 = 5;
 
 /// What becomes of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
+pub(super) enum Fate {
     Stays,
     Renewed,
     Abandoned,
@@ -36,27 +37,12 @@ impl Service {
         open: &OpenTasks,
         memory: &mut Memory,
     ) -> Result<(), ServiceError> {
-        let now = self.engine.now();
-        let mut renewed = Vec::new();
-        let mut abandoned = Vec::new();
-        let mut failed: BTreeSet<&NodeId> = BTreeSet::new();
-        for (key, task) in &open.all {
-            match fate(task, picture.node(&key.0), now) {
-                Fate::Stays => {}
-                Fate::Renewed => renewed.push(name_of(key, task)),
-                Fate::Abandoned => {
-                    abandoned.push(name_of(key, task));
-                    // What nobody ever stored cannot be brought, and a node that is at rest is not to blame.
-                    let takes = picture.node(&key.0).is_some_and(NodeRow::takes_replicas);
-                    if task.kind == TaskKind::Replicate && task.reason != TaskReason::Unconfirmed && takes {
-                        failed.insert(&key.0);
-                    }
-                }
-            }
-        }
-        for node in failed {
-            memory.failed(node, now, self.task_time());
-        }
+        let names = |wanted: Fate| -> Vec<TaskName> {
+            let due = open.due.iter().filter(|(_, _, fate)| *fate == wanted);
+            due.map(|(key, task, _)| name_of(key, task)).collect()
+        };
+        let (renewed, abandoned) = (names(Fate::Renewed), names(Fate::Abandoned));
+        let failed = self.to_blame(picture, open).await?;
         for tasks in renewed.chunks(PAGE) {
             let command = Command::RenewTasks(RenewTasks {
                 tasks: tasks.to_vec(),
@@ -75,8 +61,52 @@ impl Service {
             };
             tracing::info!(abandoned, "Tasks taken back from nodes that did not do them");
         }
+        for node in failed {
+            memory.failed(&node, self.engine.now(), self.task_time());
+        }
         Ok(())
     }
+
+    /// The nodes that could have brought what they were told to fetch. One that is at rest is not to blame, nor is one that
+    /// had nobody to fetch the chunk from, or was not told any more because no file holds it.
+    async fn to_blame(&self, picture: &Picture, open: &OpenTasks) -> Result<BTreeSet<NodeId>, ServiceError> {
+        let takes = |node: &NodeId| picture.node(node).is_some_and(NodeRow::takes_replicas);
+        let suspect: Vec<&TaskKey> = open
+            .due
+            .iter()
+            .filter(|((node, _), task, fate)| {
+                let is_copy = task.kind == TaskKind::Replicate && task.reason != TaskReason::Unconfirmed;
+                *fate == Fate::Abandoned && is_copy && takes(node)
+            })
+            .map(|(key, _, _)| key)
+            .collect();
+        let mut to_blame = BTreeSet::new();
+        for page in suspect.chunks(PAGE) {
+            let reads = ReadSet {
+                chunks: page.iter().map(|(_, chunk)| chunk.clone()).collect(),
+                ..ReadSet::default()
+            };
+            let view = self.engine.view(reads, local());
+            let chunks = self.read("the chunks of tasks", None, view).await?.value.chunks;
+            let could_bring = |(node, chunk): &&&TaskKey| {
+                chunks
+                    .get(chunk)
+                    .is_some_and(|row| row.is_referenced() && has_source(row, node, picture))
+            };
+            to_blame.extend(page.iter().filter(could_bring).map(|(node, _)| node.clone()));
+        }
+        Ok(to_blame)
+    }
+}
+
+/// Whether a node other than `node` is known to store the chunk and can be asked for it.
+fn has_source(row: &ChunkRow, node: &NodeId, picture: &Picture) -> bool {
+    row.replicas.iter().any(|replica| {
+        replica.state == ReplicaState::Stored
+            && replica.node != *node
+            && !picture.is_late(&replica.node)
+            && picture.node(&replica.node).is_some_and(NodeRow::serves_reads)
+    })
 }
 
 fn name_of((node, chunk): &TaskKey, task: &TaskRow) -> TaskName {
@@ -88,7 +118,7 @@ fn name_of((node, chunk): &TaskKey, task: &TaskRow) -> TaskName {
 }
 
 /// What becomes of a task of a node. One that is not known yet registered a moment ago.
-fn fate(task: &TaskRow, node: Option<&NodeRow>, now: Timestamp) -> Fate {
+pub(super) fn fate(task: &TaskRow, node: Option<&NodeRow>, now: Timestamp) -> Fate {
     let Some(node) = node else { return Fate::Stays };
     if let Wanted::Removed { at, .. } = node.wanted {
         return match task.kind {
@@ -159,7 +189,7 @@ mod tests {
             Wanted::Removed {
                 at: NOW,
                 reason,
-                decommissioned: false,
+                drain: None,
             },
             SILENT,
         );

@@ -3,18 +3,22 @@
 use zephyrfs_core::command::PAGE;
 use zephyrfs_core::engine::{At, Page, TaskKey};
 use zephyrfs_core::id::{ChunkId, NodeId};
-use zephyrfs_core::repair::{Limits, Workload};
+use zephyrfs_core::repair::{Limits, Nodes, Workload};
 use zephyrfs_core::row::{TaskKind, TaskReason, TaskRow};
 
+use super::settle::{Fate, fate};
 use crate::service::error::ServiceError;
 use crate::service::freshness::local;
 use crate::service::picture::Picture;
 use crate::service::state::Service;
 
-/// All tasks, as this replica has them, and what they leave room for.
+/// At most so many tasks are settled in a round: more wait for the next one.
+const DUE_AT_ONCE: usize = 10_000;
+
+/// The tasks, as this replica has them: what they leave room for, and those of which something is to become.
 #[derive(Debug)]
 pub(super) struct OpenTasks {
-    pub(super) all: Vec<(TaskKey, TaskRow)>,
+    pub(super) due: Vec<(TaskKey, TaskRow, Fate)>,
     pub(super) workload: Workload,
 }
 
@@ -31,12 +35,13 @@ impl OpenTasks {
 }
 
 impl Service {
-    /// Reads all tasks.
+    /// Reads all tasks. There may be very many deletions; only those that are due are kept.
     pub(super) async fn open_tasks(&self, picture: &Picture) -> Result<OpenTasks, ServiceError> {
         let mut open = OpenTasks {
-            all: Vec::new(),
+            due: Vec::new(),
             workload: Workload::new(Limits::default()),
         };
+        let now = self.engine.now();
         let mut after = None;
         loop {
             let page = self.engine.tasks(None, after, PAGE, local());
@@ -46,7 +51,10 @@ impl Service {
                 let (node, chunk): (&NodeId, &ChunkId) = (&key.0, &key.1);
                 let domain = picture.topology.failure_domain(node);
                 open.workload.add(node, chunk, domain, &task);
-                open.all.push((key, task));
+                let fate = fate(&task, picture.node(node), now);
+                if fate != Fate::Stays && open.due.len() < DUE_AT_ONCE {
+                    open.due.push((key, task, fate));
+                }
             }
             match next {
                 Some(last) => after = Some(last),

@@ -1,16 +1,18 @@
 //! Handing tasks to their node, as the JSON objects that existing nodes understand.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use zephyrfs_core::engine::{Freshness, TaskKey};
 use zephyrfs_core::id::{ChunkId, NodeId};
-use zephyrfs_core::repair::Class;
-use zephyrfs_core::row::{ChunkRow, NodeRow, ReplicaState, TaskKind, TaskRow};
+use zephyrfs_core::repair::{Class, Nodes};
+use zephyrfs_core::row::{ChunkRow, NodeRow, Replica, ReplicaState, TaskKind, TaskReason, TaskRow};
 use zephyrfs_core::{ReadSet, View};
 
 use crate::service::engine_error::broken_state;
 use crate::service::error::ServiceError;
+use crate::service::picture::Picture;
 use crate::service::state::Service;
 
 /// The most tasks in one answer to a heartbeat.
@@ -58,8 +60,8 @@ impl Service {
         node: &NodeId,
         deadline: Option<Instant>,
     ) -> Result<Vec<String>, ServiceError> {
-        let view = self.view_of_tasks(std::slice::from_ref(node), deadline).await?;
-        named(node, &view)
+        let desk = self.desk(std::slice::from_ref(node), deadline).await?;
+        desk.map_or_else(|| Ok(Vec::new()), |desk| desk.named(node))
     }
 
     /// As [`Self::tasks_for`], for many nodes with one read. `nodes` come with how many tasks each has; those for whom there
@@ -70,11 +72,13 @@ impl Service {
         deadline: Option<Instant>,
     ) -> Result<Vec<(NodeId, Vec<String>)>, ServiceError> {
         let nodes = some_of(nodes, self.ids.seed());
-        let view = self.view_of_tasks(&nodes, deadline).await?;
+        let Some(desk) = self.desk(&nodes, deadline).await? else {
+            return Ok(Vec::new());
+        };
         let mut room = MAX_BYTES;
         let mut told = Vec::new();
         for node in nodes {
-            let mut tasks = named(&node, &view)?;
+            let mut tasks = desk.named(&node)?;
             tasks.retain(|task| {
                 let left = room.checked_sub(task.len());
                 room = left.unwrap_or(room);
@@ -87,7 +91,9 @@ impl Service {
         Ok(told)
     }
 
-    async fn view_of_tasks(&self, nodes: &[NodeId], deadline: Option<Instant>) -> Result<View, ServiceError> {
+    /// What is needed to tell nodes their tasks; `None` while very many nodes are silent: then nobody copies or drops
+    /// anything.
+    async fn desk(&self, nodes: &[NodeId], deadline: Option<Instant>) -> Result<Option<Desk>, ServiceError> {
         let all = ReadSet {
             node_tasks: nodes.iter().map(|node| (node.clone(), MAX_LOOKED_AT)).collect(),
             replica_nodes: true,
@@ -95,13 +101,27 @@ impl Service {
         };
         let patience = Instant::now() + PATIENCE;
         let deadline = Some(deadline.map_or(patience, |deadline| deadline.min(patience)));
-        // While very many nodes are silent, nobody copies or drops anything.
-        if self.nodes_to_place_on(deadline).await?.brake.is_some() {
-            return Ok(View::default());
+        let picture = self.nodes_to_place_on(deadline).await?;
+        if picture.brake.is_some() {
+            return Ok(None);
         }
         let view = self.engine.view(all, Freshness::default());
-        Ok(self.read("the nodes' tasks", deadline, view).await?.value)
+        Ok(Some(Desk {
+            view: self.read("the nodes' tasks", deadline, view).await?.value,
+            picture,
+            wanted: self.policy.replication_factor as usize,
+        }))
     }
+}
+
+/// What is known where tasks are handed out.
+struct Desk {
+    /// The tasks, with their chunks and the nodes of these.
+    view: View,
+    /// Which nodes were heard from lately.
+    picture: Arc<Picture>,
+    /// The copies wanted of each chunk.
+    wanted: usize,
 }
 
 /// As many nodes as can be looked at together, from anywhere in the list that `seed` points to, so that none is always
@@ -126,17 +146,46 @@ fn some_of(nodes: &[(NodeId, usize)], seed: u64) -> Vec<NodeId> {
         .collect()
 }
 
-/// A node's tasks as it reads them, the most urgent first.
-fn named(node: &NodeId, view: &View) -> Result<Vec<String>, ServiceError> {
-    most_urgent(node, view)
-        .into_iter()
-        .filter_map(|((node, chunk), task)| handout(node, chunk, task, view))
-        .take(MAX_TASKS)
-        .map(|handout| {
-            serde_json::to_string(&handout)
-                .map_err(|error| broken_state(&format!("a task cannot be written as JSON: {error}")))
-        })
-        .collect()
+impl Desk {
+    /// A node's tasks as it reads them, the most urgent first.
+    fn named(&self, node: &NodeId) -> Result<Vec<String>, ServiceError> {
+        most_urgent(node, &self.view)
+            .into_iter()
+            .filter(|((_, chunk), task)| self.may_be_done(node, chunk, task))
+            .filter_map(|((node, chunk), task)| handout(node, chunk, task, &self.view))
+            .take(MAX_TASKS)
+            .map(|handout| {
+                serde_json::to_string(&handout)
+                    .map_err(|error| broken_state(&format!("a task cannot be written as JSON: {error}")))
+            })
+            .collect()
+    }
+
+    /// Whether a node may be told. A copy that was found to be one too many may not be any more: others fell silent since,
+    /// or are about to be found so.
+    fn may_be_done(&self, node: &NodeId, chunk: &ChunkId, task: &TaskRow) -> bool {
+        if !matches!(
+            task.reason,
+            TaskReason::Surplus | TaskReason::Draining | TaskReason::Misplaced | TaskReason::Rebalance
+        ) || task.kind != TaskKind::Delete
+        {
+            return true;
+        }
+        let Some(row) = self.view.chunks.get(chunk).filter(|row| row.is_referenced()) else {
+            return true;
+        };
+        let is_sure = |other: &&Replica| {
+            other.state == ReplicaState::Stored
+                && other.node != *node
+                && !self.picture.is_late(&other.node)
+                && self
+                    .view
+                    .nodes
+                    .get(&other.node)
+                    .is_some_and(|node| node.holds_surely())
+        };
+        row.replicas.iter().filter(is_sure).count() >= self.wanted.max(1)
+    }
 }
 
 /// A node's tasks in the order in which they are named: copies before deletions, and within each what was tried least.

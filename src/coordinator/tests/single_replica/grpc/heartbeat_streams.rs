@@ -205,7 +205,7 @@ async fn tasks_are_the_same_as_over_unary_heartbeats() {
     register(&replica, &["b", "c"]).await;
     let mut repair = Repair::default();
     for _ in 0..2 {
-        service.repair(&mut repair).await.unwrap();
+        service.repair(&mut repair, Duration::ZERO).await.unwrap();
     }
     let mut stream = Stream::open(&replica).await;
     let results = stream.beat(vec![beat("a", 1), beat("c", 1), beat("b", 1)]).await;

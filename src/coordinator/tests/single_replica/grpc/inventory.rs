@@ -106,7 +106,7 @@ async fn what_a_node_lacks_is_fetched_anew_and_what_nobody_knew_of_counts() {
     replica
         .replica
         .service
-        .repair(&mut Repair::default())
+        .repair(&mut Repair::default(), Duration::ZERO)
         .await
         .unwrap();
     let told = tasks(&replica).await;

@@ -177,3 +177,57 @@ async fn a_draining_nodes_chunks_are_copied_while_it_still_serves_them() {
     assert_eq!(task.reason, "a node with a copy is draining");
     assert!(scene.locations("x").await.contains(&placed[0]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_time_without_a_leader_nodes_are_heard_before_any_counts_as_lost() {
+    let mut scene = Scene::start_with(|policy| {
+        policy.repair_delay = Duration::from_secs(60);
+        policy.heartbeat_interval = Duration::from_secs(10);
+        policy.heartbeat_flush = Duration::from_secs(1);
+    })
+    .await;
+    scene.replica.register_nodes(&["a", "b", "c", "d"]).await;
+    let registered = scene.replica.service.register_file(file("f", &["x"]), plain());
+    registered.await.unwrap();
+    let placed = scene.locations("x").await;
+    let placed: Vec<&str> = placed.iter().map(String::as_str).collect();
+    scene.store("x", &placed).await;
+    scene.replica.expire(placed[0]).await;
+    scene.replica.pass(Duration::from_secs(3_600));
+    scene.repair_after(Duration::ZERO).await;
+    let others: Vec<&str> = ["a", "b", "c", "d"]
+        .into_iter()
+        .filter(|node| *node != placed[0])
+        .collect();
+    scene.replica.register_nodes(&others).await;
+    scene.repair_after(Duration::from_secs(20)).await;
+    assert!(scene.tasks("", 0).await.is_empty(), "the silent one may be back");
+    scene.repair_after(Duration::from_secs(21)).await;
+    assert_eq!(scene.tasks("", 0).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_too_many_is_kept_when_the_others_are_not_heard_any_more() {
+    let mut scene = Scene::start_with(|policy| policy.trim_after = Duration::ZERO).await;
+    let nodes = ["a", "b", "c", "d"];
+    scene.replica.register_nodes(&nodes).await;
+    let registered = scene.replica.service.register_file(file("f", &["x"]), plain());
+    registered.await.unwrap();
+    scene.store("x", &nodes).await;
+    scene.replica.register_nodes(&["e"]).await;
+    scene.repair().await;
+    let [task] = scene.tasks("", 0).await.try_into().unwrap();
+    assert_eq!(
+        (task.kind, task.reason.as_str()),
+        ("delete", "more copies than wanted")
+    );
+    let node = task.node.as_str();
+    assert_eq!(scene.beat(node).await.len(), 1, "three others are there");
+    scene.replica.pass(Duration::from_secs(3_600));
+    // A new picture of the nodes is taken when one comes.
+    scene.replica.register_nodes(&["g"]).await;
+    assert!(scene.beat(node).await.is_empty(), "nobody else was heard from");
+    let others: Vec<&str> = nodes.into_iter().filter(|other| *other != node).collect();
+    scene.replica.register_nodes(&others).await;
+    assert_eq!(scene.beat(node).await.len(), 1);
+}

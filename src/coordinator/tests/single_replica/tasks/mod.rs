@@ -41,10 +41,20 @@ impl Scene {
         }
     }
 
-    /// Looks at everything. The picture of the nodes must be a new one, so it is asked until it is.
+    /// Looks at everything, as one who has led for long. The picture of the nodes must be a new one, so it is asked until
+    /// it is.
     async fn repair(&mut self) {
+        self.repair_after(Duration::from_secs(86_400)).await;
+    }
+
+    /// Looks at everything after having led for so long.
+    async fn repair_after(&mut self, led_for: Duration) {
         for _ in 0..2 {
-            self.replica.service.repair(&mut self.repair).await.unwrap();
+            self.replica
+                .service
+                .repair(&mut self.repair, led_for)
+                .await
+                .unwrap();
         }
     }
 

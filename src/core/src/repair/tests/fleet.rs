@@ -483,11 +483,13 @@ impl Fleet {
             self.apply(Command::TrimCopies(TrimCopies {
                 copies: plan.trims,
                 wanted,
+                not_after: self.now.plus(TASK_TIME),
                 time,
             }));
             self.apply(Command::ForgetReplicas(ForgetReplicas {
                 replicas: plan.forgettable,
                 wanted,
+                not_after: self.now.plus(TASK_TIME),
             }));
         }
         self.memory.end_pass();

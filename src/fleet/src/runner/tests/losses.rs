@@ -77,7 +77,7 @@ async fn a_run_fills_loses_and_ends_when_all_is_whole_again() {
 }
 
 #[tokio::test]
-async fn what_stays_lacking_is_a_failure_if_it_was_to_be_whole() {
+async fn what_nobody_has_any_more_is_beyond_repair() {
     let coordinator = FakeCoordinator::start().await;
     let options = [
         "--files-per-second",
@@ -93,11 +93,34 @@ async fn what_stays_lacking_is_a_failure_if_it_was_to_be_whole() {
         "--fail-after",
         "1ms",
         "--until-whole",
+    ];
+    let (running, _shutdown) = start(&coordinator, &options);
+    let report = running.await.unwrap().unwrap();
+    assert_eq!(report.losses.unwrap().copies_beyond_repair, 3, "{report}");
+}
+
+#[tokio::test]
+async fn what_stays_lacking_is_a_failure_if_it_was_to_be_whole() {
+    let coordinator = FakeCoordinator::start().await;
+    let options = [
+        "--files-per-second",
+        "0",
+        "--chunks",
+        "1",
+        "--chunks-per-file",
+        "1",
+        "--nodes",
+        "3",
+        "--fail",
+        "2",
+        "--fail-after",
+        "1ms",
+        "--until-whole",
         "--duration",
         "200ms",
     ];
     let (running, _shutdown) = start(&coordinator, &options);
     let report = running.await.unwrap().unwrap();
     assert!(!report.ok, "{report}");
-    assert!(report.to_string().contains("3 still lacking"), "{report}");
+    assert!(report.to_string().contains("2 still lacking"), "{report}");
 }
