@@ -13,7 +13,7 @@ use crate::service::{DrainStatus, LeftChunk};
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(examples(json!({"force": false})))]
 pub(in crate::api::rest) struct DrainRequest {
-    /// Also if the other nodes cannot take over what lies on the node.
+    /// Also if it would be refused for want of nodes or of space: what finds no place stays where it is.
     #[serde(default)]
     pub(in crate::api::rest) force: Option<bool>,
 }
@@ -22,16 +22,18 @@ pub(in crate::api::rest) struct DrainRequest {
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api::rest) struct DrainRecord {
     node_id: String,
-    /// The node's status: draining, or inactive while it is silent.
+    /// The node's status: draining, or inactive while it is silent and once it is unregistered.
     status: &'static str,
     /// How much of what there was has gone, with one decimal.
     progress_percent: f64,
     copies_left: i64,
     /// Bytes.
     bytes_left: i64,
+    /// 0 once the node is unregistered: it is not known any more then.
     copies_at_start: i64,
-    /// Bytes.
+    /// Bytes; as `copies_at_start`.
     bytes_at_start: i64,
+    /// When it began; of a node that is unregistered, when that was.
     #[schema(format = DateTime)]
     since: String,
     /// How long the rest takes at the pace so far; null while nothing has moved.
@@ -43,7 +45,7 @@ pub(in crate::api::rest) struct DrainRecord {
     /// Since when; null before that.
     #[schema(format = DateTime)]
     drained_at: Option<String>,
-    /// Some of the chunks that are left, as many as were asked for.
+    /// Some of the chunks that are left, at most as many as were asked for: those that were found in time.
     chunks: Vec<LeftChunkRecord>,
 }
 
