@@ -22,6 +22,9 @@ const UNCHANGED: u32 = 10;
 /// So many of them are named then.
 const NAMED: u32 = 3;
 
+/// What the API calls it that a node is unregistered after its drain.
+const REMOVE: &str = "remove";
+
 /// Permille in all.
 const WHOLE: u64 = 1_000;
 
@@ -75,6 +78,12 @@ struct LeftChunk {
 }
 
 impl DrainStatus {
+    /// Whether the node can be switched off, and is unregistered if it is to be.
+    fn is_over(&self) -> bool {
+        // One that was drained already when it was decommissioned is there for a moment still.
+        self.drained && (self.then != REMOVE || self.status != "draining")
+    }
+
     /// How far it is, in a line.
     fn line(&self) -> String {
         let eta = self
@@ -101,32 +110,25 @@ pub(crate) async fn show(session: &mut Session<'_>, id: &str, chunks: u32) -> Re
 }
 
 /// Waits until a node can be switched off: with a bar on a terminal, elsewhere with a line among the messages whenever
-/// something moved. `is_removed_then` says that the node is to be unregistered, so that it is done when it is not there
-/// any more.
+/// something moved.
 ///
 /// # Errors
-/// `Refused` when the drain was cancelled meanwhile; `Local` when the command is interrupted; any other [`CliError`] but
-/// `Unavailable`.
-pub(crate) async fn wait(
-    session: &mut Session<'_>,
-    id: &str,
-    is_removed_then: bool,
-    interval: Duration,
-) -> Result<(), CliError> {
-    wait_unless(session, id, is_removed_then, interval, tokio::signal::ctrl_c()).await
+/// `Refused` when the drain was cancelled meanwhile; `NotFound` when the node was unregistered before it was over; `Local`
+/// when the command is interrupted; any other [`CliError`] but `Unavailable`.
+pub(crate) async fn wait(session: &mut Session<'_>, id: &str, interval: Duration) -> Result<(), CliError> {
+    wait_unless(session, id, interval, tokio::signal::ctrl_c()).await
 }
 
 /// The same, until it is `interrupted`.
 pub(super) async fn wait_unless(
     session: &mut Session<'_>,
     id: &str,
-    is_removed_then: bool,
     interval: Duration,
     interrupted: impl Future<Output = io::Result<()>>,
 ) -> Result<(), CliError> {
     let bar = bar(session.output.is_redrawn());
     let result = tokio::select! {
-        result = follow(session, id, is_removed_then, interval, &bar) => result,
+        result = follow(session, id, interval, &bar) => result,
         interrupted = interrupted => Err(CliError::Local(match interrupted {
             Ok(()) => format!(
                 "interrupted; the drain of {id} goes on: `coordinator node drain-status {id}` shows how far it is, \
@@ -150,7 +152,6 @@ pub(super) async fn wait_unless(
 async fn follow(
     session: &mut Session<'_>,
     id: &str,
-    is_removed_then: bool,
     interval: Duration,
     bar: &ProgressBar,
 ) -> Result<(), CliError> {
@@ -165,7 +166,7 @@ async fn follow(
         match session.ask(&request).await {
             Ok(answer) => {
                 let status: DrainStatus = answer.read()?;
-                if status.drained && !is_removed_then {
+                if status.is_over() {
                     return Ok(());
                 }
                 let line = status.line();
@@ -185,9 +186,16 @@ async fn follow(
                     }
                 }
             }
-            // It was unregistered, as it should be.
-            Err(CliError::NotFound(_)) if is_removed_then => return Ok(()),
+            Err(CliError::NotFound(text)) => {
+                let id = display::escaped(id);
+                return Err(CliError::NotFound(format!(
+                    "{id} was unregistered before its drain was over: do not switch it off, as what was left on it may lie \
+                     nowhere else; `coordinator why node {id}` says when it was unregistered and why: {text}"
+                )));
+            }
             Err(CliError::Unavailable { attempts }) => {
+                // To ask why again and again would cost the coordinator most when it is busy, and show no progress.
+                unchanged += 1;
                 let text = format!("no replica answers: {attempts}; the drain goes on");
                 bar.suspend(|| session.output.note(&text));
             }
@@ -252,7 +260,7 @@ fn render(status: &DrainStatus) -> String {
         ),
         (
             "Then it is",
-            if status.then == "remove" {
+            if status.then == REMOVE {
                 "unregistered"
             } else {
                 "kept"

@@ -16,9 +16,6 @@ use super::session::Session;
 use super::table::{self, Align};
 use super::values;
 
-/// What the API calls a drain after which the node is unregistered.
-const DECOMMISSION: &str = "decommission";
-
 /// List and show storage nodes, take them in and out of service
 #[derive(Debug, Args)]
 pub(crate) struct NodeCommand {
@@ -79,7 +76,7 @@ pub(crate) enum NodeAction {
         #[arg(value_parser = values::id)]
         id: String,
         /// So many of the chunks that are left are named
-        #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1_000))]
+        #[arg(long, value_name = "N", default_value_t = 0)]
         chunks: u32,
     },
     /// Take a drain or a maintenance back: the node is in service again
@@ -180,7 +177,7 @@ impl NodeAction {
             Self::Show { id } => session.show(&["nodes", &id], |node| render_node(&node)).await,
             Self::Drain { id, drain, write } => begin_drain(session, &id, "drain", drain, write).await,
             Self::Decommission { id, drain, write } => {
-                begin_drain(session, &id, DECOMMISSION, drain, write).await
+                begin_drain(session, &id, "decommission", drain, write).await
             }
             Self::CancelDrain { id, write } => change(session, &id, "cancel-drain", &nothing, write).await,
             Self::DrainStatus { id, chunks } => drain::show(session, &id, chunks).await,
@@ -213,7 +210,7 @@ async fn begin_drain(
     };
     change(session, id, verb, &body, write).await?;
     if wait {
-        drain::wait(session, id, verb == DECOMMISSION, interval).await?;
+        drain::wait(session, id, interval).await?;
     }
     Ok(())
 }

@@ -71,6 +71,8 @@ struct Pass {
     awaiting_nodes: u64,
     #[serde(default)]
     without_source: u64,
+    #[serde(default)]
+    unconfirmed: u64,
 }
 
 #[derive(Deserialize)]
@@ -109,10 +111,13 @@ impl RepairAction {
                 let render = |Released { message, nodes }| {
                     display::outcome(message, || format!("{nodes} nodes are no longer waited for"))
                 };
-                // A node that is written off twice is written off.
                 let nothing = json!({});
+                // A node that is written off twice is written off.
+                let repetition = Repetition::Harmless {
+                    shown_by: "coordinator repair status",
+                };
                 session
-                    .post(&["repair", "release"], &nothing, Repetition::Unsafe, render)
+                    .post(&["repair", "release"], &nothing, repetition, render)
                     .await
             }
         }
@@ -174,6 +179,7 @@ fn render(status: &RepairStatus) -> String {
         ("Chunks by copies", display::text(&by_copies.join(", "))),
         ("Waiting for nodes", pass.awaiting_nodes.to_string()),
         ("Without a source", pass.without_source.to_string()),
+        ("Not brought yet", pass.unconfirmed.to_string()),
     ]);
     let mut text = table::facts(facts);
     if !pass.waiting.is_empty() {

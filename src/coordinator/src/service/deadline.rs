@@ -17,6 +17,13 @@ pub(super) fn left(deadline: Option<Instant>) -> Duration {
     })
 }
 
+/// When to come to an end with what there is, so that there is time for an answer: when nine tenths of the time that is left
+/// are over.
+pub(super) fn nearly(deadline: Option<Instant>) -> Option<Instant> {
+    let time = left(deadline);
+    deadline.map(|deadline| deadline.checked_sub(time / 10).unwrap_or(deadline))
+}
+
 /// Waits until the deadline; `None` if it came first.
 pub(super) async fn until<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Output> {
     match deadline {

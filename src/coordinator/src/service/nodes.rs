@@ -13,6 +13,7 @@ use zephyrfs_core::row::{AfterDrain, BeatRow, Contact, NodeRow, NodeStatus};
 use zephyrfs_core::units::Timestamp;
 use zephyrfs_core::{Command, ReadSet, Rejection, Response, View};
 
+use super::drains::NodeStateSet;
 use super::engine_error::wrong_answer;
 use super::error::ServiceError;
 use super::fingerprint::Fingerprinter;
@@ -135,7 +136,7 @@ impl Service {
         Ok(At { index, value: () })
     }
 
-    /// Changes what is wanted of a node; the answer is its status then.
+    /// Changes what is wanted of a node; the answer is its status then, and what a drain lacks to end.
     ///
     /// # Errors
     /// [`ServiceError`]; `Rejected` if the node is not known, or was unregistered.
@@ -144,7 +145,7 @@ impl Service {
         node_id: String,
         request: NodeStateRequest,
         context: RequestContext,
-    ) -> Result<At<NodeStatus>, ServiceError> {
+    ) -> Result<At<NodeStateSet>, ServiceError> {
         let node: NodeId = validate::id(&self.limits, "node_id", node_id)?;
         let change = validate::node_state(&request)?;
         let operation = Fingerprinter::of("set_node_state").text(node.as_str());
@@ -174,6 +175,10 @@ impl Service {
             self.refuse_hopeless_drain(&node, then, others_needed, context.deadline)
                 .await?;
         }
+        let hindrance = match change {
+            NodeStateChange::Drain { .. } => self.what_hinders_drain(&node, context.deadline).await?,
+            _ => None,
+        };
         let command = Command::SetNodeState(SetNodeState {
             node: node.clone(),
             change,
@@ -183,7 +188,7 @@ impl Service {
             return Err(wrong_answer("set_node_state"));
         };
         info!(node_id = %node, ?change, %status, "Node state set");
-        let value = status;
+        let value = NodeStateSet { status, hindrance };
         Ok(At { index, value })
     }
 

@@ -72,6 +72,28 @@ async fn a_read_that_waited_for_a_leader_in_vain_may_be_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_search_for_what_is_left_on_a_node_ends_with_what_was_found_in_time() {
+    let replica = Replica::start().await;
+    replica.fill().await;
+    let stored = wire::UpdateChunkLocationsRequest {
+        chunk_id: "c".to_owned(),
+        node_ids: vec!["n".to_owned()],
+        operation: "add".to_owned(),
+    };
+    let stored = replica.grpc().update_chunk_locations(stored).await.unwrap();
+    assert!(stored.into_inner().success);
+    let drain = replica.rest(Method::POST, "/nodes/n/drain");
+    assert_eq!(send(drain.json(&json!({ "force": true }))).await.status, 200);
+    replica.part.play(|script| script.scans_forever = true);
+    let request = replica.rest(Method::GET, "/nodes/n/drain?chunks=2");
+    let answer = send(request.header("request-timeout", "300ms").timeout(TIMEOUT)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let left = answer.body["chunks"].as_array().unwrap();
+    assert_eq!((left.len(), &left[0]["chunk_id"]), (1, &json!("c")), "{answer:?}");
+    assert_eq!(answer.body["copies_left"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_was_handed_over_may_have_happened() {
     let replica = Replica::start().await;
     replica.part.play(|script| script.loses_writes = true);

@@ -34,6 +34,8 @@ pub(crate) struct Script {
     pub(crate) waits_for_leader: bool,
     /// Whether writes are handed over and never answered.
     pub(crate) loses_writes: bool,
+    /// Whether a scan of all chunks never comes to the second page.
+    pub(crate) scans_forever: bool,
     /// What changed up to this index is forgotten.
     pub(crate) forgotten: u64,
     /// Whether something changes at every index, and nobody ever has everything.
@@ -64,6 +66,7 @@ impl Part {
                 not_ready: None,
                 waits_for_leader: false,
                 loses_writes: false,
+                scans_forever: false,
                 forgotten: 0,
                 chatters: false,
                 change: Ok("done"),
@@ -231,9 +234,19 @@ impl Engine for Part {
         Ok(Page { items, next })
     }
 
-    async fn scan_chunks(&self, _: Option<ScanCursor>, _: usize) -> Result<ChunkScan, EngineError> {
-        let (items, next) = (Vec::new(), None);
-        Ok(ChunkScan { items, next })
+    async fn scan_chunks(&self, cursor: Option<ScanCursor>, _: usize) -> Result<ChunkScan, EngineError> {
+        if cursor.is_some() {
+            std::future::pending::<()>().await;
+        }
+        let rows = self.read(Model::rows).value.into_iter();
+        let items = rows.filter_map(|row| match row {
+            Row::Chunk(id, chunk) => Some((id, chunk)),
+            _ => None,
+        });
+        Ok(ChunkScan {
+            items: items.collect(),
+            next: self.script().scans_forever.then(|| ScanCursor::new(Vec::new())),
+        })
     }
 
     async fn tasks(

@@ -14,6 +14,7 @@ mod cluster;
 mod connections;
 mod cors;
 mod description;
+mod drains;
 mod files;
 mod health;
 mod lists;

@@ -1,7 +1,9 @@
 //! Prometheus is told what happens.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use zephyrfs_coordinator::service::Repair;
 
+use crate::operations::{repair_until, with_nodes};
 use crate::server::Server;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,6 +91,40 @@ async fn every_metric_is_explained_once() {
             ends == (kind == "counter") || LEGACY.contains(&name),
             "{name} is a {kind}"
         );
+    }
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_readme_has_a_row_for_every_metric() {
+    // Something of every kind happens: metrics without a label are not shown otherwise.
+    let (server, nodes) = with_nodes(4).await;
+    let mut repair = Repair::default();
+    let path = format!("/api/v1/nodes/{}/drain", nodes[0]);
+    assert_eq!(server.post_nothing(&path).await.status, 200);
+    let has_told = |_, body: &Value| {
+        let reason = body["chunks"][0]["reason"].as_str();
+        reason.is_some_and(|reason| reason.contains("was told"))
+    };
+    repair_until(&server, &mut repair, &format!("{path}?chunks=1"), has_told).await;
+    let is_over = |_, body: &Value| body["report"]["last_pass"]["chunks"] == 1;
+    repair_until(&server, &mut repair, "/api/v1/repair", is_over).await;
+
+    let text = server.metrics().await;
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let names: Vec<&str> = types.filter_map(|line| line.split(' ').next()).collect();
+    for shown in [
+        "coordinator_repair_braked",
+        "coordinator_repair_bytes_total",
+        "coordinator_chunks_by_copies",
+        "coordinator_repair_waiting_chunks",
+        "coordinator_drain_remaining_copies",
+    ] {
+        assert!(names.contains(&shown), "{shown}: {text}");
+    }
+    let readme = include_str!("../../../../README.md");
+    for name in names.iter().filter(|name| name.starts_with("coordinator_")) {
+        assert!(readme.contains(&format!("`{name}`")), "{name}");
     }
     server.end().await;
 }

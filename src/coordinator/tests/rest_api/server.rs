@@ -94,6 +94,7 @@ impl Server {
             IdSource::random(),
         ));
         metrics.observe_watchers(service.watchers()).unwrap();
+        metrics.observe_repair(&service).unwrap();
         let stop = CancellationToken::new();
         let rest = Rest::new(Arc::clone(&service), checks.clone(), metrics.clone(), rest).unwrap();
         let (rest_listener, rest_url) = listener().await;

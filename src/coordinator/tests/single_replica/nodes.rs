@@ -228,7 +228,7 @@ async fn active_nodes_are_ranked_limited_and_excluded() {
     let drain = service
         .set_node_state("d".to_owned(), NodeStateRequest::Drain { force: false }, plain())
         .await;
-    assert_eq!(drain.unwrap().value, NodeStatus::Draining);
+    assert_eq!(drain.unwrap().value.status, NodeStatus::Draining);
     for (limit, exclude, expected) in [
         (0, vec![], vec!["b", "c", "a"]),
         (2, vec![], vec!["b", "c"]),

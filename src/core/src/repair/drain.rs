@@ -40,6 +40,9 @@ pub fn progress(drain: &Drain, left: Usage, now: Timestamp) -> Progress {
 /// What the other nodes lack to take over what lies on one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Shortfall {
+    /// There is nobody to take anything.
+    #[error("no other node is in service")]
+    Alone,
     /// A chunk's copies are on nodes of their own, and there would be too few.
     #[error(
         "{needed} copies of each chunk are wanted, each on a node of its own, and {left} would be left in service"
@@ -80,6 +83,9 @@ pub fn check_room<'a>(
         free = free.plus(candidate.room_for(Purpose::Repair));
     }
     let needed = usage.bytes.plus(leaving);
+    if left == 0 {
+        return Err(Shortfall::Alone);
+    }
     if left < wanted {
         return Err(Shortfall::Nodes { left, needed: wanted });
     }
@@ -92,7 +98,7 @@ pub fn check_room<'a>(
 #[cfg(test)]
 mod tests {
     use super::{Progress, Shortfall, check_room, progress};
-    use crate::placement::{Candidate, Domain};
+    use crate::placement::{Candidate, Domain, Exclusion};
     use crate::row::Usage;
     use crate::row::{AfterDrain, Drain};
     use crate::units::{ByteSize, Millis, Timestamp};
@@ -153,10 +159,26 @@ mod tests {
         assert_eq!(check_room(usage(19), &others, none, 3), Err(short));
         let nodes = Shortfall::Nodes { left: 3, needed: 4 };
         assert_eq!(check_room(usage(1), &others, ByteSize::ZERO, 4), Err(nodes));
+        let told =
+            "4 copies of each chunk are wanted, each on a node of its own, and 3 would be left in service";
+        assert_eq!(nodes.to_string(), told);
         assert_eq!(
             check_room(usage(0), &others, none, 4),
             Ok(()),
             "there is nothing to move"
         );
+    }
+
+    #[test]
+    fn without_any_other_node_it_does_not_matter_how_many_are_wanted() {
+        let closed = Candidate {
+            unfit: Some(Exclusion::Draining),
+            ..node("a", 1_000, 0)
+        };
+        for wanted in [1, 3] {
+            let refused = check_room(usage(1), [&closed], ByteSize::ZERO, wanted);
+            assert_eq!(refused, Err(Shortfall::Alone), "{wanted}");
+        }
+        assert_eq!(Shortfall::Alone.to_string(), "no other node is in service");
     }
 }

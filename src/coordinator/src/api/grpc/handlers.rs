@@ -252,8 +252,7 @@ impl CoordinatorService for Handlers {
         request: Request<wire::GetDrainStatusRequest>,
     ) -> Reply<wire::GetDrainStatusResponse> {
         let (context, wire::GetDrainStatusRequest { node_id, chunks }) = accept(request)?;
-        let named = usize::try_from(chunks).unwrap_or(usize::MAX);
-        reply(self.service.drain_status(node_id, named, context).await)
+        reply(self.service.drain_status(node_id, chunks, context).await)
     }
 
     async fn get_repair_status(

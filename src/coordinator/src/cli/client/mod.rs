@@ -1,8 +1,9 @@
 //! The client of the REST API: sends a request to the first endpoint that can answer it.
 //!
 //! An endpoint that cannot be reached, or says that nothing happened (503), hands over to the next; after the last
-//! one it begins again, until the time is over. The endpoint that answered is asked first the next time. A write that may have arrived is repeated only with its idempotency
-//! key, and is reported as unknown when no answer settles it. Called by every command that asks a coordinator.
+//! one it begins again, until the time is over. The endpoint that answered is asked first the next time. A write that may
+//! have arrived is repeated only with its idempotency key, or if twice is the same as once, and is reported as unknown when
+//! no answer settles it. Called by every command that asks a coordinator.
 
 mod answer;
 mod attempt;
@@ -166,11 +167,16 @@ impl Attempts {
             Repetition::Keyed(key) if self.is_uncertain => format!(
                 "it may or may not have been done, and repeating the command with --idempotency-key {key} is safe"
             ),
+            Repetition::Harmless { shown_by } if self.is_uncertain => {
+                format!(
+                    "it may or may not have been done: `{shown_by}` shows it, and repeating the command is safe"
+                )
+            }
             Repetition::Unsafe if self.is_uncertain => {
                 "it may or may not have been done: see `coordinator cluster status` before you repeat it"
                     .to_owned()
             }
-            Repetition::Read | Repetition::Keyed(_) | Repetition::Unsafe => {
+            Repetition::Read | Repetition::Keyed(_) | Repetition::Harmless { .. } | Repetition::Unsafe => {
                 return CliError::Unavailable { attempts };
             }
         };

@@ -31,6 +31,11 @@ pub(crate) enum Repetition {
     Read,
     /// Nothing: the coordinator remembers the key with its answer.
     Keyed(IdempotencyKey),
+    /// Nothing: done twice it is the same as once, without a key.
+    Harmless {
+        /// The command that shows whether it was done.
+        shown_by: &'static str,
+    },
     /// Perhaps a second effect.
     Unsafe,
 }

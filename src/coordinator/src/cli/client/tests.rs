@@ -195,6 +195,30 @@ async fn a_write_that_cannot_be_repeated_is_sent_once() {
 }
 
 #[tokio::test]
+async fn a_write_that_is_the_same_twice_is_repeated_without_a_key() {
+    let shown_by = "coordinator repair status";
+    let repetition = || Repetition::Harmless { shown_by };
+    let request = || Request::post(["repair", "release"], &"body", repetition()).unwrap();
+    let server = FakeServer::start([Reaction::Close, Reaction::reply(504, "{}"), done()]);
+    send(&[server.url()], 10_000, &request()).await.unwrap();
+    let keys: Vec<_> = server.received().into_iter().map(|request| request.key).collect();
+    assert_eq!(keys, [None, None, None]);
+
+    let server = FakeServer::start([Reaction::Close]);
+    let error = send(&[server.url()], 500, &request()).await.unwrap_err();
+    assert_eq!(error.code(), 5);
+    assert!(
+        error.to_string().ends_with(
+            "may not have been done: `coordinator repair status` shows it, and repeating the command is safe"
+        ),
+        "{error}"
+    );
+    let server = FakeServer::start([no_leader()]);
+    let error = send(&[server.url()], 500, &request()).await.unwrap_err();
+    assert_eq!(error.code(), 4, "nothing was done");
+}
+
+#[tokio::test]
 async fn a_refusal_is_final() {
     for (status, code) in [(400, 2), (404, 3), (409, 2), (500, 2), (307, 2)] {
         let server = FakeServer::start([Reaction::reply(status, r#"{"error":"e","details":"d"}"#)]);

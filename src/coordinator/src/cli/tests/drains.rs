@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::ask;
+use super::{ask, run};
 use crate::cli::arguments::ClientArgs;
 use crate::cli::drain::wait_unless;
 use crate::cli::output::{Format, Streams};
@@ -18,6 +18,14 @@ fn progress(left: i64, drained: bool, chunks: &Value) -> Reaction {
         "node_id": "n1", "status": "draining", "progress_percent": (4 - left) as f64 * 25.0, "copies_left": left,
         "bytes_left": left * 1_024, "copies_at_start": 4, "bytes_at_start": 4_096, "since": "2026-01-31T12:05:01.250Z",
         "eta_seconds": 90, "then": "stay", "drained": drained, "drained_at": null, "chunks": chunks,
+    });
+    Reaction::reply(200, body.to_string())
+}
+
+fn drained(status: &str, then: &str) -> Reaction {
+    let body = json!({
+        "node_id": "n1", "status": status, "progress_percent": 100.0, "since": "2026-01-31T12:05:01.250Z", "then": then,
+        "drained": true, "drained_at": "2026-01-31T12:05:01.250Z", "chunks": [],
     });
     Reaction::reply(200, body.to_string())
 }
@@ -65,14 +73,15 @@ fn a_drain_that_does_not_move_says_what_it_waits_for() {
 }
 
 #[test]
-fn a_decommission_is_done_when_the_node_is_gone_and_a_drain_is_not() {
-    let gone = Reaction::reply(404, r#"{"error":"node unregistered","details":"node n1"}"#);
-    let reactions = [
-        Reaction::reply(200, DRAINING),
-        progress(0, true, &json!([])),
-        gone,
-    ];
-    let server = FakeServer::start(reactions.clone());
+fn a_decommission_is_done_when_the_node_was_unregistered_for_it() {
+    let begun = Reaction::reply(200, DRAINING);
+    // Drained before it was decommissioned, it is registered for a moment still.
+    let server = FakeServer::start([
+        begun.clone(),
+        progress(1, false, &json!([])),
+        drained("draining", "remove"),
+        drained("inactive", "remove"),
+    ]);
     let finished = ask(&server, "table", "node decommission n1 --wait --interval 100ms");
     assert_eq!(finished.code, 0, "{finished:?}");
     assert!(
@@ -81,13 +90,62 @@ fn a_decommission_is_done_when_the_node_is_gone_and_a_drain_is_not() {
     );
     assert_eq!(server.lines()[0], "POST /api/v1/nodes/n1/decommission");
     assert_eq!(server.received()[0].body, "{}");
+    assert_eq!(server.lines().len(), 4);
 
-    let [begun, _, gone] = reactions;
-    let server = FakeServer::start([begun.clone(), gone]);
-    assert_eq!(ask(&server, "table", "node drain n1 --wait").code, 3);
+    // It was unregistered and has registered again since.
+    let server = FakeServer::start([begun, drained("draining", "stay")]);
+    let finished = ask(&server, "table", "node decommission n1 --wait");
+    assert_eq!((finished.code, server.lines().len()), (0, 2), "{finished:?}");
+}
+
+#[test]
+fn a_node_that_goes_before_its_drain_is_over_must_not_be_switched_off() {
+    let begun = Reaction::reply(200, DRAINING);
+    let gone = Reaction::reply(
+        404,
+        r#"{"error":"node unregistered","details":"node n1 was unregistered"}"#,
+    );
+    for verb in ["drain", "decommission"] {
+        let half = progress(2, false, &json!([]));
+        let server = FakeServer::start([begun.clone(), half, gone.clone()]);
+        let finished = ask(
+            &server,
+            "table",
+            &format!("node {verb} n1 --wait --interval 100ms"),
+        );
+        assert_eq!(finished.code, 3, "{finished:?}");
+        assert!(!finished.results.contains("can be switched off"), "{finished:?}");
+        for words in [
+            "n1 was unregistered before its drain was over: do not switch it off",
+            "`coordinator why node n1`",
+            "node unregistered: node n1 was unregistered",
+        ] {
+            assert!(finished.messages.contains(words), "{words}: {finished:?}");
+        }
+    }
     let cancelled = Reaction::reply(409, r#"{"error":"not draining","details":"node n1"}"#);
     let server = FakeServer::start([begun, cancelled]);
     assert_eq!(ask(&server, "table", "node decommission n1 --wait").code, 2);
+}
+
+#[test]
+fn a_question_that_takes_too_long_is_not_asked_again_at_once() {
+    let mut reactions = vec![Reaction::reply(200, DRAINING)];
+    reactions.extend((0..11).map(|_| progress(2, false, &json!([]))));
+    reactions.extend([
+        Reaction::Hang,
+        progress(1, false, &json!([])),
+        progress(0, true, &json!([])),
+    ]);
+    let server = FakeServer::start(reactions);
+    let url = server.url();
+    let line = "node drain n1 --wait --interval 100ms -o table --timeout 500ms --endpoint";
+    let finished = run(line.split(' ').chain([url.as_str()]));
+    assert_eq!(finished.code, 0, "{finished:?}");
+    assert!(finished.messages.contains("75.0 % done"), "{finished:?}");
+    let asked = server.lines();
+    assert_eq!(asked[12], "GET /api/v1/nodes/n1/drain?chunks=3");
+    assert_eq!(asked[13], "GET /api/v1/nodes/n1/drain");
 }
 
 #[test]
@@ -112,6 +170,12 @@ fn a_drain_is_shown_and_cancelled() {
         assert!(shown.table().contains(words), "{words}: {shown:?}");
     }
     assert_eq!(server.lines(), ["GET /api/v1/nodes/n1/drain?chunks=5"]);
+    // How many may be asked for is the coordinator's to say.
+    let refusal = r#"{"error":"invalid request","details":"chunks: must be at most 100"}"#;
+    let server = FakeServer::start([Reaction::reply(400, refusal)]);
+    let refused = ask(&server, "table", "node drain-status n1 --chunks 1001");
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert_eq!(server.lines(), ["GET /api/v1/nodes/n1/drain?chunks=1001"]);
     let server = FakeServer::start([Reaction::reply(200, DRAINING)]);
     assert_eq!(ask(&server, "table", "node cancel-drain n1").code, 0);
     assert_eq!(server.lines(), ["POST /api/v1/nodes/n1/cancel-drain"]);
@@ -125,7 +189,7 @@ fn a_stopped_repair_is_shown_and_let_go_on() {
             "last_pass": {
                 "took_seconds": 1.25, "ended": "2026-01-31T12:05:01.250Z", "chunks": 7, "by_copies": {"2": 7},
                 "waiting": {"last_copy": {"chunks": 3, "bytes": 2_048, "oldest_seconds": 60}},
-                "awaiting_nodes": 4, "without_source": 1,
+                "awaiting_nodes": 4, "without_source": 1, "unconfirmed": 37,
             },
             "running_pass": null, "rebalancing": false,
         },
@@ -138,6 +202,8 @@ fn a_stopped_repair_is_shown_and_let_go_on() {
         "2: 7",
         "last_copy",
         "2.0 KiB",
+        "Not brought yet",
+        "37",
         "repair release",
     ] {
         assert!(shown.table().contains(words), "{words}: {shown:?}");
@@ -152,6 +218,25 @@ fn a_stopped_repair_is_shown_and_let_go_on() {
         "Repair goes on; 2 silent nodes are not waited for\n"
     );
     assert_eq!(server.lines(), ["POST /api/v1/repair/release"]);
+}
+
+#[test]
+fn a_release_is_repeated_and_its_outcome_looked_up_where_it_is_shown() {
+    let going = json!({"success": true, "message": "Repair is not stopped", "nodes": 0});
+    let lost = [Reaction::Close, Reaction::reply(200, going.to_string())];
+    let server = FakeServer::start(lost);
+    let released = ask(&server, "table", "repair release");
+    assert_eq!((released.code, server.lines().len()), (0, 2), "{released:?}");
+    assert_eq!(server.received()[1].key, None);
+
+    let server = FakeServer::start([Reaction::Close]);
+    let url = server.url();
+    let options = ["repair", "release", "--endpoint", &url, "--timeout", "500ms"];
+    let unknown = run(options);
+    assert_eq!(unknown.code, 5, "{unknown:?}");
+    let advice = "`coordinator repair status` shows it, and repeating the command is safe";
+    assert!(unknown.messages.contains(advice), "{unknown:?}");
+    assert!(!unknown.messages.contains("cluster status"), "{unknown:?}");
 }
 
 #[test]
@@ -209,7 +294,7 @@ async fn who_waits_no_longer_is_told_that_the_drain_goes_on() {
     let mut session = Session::new(client, streams).unwrap();
     let interrupted = async { Ok(()) };
     let interval = Duration::from_secs(3_600);
-    let error = wait_unless(&mut session, "n1", false, interval, interrupted).await;
+    let error = wait_unless(&mut session, "n1", interval, interrupted).await;
     let error = error.unwrap_err();
     assert_eq!(error.code(), 1);
     let text = error.to_string();

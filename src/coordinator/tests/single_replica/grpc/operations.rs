@@ -56,6 +56,14 @@ async fn a_drain_is_refused_forced_looked_at_and_cancelled() {
     let none = client.get_drain_status(status()).await.unwrap().into_inner();
     assert!(!none.success && none.message.contains("node a"), "{none:?}");
 
+    let many = wire::GetDrainStatusRequest {
+        chunks: 101,
+        ..status()
+    };
+    let malformed = client.get_drain_status(many).await.unwrap_err();
+    assert_eq!(malformed.code(), Code::InvalidArgument);
+    assert_eq!(malformed.message(), "chunks: must be at most 100, got 101");
+
     let forced = client
         .decommission_node(decommission(true))
         .await
@@ -93,8 +101,10 @@ async fn a_drain_is_refused_forced_looked_at_and_cancelled() {
         "active"
     );
     assert!(!client.cancel_drain(cancel()).await.unwrap().into_inner().success);
-    let forced = client.drain_node(drain(true)).await.unwrap().into_inner();
-    assert!(forced.success);
+    let begun = client.drain_node(drain(false)).await.unwrap().into_inner();
+    let told = "node is draining; the drain cannot end before further nodes come: 3 copies of each chunk are wanted, each on \
+                a node of its own, and the other nodes in service are 2";
+    assert_eq!((begun.success, begun.message.as_str()), (true, told));
     let found = client.get_drain_status(status()).await.unwrap().into_inner();
     assert_eq!(found.then, "stay");
 }

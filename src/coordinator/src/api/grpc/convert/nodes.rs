@@ -1,13 +1,13 @@
 //! Nodes.
 
-use zephyrfs_core::row::{BeatRow, NodeStats, NodeStatus};
+use zephyrfs_core::row::{BeatRow, NodeStats};
 use zephyrfs_proto::coordinator as wire;
 
 use super::super::status::FromAnswer;
 use crate::api::saturate::{len_to_i32, to_i64};
 use crate::service::{
     ActiveNodesQuery, HeartbeatReport, ListPage, NodeDetails, NodeListQuery, NodeRegistration, NodeRemoval,
-    PageQuery, RegisteredNode, ReportedStats,
+    NodeStateSet, PageQuery, RegisteredNode, ReportedStats,
 };
 
 impl From<wire::RegisterNodeRequest> for NodeRegistration {
@@ -197,12 +197,12 @@ impl FromAnswer<ListPage<NodeDetails>> for wire::ListNodesResponse {
     }
 }
 
-impl FromAnswer<NodeStatus> for wire::NodeStateResponse {
-    fn done(status: NodeStatus) -> Self {
+impl FromAnswer<NodeStateSet> for wire::NodeStateResponse {
+    fn done(set: NodeStateSet) -> Self {
         Self {
             success: true,
-            message: format!("node is {status}"),
-            status: status.to_string(),
+            message: format!("node is {set}"),
+            status: set.status.to_string(),
         }
     }
 

@@ -10,7 +10,7 @@ use zephyrfs_core::event::ChangeKind;
 use zephyrfs_core::row::NodeStatus;
 
 use crate::api::rest::span::SPAN_PATTERN;
-use crate::service::Limits;
+use crate::service::{Limits, MAX_NAMED_CHUNKS};
 
 /// No control characters.
 const PLAIN: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
@@ -129,6 +129,8 @@ components! {
     );
     /// How many items a page has.
     PageLimit: |limits| whole(1, limits.max_page_size as u64);
+    /// How many chunks that are left on a draining node are named.
+    NamedChunkCount: |_| whole(0, MAX_NAMED_CHUNKS.into());
     /// The key of a request that may be repeated.
     IdempotencyKey: |limits| text(HEADER_TEXT)
         .min_length(Some(1))

@@ -13,7 +13,7 @@ use crate::service::{DrainStatus, LeftChunk};
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(examples(json!({"force": false})))]
 pub(in crate::api::rest) struct DrainRequest {
-    /// Also if the other nodes cannot take over what lies on the node.
+    /// Also if it would be refused for want of nodes or of space: what finds no place stays where it is.
     #[serde(default)]
     pub(in crate::api::rest) force: Option<bool>,
 }
@@ -22,7 +22,7 @@ pub(in crate::api::rest) struct DrainRequest {
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api::rest) struct DrainRecord {
     node_id: String,
-    /// The node's status: draining, or inactive while it is silent.
+    /// The node's status: draining, or inactive while it is silent and once it is unregistered.
     status: &'static str,
     /// How much of what there was has gone, with one decimal.
     progress_percent: f64,
@@ -32,6 +32,7 @@ pub(in crate::api::rest) struct DrainRecord {
     copies_at_start: i64,
     /// Bytes.
     bytes_at_start: i64,
+    /// When it began.
     #[schema(format = DateTime)]
     since: String,
     /// How long the rest takes at the pace so far; null while nothing has moved.
@@ -43,7 +44,7 @@ pub(in crate::api::rest) struct DrainRecord {
     /// Since when; null before that.
     #[schema(format = DateTime)]
     drained_at: Option<String>,
-    /// Some of the chunks that are left, as many as were asked for.
+    /// Some of the chunks that are left, at most as many as were asked for: those that were found in time.
     chunks: Vec<LeftChunkRecord>,
 }
 

@@ -27,8 +27,8 @@ mod why;
 
 pub(super) use admin::{BackupResponse, CleanupResponse, DatabaseStatsResponse};
 pub(super) use bounded::{
-    ChangeKindWord, Id, IdempotencyKey, NodeIds, NodeStatusWord, PageLimit, PageToken, Span, TaskPageToken,
-    TaskStateWord, fill_in,
+    ChangeKindWord, Id, IdempotencyKey, NamedChunkCount, NodeIds, NodeStatusWord, PageLimit, PageToken, Span,
+    TaskPageToken, TaskStateWord, fill_in,
 };
 pub(super) use chunk::{
     ChunkDetails, ChunkExplanation, FindChunkLocationsResponse, UpdateChunkLocationsRequest,

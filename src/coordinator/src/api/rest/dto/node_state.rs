@@ -2,11 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use zephyrfs_core::row::NodeStatus;
 
 use super::bounded::Span;
 use crate::api::rest::span::parse_span;
-use crate::service::{InvalidField, NodeStateRequest};
+use crate::service::{InvalidField, NodeStateRequest, NodeStateSet};
 
 /// An announced absence.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -37,6 +36,7 @@ impl TryFrom<MaintenanceRequest> for NodeStateRequest {
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api::rest) struct NodeStateResponse {
     success: bool,
+    /// What was done; of a drain that cannot end with the nodes there are, also what it lacks.
     message: String,
     /// active, inactive, maintenance or draining; empty if nothing was done.
     status: &'static str,
@@ -44,11 +44,11 @@ pub(in crate::api::rest) struct NodeStateResponse {
 
 impl NodeStateResponse {
     /// It was done: `what` in words, as the status may be another one that counts for more.
-    pub(in crate::api::rest) fn done(what: &str, status: NodeStatus) -> Self {
+    pub(in crate::api::rest) fn done(what: &str, set: NodeStateSet) -> Self {
         Self {
             success: true,
-            message: format!("{what}; the node's status is {status}"),
-            status: status.as_str(),
+            message: format!("{what}; the node's status is {set}"),
+            status: set.status.as_str(),
         }
     }
 

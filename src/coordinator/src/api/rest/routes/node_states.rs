@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use utoipa::IntoParams;
 
 use crate::api::rest::dto::{
-    DrainRecord, DrainRequest, ErrorBody, Id, MaintenanceRequest, NodeStateResponse,
+    DrainRecord, DrainRequest, ErrorBody, Id, MaintenanceRequest, NamedChunkCount, NodeStateResponse,
 };
 use crate::api::rest::failure::Failure;
 use crate::api::rest::reply::{Answer, answer, outcome};
@@ -14,14 +14,13 @@ use crate::api::rest::request::{
     ReadContext, WriteContext,
 };
 use crate::api::rest::state::RestState;
-use crate::service::{Limits, NodeStateRequest, RequestContext};
-
-/// The most chunks that are named for a drain.
-const MAX_NAMED: i64 = 1_000;
+use crate::service::{Limits, MAX_NAMED_CHUNKS, NodeStateRequest, RequestContext};
 
 /// Stops placing on a node; its chunks are to move elsewhere
 ///
-/// Refused if the other nodes cannot take them over, unless it is forced.
+/// Refused if something lies on the node and no other is in service, or the others have too little room, unless it is forced.
+/// Where fewer others are in service than copies of each chunk are wanted, it begins, and the message says that it cannot
+/// end before further nodes come.
 #[utoipa::path(
     post, path = "/api/v1/nodes/{id}/drain", operation_id = "drain_node", tag = "nodes",
     params(("id" = Id, Path, description = "The node"), IdempotencyParams),
@@ -29,7 +28,7 @@ const MAX_NAMED: i64 = 1_000;
     responses(
         (status = 200, description = "Draining", body = NodeStateResponse),
         (status = 404, description = "No such node", body = NodeStateResponse),
-        (status = 409, description = "The other nodes cannot take over what lies on it", body = NodeStateResponse),
+        (status = 409, description = "No other node is in service, or they have too little room", body = NodeStateResponse),
     ),
 )]
 pub(in crate::api::rest) async fn drain(
@@ -44,7 +43,8 @@ pub(in crate::api::rest) async fn drain(
 
 /// Drains a node and then unregisters it
 ///
-/// Refused if the other nodes cannot take over what lies on it, unless it is forced.
+/// Refused if something lies on the node and fewer others are in service than copies of each chunk are wanted, or the others
+/// have too little room, unless it is forced.
 #[utoipa::path(
     post, path = "/api/v1/nodes/{id}/decommission", operation_id = "decommission_node", tag = "nodes",
     params(("id" = Id, Path, description = "The node"), IdempotencyParams),
@@ -52,7 +52,7 @@ pub(in crate::api::rest) async fn drain(
     responses(
         (status = 200, description = "Draining", body = NodeStateResponse),
         (status = 404, description = "No such node", body = NodeStateResponse),
-        (status = 409, description = "The other nodes cannot take over what lies on it", body = NodeStateResponse),
+        (status = 409, description = "The other nodes are too few or have too little room", body = NodeStateResponse),
     ),
 )]
 pub(in crate::api::rest) async fn decommission(
@@ -89,27 +89,31 @@ pub(in crate::api::rest) async fn cancel_drain(
 #[allow(dead_code, reason = "describes what `NamedChunks` reads")]
 pub(in crate::api::rest) struct DrainParams {
     /// So many of the chunks that are left are named, with what each waits for.
-    #[param(minimum = 0, maximum = 1_000)]
-    chunks: Option<i32>,
+    #[param(value_type = Option<NamedChunkCount>)]
+    chunks: Option<u32>,
 }
 
 /// How many chunks that are left are to be named.
-pub(in crate::api::rest) struct NamedChunks(usize);
+pub(in crate::api::rest) struct NamedChunks(u32);
 
 impl FromQuery for NamedChunks {
     fn from_query(pairs: &QueryPairs<'_>, _: &Limits) -> Result<Self, Failure> {
-        let count = pairs.number("chunks", 0..=MAX_NAMED)?.unwrap_or_default();
-        Ok(Self(usize::try_from(count).unwrap_or_default()))
+        let count = pairs.number("chunks", 0..=i64::from(MAX_NAMED_CHUNKS))?;
+        let count = count.and_then(|count| u32::try_from(count).ok());
+        Ok(Self(count.unwrap_or_default()))
     }
 }
 
 /// How far a drain is, and what keeps the chunks that are left
+///
+/// A node that was unregistered because its drain was over is `drained`, with `then` being `remove`. One that was unregistered
+/// before that is not found: what was left on it may lie nowhere else.
 #[utoipa::path(
     get, path = "/api/v1/nodes/{id}/drain", operation_id = "get_drain_status", tag = "nodes",
     params(("id" = Id, Path, description = "The node"), DrainParams, FreshnessParams),
     responses(
         (status = 200, description = "How far it is", body = DrainRecord),
-        (status = 404, description = "No such node, or one that was unregistered", body = ErrorBody),
+        (status = 404, description = "No such node, or one that was unregistered before its drain was over", body = ErrorBody),
         (status = 409, description = "The node does not drain", body = ErrorBody),
     ),
 )]
@@ -174,11 +178,11 @@ async fn set(
         NodeStateRequest::Activate => "Drain and maintenance are off",
         NodeStateRequest::Maintain { .. } => "Maintenance is on",
     };
-    let status = state.service.set_node_state(node, request, context).await;
+    let set = state.service.set_node_state(node, request, context).await;
     outcome(
         StatusCode::OK,
-        status,
-        |status| NodeStateResponse::done(what, status),
+        set,
+        |set| NodeStateResponse::done(what, set),
         NodeStateResponse::refused,
     )
 }
