@@ -23,19 +23,23 @@ pub struct Domain {
 impl Domain {
     /// From what a node says about itself. An empty name is no name.
     pub fn of(capabilities: &BTreeMap<String, String>) -> Self {
-        let name = |level: &str| capabilities.get(level).filter(|name| !name.is_empty()).cloned();
         Self {
-            levels: Arc::new(NAMES.map(name)),
+            levels: Arc::new(NAMES.map(|level| name(capabilities, level).cloned())),
         }
+    }
+
+    /// What a node calls the domains that it shares with others, the widest first.
+    pub(crate) fn names(capabilities: &BTreeMap<String, String>) -> [Option<&str>; Self::SHARED_LEVELS] {
+        let [region, zone, rack, _] = NAMES;
+        [region, zone, rack].map(|level| name(capabilities, level).map(String::as_str))
     }
 
     /// Levels that many nodes share: all but the host.
     pub const SHARED_LEVELS: usize = LEVELS - 1;
 
-    /// The domain of a level, as `zone b`; `None` if the node does not name it.
-    pub fn name(&self, level: usize) -> Option<String> {
-        let name = self.levels.get(level)?.as_ref()?;
-        Some(format!("{} {name}", NAMES[level]))
+    /// The domain of a level, as `zone b`.
+    pub(crate) fn label(level: usize, name: &str) -> String {
+        format!("{} {name}", NAMES[level])
     }
 
     /// The narrowest level above the host that is named.
@@ -55,6 +59,10 @@ impl Domain {
             same
         }
     }
+}
+
+fn name<'a>(capabilities: &'a BTreeMap<String, String>, level: &str) -> Option<&'a String> {
+    capabilities.get(level).filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use super::Census;
 use crate::id::NodeId;
-use crate::placement::Domain;
 use crate::row::{NodeRow, Observed, Wanted};
 use crate::units::{Millis, Timestamp};
 
@@ -62,7 +62,7 @@ impl Heard<'_> {
 
     /// When it was found silent, or would have been if it had not been held down: one that was counts as silent since before
     /// its last return.
-    fn silent_since(&self, since: Timestamp, policy: &BrakePolicy) -> Timestamp {
+    pub(super) fn silent_since(&self, since: Timestamp, policy: &BrakePolicy) -> Timestamp {
         let found = self.last.map(|last| last.plus(policy.late_after));
         found.map_or(since, |found| since.max(found))
     }
@@ -83,101 +83,105 @@ pub fn brake<'a>(
     policy: &BrakePolicy,
 ) -> Option<Brake> {
     let expected: Vec<Heard<'a>> = nodes.into_iter().filter(Heard::is_expected).collect();
-    let mut silent: Vec<(Timestamp, Heard<'a>)> = expected
+    let silent = silences(&expected, now, policy);
+    let mut census = begin(&expected, &silent, policy)?;
+    look(&expected, &silent, &mut census, policy)
+}
+
+/// The census that silences are looked at with; `None` if they are too few to matter.
+fn begin<'a>(
+    expected: &[Heard<'a>],
+    silent: &[(Timestamp, usize)],
+    policy: &BrakePolicy,
+) -> Option<Census<'a>> {
+    let are_together = |some: &[(Timestamp, usize)]| some[some.len() - 1].0.since(some[0].0) <= policy.window;
+    let are_some = silent.windows(FEWEST).any(are_together);
+    let domains_matter = || silent.windows(DOMAINS * FEWEST).any(are_together);
+    are_some.then(|| Census::new(expected, policy, domains_matter()))
+}
+
+/// Looks at the nodes that fell silent within each window, in the order in which the windows begin.
+fn look(
+    expected: &[Heard<'_>],
+    silent: &[(Timestamp, usize)],
+    census: &mut Census<'_>,
+    policy: &BrakePolicy,
+) -> Option<Brake> {
+    let mut end = 0;
+    for (begin, (since, _)) in silent.iter().enumerate() {
+        if let Some(over) = begin.checked_sub(1) {
+            census.set_silent(silent[over].1, false);
+        }
+        census.look_at(*since);
+        let before = end;
+        while let Some((_, place)) = silent
+            .get(end)
+            .filter(|(at, _)| at.since(*since) <= policy.window)
+        {
+            census.set_silent(*place, true);
+            end += 1;
+        }
+        // A window that is a part of one that was looked at has fewer.
+        let may_hold = end > before;
+        let brake = may_hold.then(|| judge(&silent[begin..end], expected, census, policy));
+        if let Some(brake) = brake.flatten() {
+            return Some(brake);
+        }
+    }
+    None
+}
+
+/// The places of the nodes that are silent and not written off, by when they fell silent; with those that are late, if others
+/// were found silent just now. None if nobody is found silent.
+fn silences(expected: &[Heard<'_>], now: Timestamp, policy: &BrakePolicy) -> Vec<(Timestamp, usize)> {
+    let found = expected
         .iter()
-        .filter_map(|node| match node.row.observed {
+        .enumerate()
+        .filter_map(|(place, node)| match node.row.observed {
             Observed::Inactive {
                 since,
                 written_off: false,
-            } => Some((node.silent_since(since, policy), *node)),
+            } => Some((node.silent_since(since, policy), place)),
             Observed::Inactive { .. } | Observed::Active => None,
-        })
-        .collect();
-    silent.sort_unstable_by_key(|(since, node)| (*since, node.id));
-    let last_found = silent.last().map(|(since, _)| *since)?;
-    if now.since(last_found) <= policy.window {
-        let late = expected
-            .iter()
-            .filter(|node| node.is_late(now, policy.late_after));
-        silent.extend(late.map(|node| (now, *node)));
+        });
+    let mut silent: Vec<(Timestamp, usize)> = found.collect();
+    let last_found = silent.iter().map(|(since, _)| *since).max();
+    if last_found.is_some_and(|last_found| now.since(last_found) <= policy.window) {
+        let nodes = expected.iter().enumerate();
+        let late = nodes.filter(|(_, node)| node.is_late(now, policy.late_after));
+        silent.extend(late.map(|(place, _)| (now, place)));
     }
-    let mut end = 0;
-    (0..silent.len()).find_map(|begin| {
-        let (since, before) = (silent[begin].0, end);
-        while silent
-            .get(end)
-            .is_some_and(|(at, _)| at.since(since) <= policy.window)
-        {
-            end += 1;
-        }
-        let together = &silent[begin..end];
-        // A window that is a part of one that was looked at has fewer. So few are left to look at, however many are silent.
-        let may_hold = together.len() >= FEWEST && end > before;
-        may_hold.then(|| judge(together, &expected, since, policy))?
-    })
+    silent.sort_unstable();
+    silent
 }
 
 /// Whether nodes that fell silent together are too many of those that were there when it began.
 fn judge(
-    together: &[(Timestamp, Heard<'_>)],
+    together: &[(Timestamp, usize)],
     expected: &[Heard<'_>],
-    began: Timestamp,
+    census: &Census<'_>,
     policy: &BrakePolicy,
 ) -> Option<Brake> {
-    let before: Vec<&Heard<'_>> = expected
-        .iter()
-        .filter(|node| match node.row.observed {
-            Observed::Active => node.row.registered_at <= began,
-            Observed::Inactive { since, .. } => node.silent_since(since, policy) >= began,
-        })
-        .collect();
-    let silent: BTreeSet<NodeId> = together.iter().map(|(_, node)| node.id.clone()).collect();
-    let is_too_many = silent.len() as u64 * 1_000 > policy.ratio_permille * before.len() as u64;
-    let may_be_domains = silent.len() >= DOMAINS * FEWEST;
-    let domains = if may_be_domains {
-        lost_domains(&before, &silent)
-    } else {
-        Vec::new()
-    };
-    (is_too_many || domains.len() >= DOMAINS).then_some(Brake {
-        since: began,
-        silent,
-        of: before.len(),
-        domains,
+    let (began, _) = together.first().filter(|_| together.len() >= FEWEST)?;
+    let is_too_many = together.len() as u64 * 1_000 > policy.ratio_permille * census.there() as u64;
+    let may_be_domains = together.len() >= DOMAINS * FEWEST;
+    let are_domains = || may_be_domains && census.lost().nth(DOMAINS - 1).is_some();
+    (is_too_many || are_domains()).then(|| Brake {
+        since: *began,
+        silent: together
+            .iter()
+            .map(|(_, place)| expected[*place].id.clone())
+            .collect(),
+        of: census.there(),
+        domains: census.lost().filter(|_| may_be_domains).collect(),
     })
-}
-
-/// The widest failure domains that lost every node they had, of those with more than one.
-fn lost_domains(before: &[&Heard<'_>], silent: &BTreeSet<NodeId>) -> Vec<String> {
-    let mut nodes: Vec<(Domain, &NodeId)> = before
-        .iter()
-        .map(|node| (Domain::of(&node.row.capabilities), node.id))
-        .collect();
-    nodes.sort();
-    let mut lost = Vec::new();
-    descend(&nodes, 0, silent, &mut lost);
-    lost
-}
-
-/// Looks at the domains of a level among nodes that share all wider ones.
-fn descend(nodes: &[(Domain, &NodeId)], level: usize, silent: &BTreeSet<NodeId>, lost: &mut Vec<String>) {
-    if level >= Domain::SHARED_LEVELS {
-        return;
-    }
-    for domain in nodes.chunk_by(|one, other| one.0.name(level) == other.0.name(level)) {
-        let is_lost = domain.len() >= FEWEST && domain.iter().all(|(_, node)| silent.contains(*node));
-        match domain.first().and_then(|(first, _)| first.name(level)) {
-            Some(name) if is_lost => lost.push(name),
-            Some(_) | None => descend(domain, level + 1, silent, lost),
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{Brake, BrakePolicy, Heard, brake};
+    use super::{Brake, BrakePolicy, Heard, begin, brake, look, silences};
     use crate::id::NodeId;
     use crate::row::{Contact, Drain, NodeRow, Observed, Wanted};
     use crate::units::{ByteSize, Millis, Timestamp};
@@ -237,13 +241,16 @@ mod tests {
             }
         }
 
-        fn brake(&self, now: u64) -> Option<Brake> {
-            let nodes = self.0.iter().map(|(id, (row, last))| Heard {
+        fn heard(&self) -> impl Iterator<Item = Heard<'_>> {
+            self.0.iter().map(|(id, (row, last))| Heard {
                 id,
                 row,
                 last: Some(*last),
-            });
-            brake(nodes, at(now), &POLICY)
+            })
+        }
+
+        fn brake(&self, now: u64) -> Option<Brake> {
+            brake(self.heard(), at(now), &POLICY)
         }
     }
 
@@ -358,6 +365,25 @@ mod tests {
             }
         }
         assert_eq!(fleet.brake(1_000).unwrap().of, 5);
+    }
+
+    #[test]
+    fn a_silence_more_does_not_cost_another_look_at_all_nodes() {
+        // Four thousand nodes, of which every fourth dies: one after the other, and five in each window.
+        let mut fleet = Fleet::new(40, 100);
+        for zone in 0..40 {
+            for number in (0..100).step_by(4) {
+                let since = 15 * (zone * 25 + number / 4);
+                fleet.silence(&[&format!("{zone}-{number}")], since);
+            }
+        }
+        let nodes: Vec<_> = fleet.heard().collect();
+        let silent = silences(&nodes, at(20_000), &POLICY);
+        let mut census = begin(&nodes, &silent, &POLICY).unwrap();
+        assert_eq!(look(&nodes, &silent, &mut census, &POLICY), None);
+        assert_eq!(silent.len(), 1_000);
+        // Each of the dead was there, is not any more, is silent, and then silent in no window that is left.
+        assert!(census.changes <= 4 * nodes.len(), "{}", census.changes);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 
 mod brake;
 mod budget;
+mod census;
 mod class;
 mod drain;
 mod judge;
@@ -37,6 +38,7 @@ pub use workload::{Limits, Workload};
 
 use crate::id::NodeId;
 use crate::row::NodeRow;
+use census::Census;
 
 /// Where nodes are looked up.
 pub trait Nodes {

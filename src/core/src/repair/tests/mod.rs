@@ -2,6 +2,7 @@
 //! are drained, return; files come and go; leaders change. After every step the invariants hold, and in the end every
 //! chunk is whole.
 
+mod brake;
 mod fleet;
 mod invariants;
 
