@@ -31,6 +31,8 @@ pub struct Limits {
     pub max_watchers: usize,
     /// Ids that one watcher may name.
     pub max_ids_per_watch: usize,
+    /// Chunks that nobody knows and that one inventory may add; the next one adds more.
+    pub max_unknown_per_inventory: usize,
 }
 
 impl Default for Limits {
@@ -50,6 +52,7 @@ impl Default for Limits {
             max_pending_writes: 4_096,
             max_watchers: 256,
             max_ids_per_watch: 100,
+            max_unknown_per_inventory: 100_000,
         }
     }
 }

@@ -37,7 +37,7 @@ pub struct Service {
     /// Whose turn it is to write a backup.
     pub(super) backup_turn: Arc<Semaphore>,
     /// For nodes whose inventories are being taken.
-    pub(super) inventory_places: Arc<Semaphore>,
+    pub(super) inventory_places: Arc<inventory::Places>,
 }
 
 impl Service {
@@ -59,7 +59,7 @@ impl Service {
             brake_policy: policy.brake(),
             repair_state: RepairState::default(),
             backup_turn: Arc::new(Semaphore::new(1)),
-            inventory_places: Arc::new(Semaphore::new(inventory::AT_ONCE)),
+            inventory_places: Arc::default(),
             engine,
             limits,
             policy,

@@ -10,6 +10,7 @@
 mod admin;
 mod files;
 mod grpc;
+mod inventories;
 mod nodes;
 mod support;
 mod tasks;

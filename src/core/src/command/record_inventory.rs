@@ -1,5 +1,7 @@
 //! A node says which chunks it holds.
 
+mod news;
+
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
@@ -54,7 +56,8 @@ struct Tally {
 }
 
 impl RecordInventory {
-    pub(super) fn reads(&self) -> ReadSet {
+    /// What it looks at.
+    pub fn reads(&self) -> ReadSet {
         let held = self.held.iter().map(|held| held.chunk.clone());
         ReadSet {
             nodes: vec![self.node.clone()],
@@ -89,11 +92,7 @@ impl RecordInventory {
                     mutations.push(Mutation::PutChunk(held.chunk.clone(), row));
                     tally.quarantined += 1;
                 }
-                Some(row) if row.same_content(&held.hash, held.size) => {
-                    self.has(&held.chunk, row, node, view, &mut mutations, &mut tally);
-                }
-                // Whatever this is, it is not the chunk.
-                Some(row) => self.lacks(&held.chunk, row, node, &mut mutations, &mut tally),
+                Some(row) => self.known(held, row, node, view, &mut mutations, &mut tally),
             }
         }
         for chunk in &self.missing {
@@ -109,6 +108,24 @@ impl RecordInventory {
                 quarantined: tally.quarantined,
             },
         })
+    }
+
+    /// The node has something under the id of a chunk that is known.
+    fn known(
+        &self,
+        held: &HeldChunk,
+        row: &ChunkRow,
+        node: &NodeRow,
+        view: &View,
+        mutations: &mut Vec<Mutation>,
+        tally: &mut Tally,
+    ) {
+        if row.same_content(&held.hash, held.size) {
+            self.has(&held.chunk, row, node, view, mutations, tally);
+        } else {
+            // Whatever this is, it is not the chunk.
+            self.lacks(&held.chunk, row, node, mutations, tally);
+        }
     }
 
     fn unknown(&self, held: &HeldChunk, context: &Context) -> ChunkRow {

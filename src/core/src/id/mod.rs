@@ -3,6 +3,7 @@
 //! Ids that clients choose are text. In memory they share one allocation between all clones; in the log and in stored
 //! rows they are packed (see `packed`). How long an id may be is a limit of the service, not of the rules.
 
+mod digest;
 mod packed;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use digest::digest;
 pub use packed::{PackError, pack, unpack};
 
 /// Declares a text id: private field, cheap clones, packed in binary formats, plain text in JSON.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Budget;
-use crate::id::{ChunkId, NodeId};
+use crate::id::{ChunkId, NodeId, digest};
 use crate::units::{Millis, Timestamp};
 
 /// So many chunks with more copies than wanted are remembered; the others wait their turn.
@@ -132,15 +132,6 @@ impl Memory {
             .retain(|_, failures| now < failures.until.plus(pause.times(FORGIVEN_AFTER)));
         self.budget.tidy(now);
     }
-}
-
-fn digest(chunk: &ChunkId) -> u64 {
-    let mut bytes = [0; 8];
-    blake3::Hasher::new()
-        .update(chunk.as_str().as_bytes())
-        .finalize_xof()
-        .fill(&mut bytes);
-    u64::from_le_bytes(bytes)
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@ pub struct Front {
     fields: RequestFields,
     body_memory: BodyMemory,
     default_deadline: Duration,
+    message_time: Duration,
 }
 
 /// What requests are held to.
@@ -52,6 +53,8 @@ pub(super) struct Bounds {
     pub(super) max_body_memory: usize,
     /// How long a request may take whose client names no deadline.
     pub(super) default_deadline: Duration,
+    /// How long a message may take from its first byte to its last.
+    pub(super) message_time: Duration,
 }
 
 impl Front {
@@ -67,6 +70,7 @@ impl Front {
             max_requests,
             max_body_memory,
             default_deadline,
+            message_time,
         } = bounds;
         Self {
             service,
@@ -76,6 +80,7 @@ impl Front {
             fields,
             body_memory: BodyMemory::new(max_body_memory),
             default_deadline,
+            message_time,
         }
     }
 
@@ -128,8 +133,8 @@ impl Service<Request<Body>> for Front {
         request.extensions_mut().insert(limit.of_client);
         let share = self.body_memory.share();
         let (counted, fields, uri) = (share.clone(), self.fields.clone(), request.uri().clone());
-        let service = Arc::clone(&self.service);
-        let answer = self.pass_on(request.map(|body| fields.check(uri, counted.count(body), None)));
+        let (service, time) = (Arc::clone(&self.service), self.message_time);
+        let answer = self.pass_on(request.map(|body| fields.check(uri, counted.count(body), time, None)));
         async move {
             let answer = answer.map(|Ok(response)| blame_the_client(response));
             let response = limit.cut_off(answer).await;
@@ -158,8 +163,9 @@ impl Front {
         let messages = share.messages();
         request.extensions_mut().insert(messages.clone());
         let (fields, uri) = (self.fields.clone(), request.uri().clone());
-        let service = Arc::clone(&self.service);
-        let answer = self.pass_on(request.map(|body| fields.check(uri, share.count(body), Some(messages))));
+        let (service, time) = (Arc::clone(&self.service), self.message_time);
+        let check = |body| fields.check(uri, share.count(body), time, Some(messages));
+        let answer = self.pass_on(request.map(check));
         async move {
             let Ok(response) = answer.await;
             let response = tell_leader(response, leader_header(&service));

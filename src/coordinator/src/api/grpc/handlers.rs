@@ -9,7 +9,7 @@ use zephyrfs_proto::coordinator::coordinator_service_server::CoordinatorService;
 
 use super::context::{accept, accept_stream};
 use super::heartbeat_streams::{Acks, HeartbeatStreams};
-use super::inventories;
+use super::inventories::Inventories;
 use super::status::{Reply, reply, status, with_index};
 use super::stream::{WatchStream, events};
 use crate::service::{NodeStateRequest, Service};
@@ -18,12 +18,21 @@ use crate::service::{NodeStateRequest, Service};
 pub(super) struct Handlers {
     service: Arc<Service>,
     streams: HeartbeatStreams,
+    inventories: Inventories,
 }
 
 impl Handlers {
-    /// Over a service, with streams of heartbeats over the same.
-    pub(super) const fn new(service: Arc<Service>, streams: HeartbeatStreams) -> Self {
-        Self { service, streams }
+    /// Over a service, with streams of heartbeats and inventories over the same.
+    pub(super) const fn new(
+        service: Arc<Service>,
+        streams: HeartbeatStreams,
+        inventories: Inventories,
+    ) -> Self {
+        Self {
+            service,
+            streams,
+            inventories,
+        }
     }
 }
 
@@ -217,7 +226,7 @@ impl CoordinatorService for Handlers {
         &self,
         request: Request<Streaming<wire::InventoryPage>>,
     ) -> Reply<wire::ReportInventoryResponse> {
-        inventories::take(&self.service, request).await
+        self.inventories.take(request).await
     }
 
     type HeartbeatStreamStream = Acks;

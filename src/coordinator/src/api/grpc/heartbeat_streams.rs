@@ -2,19 +2,23 @@
 //!
 //! A few windows of a stream are worked on at a time, and the next is read once the oldest of them has been taken by the
 //! transport. So whoever sends faster than beats can be taken, or does not read what it is answered, finds the transport
-//! full and waits.
+//! full and waits. Windows take memory that is for all requests, so who takes no acknowledgement for long is given up: a task
+//! of each stream's own sees to that, since nobody asks a stream for more whose client does not read.
 
-use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures::stream::{BoxStream, StreamExt as _, unfold};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use futures::stream::{BoxStream, Stream, StreamExt as _, unfold};
+use tokio::sync::mpsc::OwnedPermit;
+use tokio::sync::mpsc::error::SendTimeoutError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 use zephyrfs_proto::coordinator as wire;
 
 use super::convert::acknowledgement;
-use super::middleware::{Deadline, MessageShare, Messages, blamed};
+use super::middleware::{Deadline, MessageShare, Messages, blamed, passed};
 use super::status::status;
 use crate::metrics::StreamedBeats;
 use crate::service::{HeartbeatReport, Service};
@@ -23,12 +27,17 @@ use crate::service::{HeartbeatReport, Service};
 const WINDOWS_AT_ONCE: usize = 4;
 
 /// The acknowledgements of a stream.
-pub(super) type Acks = BoxStream<'static, Result<wire::HeartbeatWindowAck, Status>>;
+pub(super) type Acks = BoxStream<'static, Ack>;
+
+/// An acknowledgement, or why there are no more.
+type Ack = Result<wire::HeartbeatWindowAck, Status>;
 
 /// Opens streams.
 pub(super) struct HeartbeatStreams {
     service: Arc<Service>,
     places: Arc<Semaphore>,
+    /// How long an acknowledgement may wait to be taken.
+    patience: Duration,
     stopping: CancellationToken,
 }
 
@@ -44,11 +53,18 @@ struct Windows {
 }
 
 impl HeartbeatStreams {
-    /// Over a service; so many streams may be open at a time, and all end when `stopping` is cancelled.
-    pub(super) fn new(service: Arc<Service>, count: usize, stopping: CancellationToken) -> Self {
+    /// Over a service; so many streams may be open at a time, and all end when `stopping` is cancelled. An acknowledgement
+    /// waits so long to be taken.
+    pub(super) fn new(
+        service: Arc<Service>,
+        count: usize,
+        patience: Duration,
+        stopping: CancellationToken,
+    ) -> Self {
         Self {
             service,
             places: Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS))),
+            patience,
             stopping,
         }
     }
@@ -81,7 +97,41 @@ impl HeartbeatStreams {
         let acks = unfold(windows, Windows::next)
             .map(move |window| acknowledge(Arc::clone(&service), received.clone(), deadline, window))
             .buffered(WINDOWS_AT_ONCE);
-        Ok(Response::new(acks.boxed()))
+        // One place is for an acknowledgement, no more: what is not taken is not worked on either. The other is for the last
+        // word to a client that takes none.
+        let (give, taken) = mpsc::channel(2);
+        let last_word = give.clone().try_reserve_owned();
+        let last_word = last_word.map_err(|_| Status::internal("a new channel is full"))?;
+        tokio::spawn(hand_over(acks, give, last_word, self.patience));
+        Ok(Response::new(ReceiverStream::new(taken).boxed()))
+    }
+}
+
+/// Hands acknowledgements over as they are taken, until there are no more, the client has gone, or takes none for so long.
+async fn hand_over(
+    acks: impl Stream<Item = Ack>,
+    give: mpsc::Sender<Ack>,
+    last_word: OwnedPermit<Ack>,
+    patience: Duration,
+) {
+    let mut acks = std::pin::pin!(acks);
+    loop {
+        let next = tokio::select! {
+            biased;
+            () = give.closed() => None,
+            ack = acks.next() => ack,
+        };
+        let Some(ack) = next else {
+            return;
+        };
+        match give.send_timeout(ack, patience).await {
+            Ok(()) => {}
+            Err(SendTimeoutError::Closed(_)) => return,
+            Err(SendTimeoutError::Timeout(_)) => {
+                last_word.send(Err(given_up(patience)));
+                return;
+            }
+        }
     }
 }
 
@@ -93,7 +143,7 @@ async fn acknowledge(
     received: Option<StreamedBeats>,
     deadline: Option<Deadline>,
     window: Result<Window, Status>,
-) -> Result<wire::HeartbeatWindowAck, Status> {
+) -> Ack {
     let (wire::HeartbeatWindow { sequence, beats }, _memory) = window?;
     if let Some(received) = received {
         received.count(beats.len());
@@ -124,18 +174,17 @@ impl Windows {
     }
 }
 
-/// Waits until a deadline, for ever if there is none.
-async fn passed(deadline: Option<Deadline>) {
-    match deadline {
-        Some(Deadline(deadline)) => tokio::time::sleep_until(deadline.into()).await,
-        None => pending().await,
-    }
-}
-
 fn stopping() -> Status {
     Status::unavailable(
         "this replica is stopping; open the stream at another one, and send again what was not acknowledged",
     )
+}
+
+fn given_up(patience: Duration) -> Status {
+    Status::unavailable(format!(
+        "no acknowledgement was taken for {} s; open the stream again, and send again what was not acknowledged",
+        patience.as_secs()
+    ))
 }
 
 fn late() -> Status {

@@ -22,6 +22,7 @@ use super::front::{Bounds, Front};
 use super::handlers::Handlers;
 use super::health;
 use super::heartbeat_streams::HeartbeatStreams;
+use super::inventories::Inventories;
 use super::middleware::RequestFields;
 use crate::connections::incoming;
 use crate::health::HealthChecks;
@@ -46,6 +47,9 @@ pub struct Options {
     pub max_requests: usize,
     /// Streams of heartbeats that may be open at a time, each of which is a request in progress; further ones are refused.
     pub max_heartbeat_streams: usize,
+    /// How long a message may take from its first byte to its last, and how long an acknowledgement in a stream of heartbeats
+    /// may wait to be taken: until then it holds memory that is for all.
+    pub stream_patience: Duration,
     /// Bytes that all requests in progress may take together.
     pub max_body_memory: usize,
     /// How long a connection may be silent before it is asked whether the other end is still there.
@@ -67,6 +71,7 @@ impl Default for Options {
             max_streams_per_connection: 1_024,
             max_requests: 8_192,
             max_heartbeat_streams: 4_096,
+            stream_patience: Duration::from_secs(30),
             max_body_memory: 64 << 20,
             keepalive_interval: Duration::from_secs(30),
             keepalive_timeout: Duration::from_secs(20),
@@ -118,9 +123,11 @@ where
     let streams = HeartbeatStreams::new(
         Arc::clone(&service),
         options.max_heartbeat_streams,
+        options.stream_patience,
         stopping.clone(),
     );
-    let handlers = Handlers::new(Arc::clone(&service), streams);
+    let inventories = Inventories::new(Arc::clone(&service), stopping.clone());
+    let handlers = Handlers::new(Arc::clone(&service), streams, inventories);
     let front = front(&service, handlers, health_server, &options)?;
     let server = Server::builder()
         .max_concurrent_streams(options.max_streams_per_connection)
@@ -181,6 +188,7 @@ fn front(
         max_requests: options.max_requests,
         max_body_memory: options.max_body_memory,
         default_deadline: options.default_deadline,
+        message_time: options.stream_patience,
     };
     Ok(Front::new(Arc::clone(service), coordinator, others, bounds))
 }

@@ -2,12 +2,20 @@
 
 use std::time::Duration;
 
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_stream::iter;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Request, Status};
 use zephyrfs_coordinator::service::Repair;
+use zephyrfs_core::engine::Engine as _;
 use zephyrfs_proto::coordinator as wire;
 
 use super::messages::{chunk, file, registration};
 use crate::support::grpc::GrpcReplica;
+
+/// Nothing that is waited for takes so long.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn held(chunk_id: &str, hash: &str) -> wire::HeldChunk {
     wire::HeldChunk {
@@ -21,7 +29,7 @@ async fn report(
     replica: &GrpcReplica,
     node_id: &str,
     pages: Vec<Vec<wire::HeldChunk>>,
-) -> Result<wire::ReportInventoryResponse, tonic::Status> {
+) -> Result<wire::ReportInventoryResponse, Status> {
     let page = |chunks| wire::InventoryPage {
         node_id: node_id.to_owned(),
         chunks,
@@ -144,7 +152,7 @@ async fn an_empty_disk_is_an_inventory_of_one_empty_page() {
 async fn an_inventory_without_a_page_or_of_a_stranger_is_refused() {
     let replica = scene().await;
     let none = report(&replica, "a", vec![]).await.unwrap_err();
-    assert_eq!(none.code(), tonic::Code::InvalidArgument);
+    assert_eq!(none.code(), Code::InvalidArgument);
     let stranger = report(&replica, "nobody", vec![vec![held("x", "x")]])
         .await
         .unwrap();
@@ -162,4 +170,73 @@ async fn an_inventory_without_a_page_or_of_a_stranger_is_refused() {
         tasks(&replica).await.is_empty(),
         "what was not named to the end lacks nothing"
     );
+}
+
+/// An inventory of a node of which one page has been taken, and no other comes: until the sender is dropped.
+async fn begun(
+    replica: &GrpcReplica,
+    node_id: &str,
+    timeout: Option<Duration>,
+) -> (
+    mpsc::Sender<wire::InventoryPage>,
+    JoinHandle<Result<wire::ReportInventoryResponse, Status>>,
+) {
+    let (pages, to_send) = mpsc::channel(1);
+    let mut request = Request::new(ReceiverStream::new(to_send));
+    if let Some(timeout) = timeout {
+        request.set_timeout(timeout);
+    }
+    let mut client = replica.client();
+    let answer = tokio::spawn(async move { Ok(client.report_inventory(request).await?.into_inner()) });
+    let before = replica.replica.engine.totals().index;
+    let page = wire::InventoryPage {
+        node_id: node_id.to_owned(),
+        chunks: vec![held(&format!("unknown of {node_id} at {before}"), "h")],
+    };
+    pages.send(page).await.unwrap();
+    while replica.replica.engine.totals().index == before {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    (pages, answer)
+}
+
+async fn refused(answer: JoinHandle<Result<wire::ReportInventoryResponse, Status>>) -> Status {
+    let answer = tokio::time::timeout(PATIENCE, answer).await;
+    answer.expect("an answer").unwrap().unwrap_err()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_inventory_does_not_hold_up_the_end_of_the_server() {
+    let replica = GrpcReplica::start_with(|options| options.drain = PATIENCE * 2).await;
+    replica.client().register_node(registration("a")).await.unwrap();
+    let (_pages, answer) = begun(&replica, "a", None).await;
+    let stopping = tokio::spawn(replica.stop());
+    let status = refused(answer).await;
+    assert_eq!(status.code(), Code::Unavailable, "{status}");
+    assert!(status.message().contains("is stopping"), "{status}");
+    let stopped = tokio::time::timeout(PATIENCE, stopping).await;
+    stopped.expect("it ends").unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_client_s_deadline_ends_an_inventory_with_an_answer() {
+    let replica = GrpcReplica::start().await;
+    replica.client().register_node(registration("a")).await.unwrap();
+    let (_pages, answer) = begun(&replica, "a", Some(Duration::from_secs(2))).await;
+    let status = refused(answer).await;
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+    assert!(status.message().starts_with("the deadline passed"), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_inventory_of_a_node_ends_the_older() {
+    let replica = scene().await;
+    let (_pages, older) = begun(&replica, "a", None).await;
+    let (_others, _other) = begun(&replica, "b", None).await;
+    let newer = report(&replica, "a", vec![vec![], vec![held("x", "x")]])
+        .await
+        .unwrap();
+    assert_eq!((newer.chunks, newer.missing), (1, 2));
+    let status = refused(older).await;
+    assert_eq!(status.code(), Code::Aborted, "{status}");
 }

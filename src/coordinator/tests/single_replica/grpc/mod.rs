@@ -9,5 +9,6 @@ mod metadata;
 mod network;
 mod nodes;
 mod operations;
+mod slow_streams;
 mod transport;
 mod watch;

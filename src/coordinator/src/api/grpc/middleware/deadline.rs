@@ -22,6 +22,14 @@ const LONGEST: Duration = Duration::from_secs(60 * 60);
 #[derive(Debug, Clone, Copy)]
 pub(in crate::api::grpc) struct Deadline(pub(in crate::api::grpc) Instant);
 
+/// Waits until a deadline, for ever if there is none.
+pub(in crate::api::grpc) async fn passed(deadline: Option<Deadline>) {
+    match deadline {
+        Some(Deadline(deadline)) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// When a client stops waiting for more, by its own word: what ends a stream, which may take longer than any request.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::api::grpc) struct ClientDeadline(pub(in crate::api::grpc) Option<Instant>);

@@ -118,6 +118,11 @@ impl FieldCount {
         Ok(())
     }
 
+    /// Whether a message has begun and not ended, as far as can be told.
+    pub(super) const fn is_amid(&self) -> bool {
+        !matches!(self.next, Next::Prefix { read: 0, .. })
+    }
+
     fn prefix(&mut self, read: u8, length: u64, ended: &mut impl FnMut(u64)) {
         if read < PREFIX_LENGTH {
             self.next = Next::Prefix { read, length };
@@ -279,6 +284,20 @@ mod tests {
             count.take(tail, |length| ended.push(length)).unwrap();
             assert_eq!(ended, expected, "split at {at}");
         }
+    }
+
+    #[test]
+    fn a_message_is_under_way_from_its_first_byte_to_its_last() {
+        let bytes = [framed(b""), framed(&fields(2))].concat();
+        let ends = [0, framed(b"").len(), bytes.len()];
+        for at in 0..=bytes.len() {
+            let mut count = FieldCount::default();
+            count.take(&bytes[..at], |_| {}).unwrap();
+            assert_eq!(count.is_amid(), !ends.contains(&at), "after {at} bytes");
+        }
+        let mut unknown = FieldCount::default();
+        unknown.take(&framed(b"\x0fx"), |_| {}).unwrap();
+        assert!(unknown.is_amid(), "nobody can tell where it ends");
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Refuses messages of very many fields before they are decoded: two bytes on the wire can be a chunk's
 //! description of dozens of bytes in memory, or a text with its own allocation, before any limit on chunks or
-//! texts is looked at.
+//! texts is looked at. Messages that begin and do not end are broken off, too: what has arrived of them takes memory that is
+//! for all requests.
 
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::Uri;
@@ -13,6 +15,7 @@ use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 use prost::{DecodeError, Message as _};
 use prost_types::{FileDescriptorProto, FileDescriptorSet};
+use tokio::time::{Sleep, sleep};
 use tonic::Status;
 
 use super::field_count::{FieldCount, TooManyFields};
@@ -82,23 +85,29 @@ fn rpcs_by_path(file: &FileDescriptorProto) -> Vec<(String, Rpc)> {
 }
 
 pin_project! {
-    /// A body whose fields are counted as they arrive: it breaks off once its message turns out to have too many.
+    /// A body whose fields are counted as they arrive: it breaks off once its message turns out to have too many, or does not
+    /// end.
     pub(in crate::api::grpc) struct CheckedBody {
         #[pin]
         body: CountedBody,
         count: FieldCount,
         fields: RequestFields,
         uri: Uri,
+        time: Duration,
+        // When the time for the message is over of which a part has arrived.
+        end: Option<Pin<Box<Sleep>>>,
         messages: Option<Messages>,
     }
 }
 
 impl RequestFields {
-    /// Counts the fields of the body of a request to this address. Where that is a stream, `messages` are told of.
+    /// Counts the fields of the body of a request to this address. Each message may take so much time from its first byte to
+    /// its last. Where the body is a stream, `messages` are told of.
     pub(in crate::api::grpc) fn check(
         self,
         uri: Uri,
         body: CountedBody,
+        time: Duration,
         messages: Option<Messages>,
     ) -> CheckedBody {
         CheckedBody {
@@ -106,6 +115,8 @@ impl RequestFields {
             count: FieldCount::default(),
             fields: self,
             uri,
+            time,
+            end: None,
             messages,
         }
     }
@@ -120,10 +131,19 @@ impl http_body::Body for CheckedBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = self.project();
-        let frame = ready!(this.body.poll_frame(context));
+        let Poll::Ready(frame) = this.body.poll_frame(context) else {
+            if !this.count.is_amid() {
+                return Poll::Pending;
+            }
+            // The time runs only while somebody waits for the rest: what is not read cannot arrive.
+            let time = *this.time;
+            let end = this.end.get_or_insert_with(|| Box::pin(sleep(time)));
+            return end.as_mut().poll(context).map(|()| Some(Err(unfinished(time))));
+        };
         if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()
             && let Err(TooManyFields { field, allowed }) = this.count.take(data, |bytes| {
+                *this.end = None;
                 if let Some(messages) = this.messages {
                     // No longer than what has arrived, so it fits.
                     messages.arrived(bytes as usize);
@@ -145,4 +165,11 @@ impl http_body::Body for CheckedBody {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
+}
+
+fn unfinished(time: Duration) -> Status {
+    Status::unavailable(format!(
+        "a message had not arrived as a whole after {} s; nothing was changed by it: send it again",
+        time.as_secs()
+    ))
 }

@@ -9,7 +9,7 @@ mod memory;
 mod places;
 mod slow;
 
-pub(super) use deadline::{ClientDeadline, Deadline, TimeLimit};
+pub(super) use deadline::{ClientDeadline, Deadline, TimeLimit, passed};
 pub(super) use fields::{CheckedBody, RequestFields};
 pub(super) use leader::tell_leader;
 pub(super) use malformed::{blame_the_client, blamed};
