@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::Notify;
 use zephyrfs_core::engine::{
     At, BeatingNode, ChunkScan, ClusterChange, ClusterError, Consistency, EngineError, EngineStatus, Events,
     EventsError, Freshness, Member, NodeWithBeat, Page, ScanCursor, StorageReport, TaskKey,
@@ -34,6 +35,8 @@ pub(crate) struct Script {
     pub(crate) waits_for_leader: bool,
     /// Whether writes are handed over and never answered.
     pub(crate) loses_writes: bool,
+    /// Whether writes are refused at once.
+    pub(crate) refuses_writes: bool,
     /// What changed up to this index is forgotten.
     pub(crate) forgotten: u64,
     /// Whether something changes at every index, and nobody ever has everything.
@@ -49,6 +52,8 @@ pub(crate) struct Part {
     script: Mutex<Script>,
     /// Each change that was asked for, with the time it was given.
     changes: Mutex<Vec<(ClusterChange, Duration)>>,
+    /// Notified by every read that waits for a leader.
+    waits: Notify,
 }
 
 impl Part {
@@ -64,12 +69,19 @@ impl Part {
                 not_ready: None,
                 waits_for_leader: false,
                 loses_writes: false,
+                refuses_writes: false,
                 forgotten: 0,
                 chatters: false,
                 change: Ok("done"),
             }),
             changes: Mutex::default(),
+            waits: Notify::new(),
         }
+    }
+
+    /// Returns when a read has begun to wait for a leader.
+    pub(crate) async fn until_someone_waits(&self) {
+        self.waits.notified().await;
     }
 
     /// Tells it another part of its role.
@@ -99,6 +111,7 @@ impl Part {
         let script = self.script();
         if freshness.consistency != Consistency::Local && script.leader.is_none() {
             if script.waits_for_leader {
+                self.waits.notify_one();
                 std::future::pending::<()>().await;
             }
             return Err(no_leader());
@@ -131,6 +144,9 @@ fn no_leader() -> EngineError {
 impl Engine for Part {
     async fn execute(&self, proposal: Proposal, within: Duration) -> Result<At<Response>, EngineError> {
         let script = self.script();
+        if script.refuses_writes {
+            return Err(no_leader());
+        }
         if script.loses_writes {
             tokio::time::sleep(within).await;
             return Err(EngineError::UnknownOutcome {
@@ -231,9 +247,17 @@ impl Engine for Part {
         Ok(Page { items, next })
     }
 
+    /// All of them at once.
     async fn scan_chunks(&self, _: Option<ScanCursor>, _: usize) -> Result<ChunkScan, EngineError> {
-        let (items, next) = (Vec::new(), None);
-        Ok(ChunkScan { items, next })
+        let rows = self.read(Model::rows).value.into_iter();
+        let chunks = rows.filter_map(|row| match row {
+            Row::Chunk(id, chunk) => Some((id, chunk)),
+            _ => None,
+        });
+        Ok(ChunkScan {
+            items: chunks.collect(),
+            next: None,
+        })
     }
 
     async fn tasks(
