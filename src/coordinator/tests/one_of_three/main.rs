@@ -16,5 +16,6 @@ mod leader;
 mod metrics;
 mod part;
 mod readiness;
+mod repair;
 mod replica;
 mod watch;

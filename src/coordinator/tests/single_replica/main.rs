@@ -11,6 +11,7 @@ mod admin;
 mod files;
 mod grpc;
 mod nodes;
+mod repair;
 mod support;
 mod tasks;
 mod watch;
