@@ -1,4 +1,5 @@
-//! What repair found and does, read at the moment of a scrape. Only the leader looks at chunks, so only the leader shows it.
+//! What repair found and does, read at the moment of a scrape. Only the leader looks at chunks, so only the leader shows it, and
+//! only what it found since it leads.
 
 use std::sync::{Arc, Weak};
 
@@ -80,8 +81,8 @@ impl RepairGauges {
             )?,
             awaiting_nodes: IntGauge::new(
                 "coordinator_chunks_awaiting_nodes",
-                "Chunks that lack copies because a silent node is still expected back. Of the last whole pass; only on the \
-                 leader.",
+                "Chunks that lack copies because a silent node, such as one in maintenance, is still expected back. Of the \
+                 last whole pass; only on the leader.",
             )?,
             without_source: IntGauge::new(
                 "coordinator_chunks_without_source",
@@ -131,11 +132,22 @@ impl RepairGauges {
         })
     }
 
-    fn parts(&self) -> [&dyn Collector; 16] {
+    /// What is so now.
+    fn present(&self) -> [&dyn Collector; 7] {
         [
             &self.braked,
             &self.silent,
             &self.rebalancing,
+            &self.drain_copies,
+            &self.drain_bytes,
+            &self.progress,
+            &self.lag,
+        ]
+    }
+
+    /// What the last whole pass found.
+    fn found(&self) -> [&dyn Collector; 9] {
+        [
             &self.chunks_by_copies,
             &self.waiting_chunks,
             &self.waiting_bytes,
@@ -144,11 +156,7 @@ impl RepairGauges {
             &self.without_source,
             &self.unconfirmed,
             &self.violations,
-            &self.drain_copies,
-            &self.drain_bytes,
             &self.pass,
-            &self.progress,
-            &self.lag,
         ]
     }
 
@@ -180,9 +188,6 @@ impl RepairGauges {
         } else {
             (report.looked_at as f64 / chunks as f64).min(1.0)
         });
-        if let Some(pass) = &report.last_pass {
-            self.show_pass(pass);
-        }
     }
 
     fn show_pass(&self, pass: &PassReport) {
@@ -223,7 +228,7 @@ impl RepairGauges {
 
 impl Collector for RepairGauges {
     fn desc(&self) -> Vec<&Desc> {
-        let parts = self.parts().into_iter();
+        let parts = self.present().into_iter().chain(self.found());
         parts
             .chain([&self.told_bytes as &dyn Collector])
             .flat_map(Collector::desc)
@@ -241,7 +246,12 @@ impl Collector for RepairGauges {
         let mut families = self.told_bytes.collect();
         if let Some(report) = service.repair_report() {
             self.show(&report, service.chunks());
-            families.extend(self.parts().into_iter().flat_map(Collector::collect));
+            families.extend(self.present().into_iter().flat_map(Collector::collect));
+            // A zero would say that nothing is lacking, before anybody has looked.
+            if let Some(pass) = &report.last_pass {
+                self.show_pass(pass);
+                families.extend(self.found().into_iter().flat_map(Collector::collect));
+            }
         }
         families
     }

@@ -187,7 +187,7 @@ impl Service {
                     .replica_on(node)
                     .is_some_and(|replica| replica.state == ReplicaState::Stored && row.is_referenced());
                 if is_left {
-                    let reason = self.what_keeps(&chunk, &row, &picture, deadline).await?;
+                    let reason = self.what_keeps(node, (&chunk, &row), &picture, deadline).await?;
                     left.push(LeftChunk { chunk, reason });
                     // To explain one takes a look at all nodes: others shall have their turn, and the time be kept.
                     tokio::task::yield_now().await;
@@ -208,8 +208,8 @@ impl Service {
     /// What a chunk waits for before its copy on a draining node can go.
     async fn what_keeps(
         &self,
-        id: &ChunkId,
-        row: &ChunkRow,
+        node: &NodeId,
+        (id, row): (&ChunkId, &ChunkRow),
         picture: &Picture,
         deadline: Option<Instant>,
     ) -> Result<String, ServiceError> {
@@ -217,9 +217,13 @@ impl Service {
         let is_enough =
             judgement.missing == 0 && judgement.sure.len() >= self.policy.replication_factor as usize;
         if is_enough && judgement.has_source && picture.brake.is_none() {
-            return Ok(
-                "enough copies are stored elsewhere; the node is about to be told to drop its own".to_owned(),
-            );
+            // A silent node cannot be told anything.
+            let next = if judgement.forgettable.contains(node) {
+                "the node is silent, and its own is about to be forgotten"
+            } else {
+                "the node is about to be told to drop its own"
+            };
+            return Ok(format!("enough copies are stored elsewhere; {next}"));
         }
         self.what_a_copy_waits_for(id, row, &judgement, picture, deadline)
             .await

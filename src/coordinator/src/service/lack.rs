@@ -6,7 +6,8 @@ use zephyrfs_core::ReadSet;
 use zephyrfs_core::id::ChunkId;
 use zephyrfs_core::placement::{Purpose, explain};
 use zephyrfs_core::repair::{Brake, Judgement};
-use zephyrfs_core::row::{ChunkRow, ReplicaState};
+use zephyrfs_core::row::{ChunkRow, Replica, ReplicaState};
+use zephyrfs_core::units::Timestamp;
 
 use super::error::ServiceError;
 use super::freshness::local;
@@ -56,14 +57,8 @@ impl Service {
                 task.attempt
             ));
         }
-        if let Some(until) = judgement.waits_until.filter(|_| judgement.missing == 0) {
-            let left = until.since(self.engine.now()).get() / 1_000;
-            return Ok(format!(
-                "a silent node that has a copy is expected back, for {left} s more"
-            ));
-        }
         if judgement.missing == 0 {
-            return Ok("a client is expected to bring a copy".to_owned());
+            return Ok(who_is_waited_for(row, judgement, self.engine.now()));
         }
         let explained = explain(
             row,
@@ -87,5 +82,20 @@ impl Service {
             "no node can take a copy: {}",
             counted.collect::<Vec<_>>().join("; ")
         ))
+    }
+}
+
+/// Who is waited for where as many nodes as wanted have a copy, or were told to take one.
+fn who_is_waited_for(row: &ChunkRow, judgement: &Judgement, now: Timestamp) -> String {
+    if let Some(until) = judgement.waits_until {
+        let left = until.since(now).get() / 1_000;
+        return format!("a silent node that has a copy is expected back, for {left} s more");
+    }
+    let is_to_come =
+        |replica: &Replica| replica.state == ReplicaState::Assigned && judgement.kept.contains(&replica.node);
+    if row.replicas.iter().any(is_to_come) {
+        "a client is expected to bring a copy".to_owned()
+    } else {
+        "a node that has a copy is expected back".to_owned()
     }
 }

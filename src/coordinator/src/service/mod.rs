@@ -46,7 +46,7 @@ mod windows;
 
 pub use admin::DatabaseStats;
 pub use backup::Backup;
-pub use brake::RepairStatus;
+pub use brake::{BrakeReleased, RepairStatus};
 pub use chunks::{ChunkDetails, ChunkExplanation, ChunkLocation, ExplainedCandidate, ExplainedReplica};
 pub(crate) use deadline::PATIENCE;
 pub(crate) use drains::MAX_NAMED_CHUNKS;

@@ -171,6 +171,7 @@ mod tests {
                     ..NodeStats::default()
                 },
             }),
+            flapping: None,
         }
     }
 

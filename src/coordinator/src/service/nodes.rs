@@ -45,9 +45,27 @@ pub struct NodeDetails {
     pub node: Arc<NodeRow>,
     /// Its last heartbeat, counting one that only this replica has heard; `None` if it never sent one.
     pub beat: Option<BeatRow>,
+    /// While it is held down because it comes and goes: until when nothing is entrusted to it that another can take, and how
+    /// many times in a row it came back and did not stay.
+    pub flapping: Option<(Timestamp, u32)>,
 }
 
 impl NodeDetails {
+    /// A node as it is at `now`. The first return is no flapping, and once the hold is over the count only serves the next
+    /// silence.
+    fn at(now: Timestamp, id: NodeId, (node, beat): NodeWithBeat) -> Self {
+        let Contact {
+            returns, held_until, ..
+        } = node.contact;
+        let is_flapping = returns > 1 && node.contact.is_held(now);
+        Self {
+            id,
+            node,
+            beat,
+            flapping: is_flapping.then_some((held_until, returns)),
+        }
+    }
+
     /// The one word for its state.
     pub fn status(&self) -> NodeStatus {
         self.node.status()
@@ -56,15 +74,6 @@ impl NodeDetails {
     /// Of a node that drains: whether nothing is left on it.
     pub fn drained(&self) -> Option<bool> {
         self.node.drain().map(|drain| drain.done_at.is_some())
-    }
-
-    /// Of a node that comes and goes: until when nothing is entrusted to it that another can take, and how many times in a
-    /// row it came back and did not stay. The first return is no flapping.
-    pub fn flapping(&self) -> Option<(Timestamp, u32)> {
-        let Contact {
-            returns, held_until, ..
-        } = self.node.contact;
-        (returns > 1).then_some((held_until, returns))
     }
 }
 
@@ -209,11 +218,11 @@ impl Service {
             let rejection = Rejection::NodeNotFound { node: id };
             return Err(ServiceError::Rejected { rejection, index });
         };
-        let recorded = view.beats.get(&id).copied();
+        let (recorded, now) = (view.beats.get(&id).copied(), self.engine.now());
         let beat = self
             .pending_beats
-            .newest(&id, &node, recorded, self.engine.now(), Instant::now());
-        let value = NodeDetails { id, node, beat };
+            .newest(&id, &node, recorded, now, Instant::now());
+        let value = NodeDetails::at(now, id, (node, beat));
         Ok(At { index, value })
     }
 
@@ -293,16 +302,13 @@ impl Service {
     ) -> Result<At<Vec<NodeDetails>>, ServiceError> {
         let nodes = self.engine.nodes(context.freshness);
         let At { index, mut value } = self.read("the list of nodes", context.deadline, nodes).await?;
-        self.pending_beats
-            .show_in(&mut value, self.engine.now(), Instant::now());
-        let value = value.into_iter().map(NodeDetails::from).collect();
+        let now = self.engine.now();
+        self.pending_beats.show_in(&mut value, now, Instant::now());
+        let value = value
+            .into_iter()
+            .map(|(id, node)| NodeDetails::at(now, id, node))
+            .collect();
         Ok(At { index, value })
-    }
-}
-
-impl From<(NodeId, NodeWithBeat)> for NodeDetails {
-    fn from((id, (node, beat)): (NodeId, NodeWithBeat)) -> Self {
-        Self { id, node, beat }
     }
 }
 
@@ -370,6 +376,7 @@ mod tests {
                     ..NodeStats::default()
                 },
             }),
+            flapping: None,
         }
     }
 

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
-use zephyrfs_core::Engine;
 use zephyrfs_core::engine::{EngineError, Freshness, NodeWithBeat};
 use zephyrfs_core::id::NodeId;
 use zephyrfs_core::placement::{Candidate, Topology};
 use zephyrfs_core::repair::{Brake, BrakePolicy, Heard, Nodes, brake};
 use zephyrfs_core::row::NodeRow;
 use zephyrfs_core::units::{Millis, Timestamp};
+use zephyrfs_core::{Engine, ReadSet};
 
 use super::freshness::local;
 use super::promises::{Ledger, Promises};
@@ -56,7 +56,7 @@ pub(super) struct Picture {
 /// Keeps the last picture.
 #[derive(Default)]
 pub(super) struct Pictures {
-    /// Locked while a picture is taken, so that many who need one wait for the same.
+    /// Locked while a picture is taken of what this replica has, so that many who need one wait for the same.
     last: Mutex<Option<Arc<Picture>>>,
 }
 
@@ -81,14 +81,14 @@ impl Picture {
         self.nodes.get(at).map(|(_, node)| node)
     }
 
+    /// Of the nodes as this replica has them.
     async fn take(
         engine: &dyn Engine,
         promises: &Promises,
         registry_version: u64,
-        freshness: Freshness,
         policy: &BrakePolicy,
     ) -> Result<Arc<Self>, EngineError> {
-        let nodes = engine.nodes(freshness).await?.value;
+        let nodes = engine.nodes(local()).await?.value;
         let is_small = nodes.len() <= SMALL_NETWORK;
         let (taken, now) = (Instant::now(), engine.now());
         let ledger = {
@@ -202,7 +202,7 @@ impl Pictures {
         {
             return Ok(Arc::clone(picture));
         }
-        let picture = Picture::take(engine, promises, version, local(), policy).await?;
+        let picture = Picture::take(engine, promises, version, policy).await?;
         Ok(Arc::clone(last.insert(picture)))
     }
 
@@ -214,9 +214,12 @@ impl Pictures {
         freshness: Freshness,
         policy: &BrakePolicy,
     ) -> Result<Arc<Picture>, EngineError> {
+        // Waited for before the lock is taken: without a quorum that lasts until the deadline, and those who are content with
+        // what this replica has are not to wait for it, too.
+        engine.view(ReadSet::default(), freshness).await?;
         let mut last = self.last.lock().await;
         let version = engine.registry_version();
-        let picture = Picture::take(engine, promises, version, freshness, policy).await?;
+        let picture = Picture::take(engine, promises, version, policy).await?;
         Ok(Arc::clone(last.insert(picture)))
     }
 }

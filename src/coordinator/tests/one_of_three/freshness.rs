@@ -154,3 +154,23 @@ async fn an_explanation_waits_for_nobody_who_was_not_asked_for() {
     assert_eq!(explained.body["replicas"][0]["node_id"], "n", "{explained:?}");
     assert_eq!(explained.body["candidates"][0]["node_id"], "n", "{explained:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn local_answers_do_not_wait_behind_those_that_wait_for_a_quorum() {
+    let replica = Replica::start().await;
+    replica.fill().await;
+    replica.part.play(|script| {
+        script.leader = None;
+        script.waits_for_leader = true;
+    });
+    let waiting = replica.rest(reqwest::Method::GET, "/repair");
+    let waiting = tokio::spawn(crate::replica::send(waiting.header("request-timeout", "5s")));
+    replica.part.until_someone_waits().await;
+    for path in ["/repair", "/why/node/n", "/why/chunk/c"] {
+        let local = replica.rest(reqwest::Method::GET, &format!("{path}?consistency=local"));
+        let answer = crate::replica::send(local.header("request-timeout", "3s")).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    }
+    assert!(!waiting.is_finished(), "it asked for what cannot be had");
+    assert_eq!(waiting.await.unwrap().status, 503);
+}

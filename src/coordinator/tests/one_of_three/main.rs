@@ -17,5 +17,6 @@ mod leader;
 mod metrics;
 mod part;
 mod readiness;
+mod repair;
 mod replica;
 mod watch;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::Notify;
 use zephyrfs_core::engine::{
     At, BeatingNode, ChunkScan, ClusterChange, ClusterError, Consistency, EngineError, EngineStatus, Events,
     EventsError, Freshness, Member, NodeWithBeat, Page, ScanCursor, StorageReport, TaskKey,
@@ -36,6 +37,8 @@ pub(crate) struct Script {
     pub(crate) loses_writes: bool,
     /// Whether a scan of all chunks never comes to the second page.
     pub(crate) scans_forever: bool,
+    /// Whether writes are refused at once.
+    pub(crate) refuses_writes: bool,
     /// What changed up to this index is forgotten.
     pub(crate) forgotten: u64,
     /// Whether something changes at every index, and nobody ever has everything.
@@ -51,6 +54,8 @@ pub(crate) struct Part {
     script: Mutex<Script>,
     /// Each change that was asked for, with the time it was given.
     changes: Mutex<Vec<(ClusterChange, Duration)>>,
+    /// Notified by every read that waits for a leader.
+    waits: Notify,
 }
 
 impl Part {
@@ -67,12 +72,19 @@ impl Part {
                 waits_for_leader: false,
                 loses_writes: false,
                 scans_forever: false,
+                refuses_writes: false,
                 forgotten: 0,
                 chatters: false,
                 change: Ok("done"),
             }),
             changes: Mutex::default(),
+            waits: Notify::new(),
         }
+    }
+
+    /// Returns when a read has begun to wait for a leader.
+    pub(crate) async fn until_someone_waits(&self) {
+        self.waits.notified().await;
     }
 
     /// Tells it another part of its role.
@@ -102,6 +114,7 @@ impl Part {
         let script = self.script();
         if freshness.consistency != Consistency::Local && script.leader.is_none() {
             if script.waits_for_leader {
+                self.waits.notify_one();
                 std::future::pending::<()>().await;
             }
             return Err(no_leader());
@@ -134,6 +147,9 @@ fn no_leader() -> EngineError {
 impl Engine for Part {
     async fn execute(&self, proposal: Proposal, within: Duration) -> Result<At<Response>, EngineError> {
         let script = self.script();
+        if script.refuses_writes {
+            return Err(no_leader());
+        }
         if script.loses_writes {
             tokio::time::sleep(within).await;
             return Err(EngineError::UnknownOutcome {

@@ -79,6 +79,7 @@ impl Replica {
             IdSource::random(),
         ));
         metrics.observe_watchers(service.watchers()).unwrap();
+        metrics.observe_repair(&service).unwrap();
         let stop = CancellationToken::new();
         tokio::spawn({
             let (service, stop) = (Arc::clone(&service), stop.clone());
@@ -156,14 +157,21 @@ impl Replica {
         response.unwrap().text().await.unwrap()
     }
 
-    /// Registers a node of 1 GB, and a file of one chunk, each under the name `n`, `f`, `c`.
-    pub(crate) async fn fill(&self) {
+    /// Registers a node.
+    pub(crate) async fn register(&self, id: &str, capacity: i64) {
         let node = wire::RegisterNodeRequest {
-            node_id: "n".to_owned(),
-            addresses: vec!["n.example:9000".to_owned()],
-            storage_capacity: 1_000_000_000,
+            node_id: id.to_owned(),
+            addresses: vec![format!("{id}.example:9000")],
+            storage_capacity: capacity,
             ..wire::RegisterNodeRequest::default()
         };
+        let registered = self.grpc().register_node(node).await.unwrap();
+        assert!(registered.into_inner().success);
+    }
+
+    /// Registers a node of 1 GB, and a file of one chunk, each under the name `n`, `f`, `c`.
+    pub(crate) async fn fill(&self) {
+        self.register("n", 1_000_000_000).await;
         let chunk = wire::ChunkMetadata {
             chunk_id: "c".to_owned(),
             hash: "hash".to_owned(),
@@ -178,9 +186,8 @@ impl Replica {
             chunks: vec![chunk],
             owner_node_id: String::new(),
         };
-        let mut grpc = self.grpc();
-        assert!(grpc.register_node(node).await.unwrap().into_inner().success);
-        assert!(grpc.register_file(file).await.unwrap().into_inner().success);
+        let registered = self.grpc().register_file(file).await.unwrap();
+        assert!(registered.into_inner().success);
     }
 }
 

@@ -12,6 +12,7 @@ mod files;
 mod grpc;
 mod inventories;
 mod nodes;
+mod repair;
 mod support;
 mod tasks;
 mod watch;

@@ -93,13 +93,8 @@ pub fn judge(chunk: &ChunkRow, nodes: &impl Nodes, now: Timestamp, policy: &Poli
                 judgement.draining.push(replica.node.clone());
             }
             lost.extend(lost_at(node));
-            if let (Wanted::InService, Observed::Inactive { since, .. }) = (&node.wanted, node.observed) {
-                let until = since.plus(delay);
-                let earlier = judgement.waits_until.is_none_or(|other| until < other);
-                if now < until && earlier {
-                    judgement.waits_until = Some(until);
-                }
-            }
+            let until = waits_until(node, delay).filter(|until| now < *until);
+            judgement.waits_until = Timestamp::earlier(judgement.waits_until, until);
         }
         let is_enough = reachable.sure >= policy.wanted.max(1);
         let is_lost = node.is_removed() || node.drain().is_some() && !node.serves_reads();
@@ -117,6 +112,19 @@ pub fn judge(chunk: &ChunkRow, nodes: &impl Nodes, now: Timestamp, policy: &Poli
     }
     judgement.lacking_since = lacking_since(chunk, policy.wanted, judgement.sure.len(), lost);
     judgement
+}
+
+/// When a silent node is waited for no longer; `None` if the node is not silent, or nobody expects it.
+fn waits_until(node: &NodeRow, delay: Millis) -> Option<Timestamp> {
+    let Observed::Inactive { since, .. } = node.observed else {
+        return None;
+    };
+    match node.wanted {
+        Wanted::InService => Some(since.plus(delay)),
+        // When its maintenance is over, it is waited for like any other.
+        Wanted::Maintenance { until } => Some(until.max(since.plus(delay))),
+        Wanted::Draining(_) | Wanted::Removed { .. } => None,
+    }
 }
 
 /// When a stored copy on a node ceased to be one that can be relied on; `None` if it can.
@@ -412,5 +420,12 @@ mod tests {
             None,
             "no longer"
         );
+        let resting_until = |until| {
+            let wanted = Wanted::Maintenance { until };
+            waits(&[active(Stored), active(Stored), (Stored, wanted, silent_for(40))])
+        };
+        let later = NOW.plus(Millis::new(5_000));
+        assert_eq!(resting_until(later), Some(later), "until its maintenance is over");
+        assert_eq!(resting_until(NOW), Some(until), "and then as any other");
     }
 }

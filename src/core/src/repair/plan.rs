@@ -37,7 +37,7 @@ pub struct Round<'a, N> {
 pub struct Plan {
     /// Copies to make.
     pub copies: Vec<CopyPlan>,
-    /// The bytes that these put on nodes.
+    /// The bytes that these put on nodes, of each copy in turn.
     pub promises: Vec<(NodeId, ByteSize)>,
     /// Copies to drop, since others make up for them.
     pub trims: Vec<TrimPlan>,

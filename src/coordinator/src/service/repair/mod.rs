@@ -51,7 +51,6 @@ impl Service {
     pub async fn repair(&self, repair: &mut Repair, led_for: Duration) -> Result<(), ServiceError> {
         let term = self.engine.status().term;
         if repair.term != term {
-            self.repair_state.begin();
             *repair = Repair {
                 term,
                 memory: Memory::new(Budget::new(self.policy.repair_rates)),
@@ -59,7 +58,7 @@ impl Service {
             };
         }
         let picture = self.nodes_to_place_on(None).await?;
-        self.repair_state.note_brake(picture.brake.as_ref());
+        self.repair_state.note_brake(term, picture.brake.as_ref());
         if picture.brake.is_some() {
             return Ok(());
         }

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use zephyrfs_core::command::{AssignReplicas, CopyPlan, ForgetReplicas, PAGE, TrimCopies};
+use zephyrfs_core::command::{AssignReplicas, ForgetReplicas, PAGE, TrimCopies};
 use zephyrfs_core::engine::ChunkScan;
 use zephyrfs_core::id::ChunkId;
 use zephyrfs_core::repair::{Class, Imbalance, Plan, Round, Tally, plan};
 use zephyrfs_core::row::ChunkRow;
-use zephyrfs_core::units::{ByteSize, Millis, Timestamp};
+use zephyrfs_core::units::{Millis, Timestamp};
 use zephyrfs_core::{Command, Response};
 
 use super::tasks::OpenTasks;
@@ -67,12 +67,13 @@ impl Service {
             let scan = self.engine.scan_chunks(repair.chunks.cursor(), PAGE);
             let ChunkScan { items, next } = self.read("a part of all chunks", None, scan).await?;
             let plan = self.plan_page(&items, picture, open, repair);
+            self.propose_plan(&plan).await?;
+            // Counted only now: a page of which the plan could not be proposed is looked at again.
             repair.pass.tally.add(&plan.tally);
             repair.chunks.found(plan.left_something, plan.due_at);
             let looked_at = repair.pass.tally.chunks;
             let rebalances = repair.memory.rebalances;
             self.repair_state.note_part(began, looked_at, rebalances);
-            self.propose_plan(plan).await?;
             if !repair.chunks.went_to(next, Instant::now()) {
                 self.end_pass(repair, began, now);
                 return Ok(());
@@ -136,24 +137,10 @@ impl Service {
         plan
     }
 
-    async fn propose_plan(&self, plan: Plan) -> Result<(), ServiceError> {
+    async fn propose_plan(&self, plan: &Plan) -> Result<(), ServiceError> {
         let wanted = self.policy.replication_factor;
         let time = self.task_time();
-        let bytes: Vec<ByteSize> = plan.promises.into_iter().map(|(_, bytes)| bytes).collect();
-        for (copies, bytes) in plan.copies.chunks(PAGE).zip(bytes.chunks(PAGE)) {
-            let command = Command::AssignReplicas(AssignReplicas {
-                copies: copies.to_vec(),
-                wanted,
-                time,
-            });
-            let Response::TasksStarted { started } = self.propose_by_itself(command).await? else {
-                return Err(wrong_answer("assign_replicas"));
-            };
-            self.note_bytes(copies, bytes);
-            if started > 0 {
-                tracing::info!(copies = started, "Copying chunks that lack copies or lie badly");
-            }
-        }
+        self.propose_copies(plan).await?;
         for copies in plan.trims.chunks(PAGE) {
             let command = Command::TrimCopies(TrimCopies {
                 copies: copies.to_vec(),
@@ -187,9 +174,37 @@ impl Service {
         Ok(())
     }
 
-    fn note_bytes(&self, copies: &[CopyPlan], bytes: &[ByteSize]) {
-        for (copy, bytes) in copies.iter().zip(bytes) {
-            self.repair_state.note_bytes(Class::from(copy.reason), *bytes);
+    /// Proposes the copies of a plan. The space that was promised for those that cannot be proposed is free again.
+    async fn propose_copies(&self, plan: &Plan) -> Result<(), ServiceError> {
+        let mut promises = plan.promises.chunks(PAGE);
+        for copies in plan.copies.chunks(PAGE) {
+            let promised = promises.next().unwrap_or_default();
+            let command = Command::AssignReplicas(AssignReplicas {
+                copies: copies.to_vec(),
+                wanted: self.policy.replication_factor,
+                time: self.task_time(),
+            });
+            let response = match self.propose_by_itself(command).await {
+                Ok(response) => response,
+                Err(error) => {
+                    // Where the outcome is unknown, the space may be taken.
+                    if !matches!(error, ServiceError::UnknownOutcome { .. }) {
+                        self.take_back(promised);
+                    }
+                    promises.for_each(|promised| self.take_back(promised));
+                    return Err(error);
+                }
+            };
+            let Response::TasksStarted { started } = response else {
+                return Err(wrong_answer("assign_replicas"));
+            };
+            for (copy, (_, bytes)) in copies.iter().zip(promised) {
+                self.repair_state.note_bytes(Class::from(copy.reason), *bytes);
+            }
+            if started > 0 {
+                tracing::info!(copies = started, "Copying chunks that lack copies or lie badly");
+            }
         }
+        Ok(())
     }
 }

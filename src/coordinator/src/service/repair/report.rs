@@ -17,7 +17,7 @@ pub struct RepairReport {
     pub brake: Option<Arc<Brake>>,
     /// The last whole pass over all chunks, on this replica.
     pub last_pass: Option<Arc<PassReport>>,
-    /// When this replica began to look at chunks; `None` before.
+    /// When this replica first looked, in this term; `None` before.
     pub since: Option<Instant>,
     /// What is left on draining nodes.
     pub drains: Vec<(NodeId, Usage)>,
@@ -44,17 +44,35 @@ pub struct PassReport {
 
 /// Where the report is kept.
 #[derive(Debug, Default)]
-pub(in crate::service) struct RepairState(Mutex<RepairReport>);
+pub(in crate::service) struct RepairState(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// The term that the report is of.
+    term: u64,
+    report: RepairReport,
+}
 
 impl RepairState {
-    /// The report.
-    pub(in crate::service) fn report(&self) -> RepairReport {
-        self.lock().clone()
+    /// What this replica found as the leader of a term; `None` if it has not looked in that term.
+    pub(in crate::service) fn report_of(&self, term: u64) -> Option<RepairReport> {
+        let kept = self.lock();
+        (kept.term == term).then(|| kept.report.clone())
     }
 
-    /// Whether repair is stopped, raising the alarm when that changes.
-    pub(super) fn note_brake(&self, brake: Option<&Brake>) {
-        let mut report = self.lock();
+    /// Bytes that were told to be copied, by class, whichever the terms.
+    pub(in crate::service) fn bytes_told(&self) -> Vec<(Class, u64)> {
+        self.lock().report.bytes_told.clone()
+    }
+
+    /// Whether repair is stopped, in the term in which this replica leads, raising the alarm when that changes. Every round
+    /// begins with this; the first of a term forgets what was found in earlier ones, which is out of date.
+    pub(super) fn note_brake(&self, term: u64, brake: Option<&Brake>) {
+        let mut kept = self.lock();
+        if kept.term != term {
+            kept.begin(term);
+        }
+        let report = &mut kept.report;
         match (&report.brake, brake) {
             (None, Some(brake)) => alarm::stopped(brake),
             (Some(_), None) => alarm::goes_on(),
@@ -65,7 +83,7 @@ impl RepairState {
 
     /// A part of a pass is done.
     pub(super) fn note_part(&self, began: Instant, chunks: u64, rebalances: bool) {
-        let mut report = self.lock();
+        let report = &mut self.lock().report;
         report.pass_began = Some(began);
         report.looked_at = chunks;
         report.rebalances = rebalances;
@@ -73,7 +91,7 @@ impl RepairState {
 
     /// A pass is done.
     pub(super) fn note_pass(&self, pass: PassReport) {
-        let mut report = self.lock();
+        let report = &mut self.lock().report;
         report.last_pass = Some(Arc::new(pass));
         report.pass_began = None;
         report.looked_at = 0;
@@ -81,31 +99,33 @@ impl RepairState {
 
     /// Nodes were told to copy so many bytes.
     pub(super) fn note_bytes(&self, class: Class, bytes: ByteSize) {
-        let mut report = self.lock();
-        let known = report.bytes_told.iter_mut().find(|(known, _)| *known == class);
-        match known {
+        let told = &mut self.lock().report.bytes_told;
+        match told.iter_mut().find(|(known, _)| *known == class) {
             Some((_, sum)) => *sum += bytes.get(),
-            None => report.bytes_told.push((class, bytes.get())),
+            None => told.push((class, bytes.get())),
         }
     }
 
     /// What is left on draining nodes.
     pub(super) fn note_drains(&self, drains: Vec<(NodeId, Usage)>) {
-        self.lock().drains = drains;
+        self.lock().report.drains = drains;
     }
 
-    /// This replica leads from now on: what it found once is out of date.
-    pub(super) fn begin(&self) {
-        let mut report = self.lock();
-        let bytes_told = std::mem::take(&mut report.bytes_told);
-        *report = RepairReport {
-            since: Some(Instant::now()),
-            bytes_told,
-            ..RepairReport::default()
-        };
-    }
-
-    fn lock(&self) -> MutexGuard<'_, RepairReport> {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn begin(&mut self, term: u64) {
+        let bytes_told = std::mem::take(&mut self.report.bytes_told);
+        *self = Self {
+            term,
+            report: RepairReport {
+                since: Some(Instant::now()),
+                bytes_told,
+                ..RepairReport::default()
+            },
+        };
     }
 }

@@ -47,7 +47,7 @@ pub struct NodeFacts {
     pub written_off: bool,
     /// When it was last heard.
     pub last_heard: Option<Timestamp>,
-    /// Until when it is held down, and after how many returns.
+    /// While it is held down: until when, and after how many returns.
     pub flapping: Option<(Timestamp, u32)>,
     /// Why no new chunk is placed on it now.
     pub not_for_new_chunks: Option<String>,
@@ -117,7 +117,12 @@ impl Service {
         index: AppliedIndex,
         deadline: Option<Instant>,
     ) -> Result<(NodeFacts, Vec<(TaskKey, TaskRow)>), ServiceError> {
-        let NodeDetails { id, node, beat } = details;
+        let NodeDetails {
+            id,
+            node,
+            beat,
+            flapping,
+        } = details;
         let reads = ReadSet {
             usage: vec![id.clone()],
             ..ReadSet::default()
@@ -154,7 +159,7 @@ impl Service {
             silent_since,
             written_off,
             last_heard: beat.map(|beat| beat.at),
-            flapping: details.flapping(),
+            flapping: *flapping,
             not_for_new_chunks: exclusion(Purpose::New),
             not_for_repair: exclusion(Purpose::Repair),
             used_permille: candidate.map_or(0, |candidate| candidate.used_permille()),

@@ -293,6 +293,12 @@ impl Fleet {
         self.set_state(node, NodeStateChange::Activate);
     }
 
+    /// Maintenance of so many seconds begins.
+    pub(super) fn maintain(&mut self, node: usize, seconds: u64) {
+        let span = Millis::from_seconds(seconds);
+        self.set_state(node, NodeStateChange::Maintain { span });
+    }
+
     fn set_state(&mut self, node: usize, change: NodeStateChange) {
         let node = self.pick(node);
         self.apply(Command::SetNodeState(SetNodeState { node, change }));

@@ -123,3 +123,27 @@ fn a_chunk_whose_only_copy_is_on_a_silent_node_is_no_unconfirmed_one() {
     fleet.pass(10);
     assert_eq!((fleet.tally.without_source, fleet.tally.unconfirmed), (1, 1));
 }
+
+#[test]
+fn a_chunk_that_a_resting_node_holds_waits_for_it_and_counts_as_waiting() {
+    let mut fleet = Fleet::new(Shape {
+        nodes: 4,
+        zones: 1,
+        racks: 1,
+        wanted: 3,
+        seed: 1,
+    });
+    fleet.new_file(1, true);
+    fleet.work();
+    let holder = fleet
+        .machines
+        .values()
+        .position(|machine| !machine.disk.is_empty())
+        .unwrap();
+    fleet.maintain(holder, 4_000);
+    fleet.die(holder);
+    fleet.pass(400);
+    assert_eq!(fleet.tally.by_copies, [(2, 1)].into());
+    assert_eq!(fleet.tally.awaiting_nodes, 1, "{:?}", fleet.tally);
+    assert!(fleet.tally.has_lack());
+}

@@ -218,7 +218,12 @@ impl FromAnswer<NodeStateSet> for wire::NodeStateResponse {
 /// A node in the short form that clients get.
 pub(super) fn node_status(details: NodeDetails) -> wire::NodeStatus {
     let status = details.status();
-    let NodeDetails { id, node, beat } = details;
+    let NodeDetails {
+        id,
+        node,
+        beat,
+        flapping: _,
+    } = details;
     wire::NodeStatus {
         node_id: id.into(),
         addresses: node.addresses.clone(),
@@ -230,8 +235,13 @@ pub(super) fn node_status(details: NodeDetails) -> wire::NodeStatus {
 
 fn node_record(details: NodeDetails) -> wire::NodeRecord {
     let status = details.status();
-    let (drained, flapping) = (details.drained(), details.flapping());
-    let NodeDetails { id, node, beat } = details;
+    let drained = details.drained();
+    let NodeDetails {
+        id,
+        node,
+        beat,
+        flapping,
+    } = details;
     wire::NodeRecord {
         node_id: id.into(),
         addresses: node.addresses.clone(),
@@ -317,6 +327,7 @@ mod tests {
                     uptime_seconds: 8,
                 },
             }),
+            flapping: None,
         }
     }
 

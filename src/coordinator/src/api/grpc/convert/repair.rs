@@ -7,7 +7,7 @@ use zephyrfs_proto::coordinator as wire;
 
 use super::super::status::FromAnswer;
 use crate::api::saturate::to_i64;
-use crate::service::{PassReport, RepairReport, RepairStatus};
+use crate::service::{BrakeReleased, PassReport, RepairReport, RepairStatus};
 
 impl FromAnswer<RepairStatus> for wire::GetRepairStatusResponse {
     fn done(RepairStatus { brake, report }: RepairStatus) -> Self {
@@ -22,9 +22,13 @@ impl FromAnswer<RepairStatus> for wire::GetRepairStatusResponse {
     }
 }
 
-impl FromAnswer<u64> for wire::ReleaseRepairResponse {
-    fn done(nodes: u64) -> Self {
-        Self { nodes }
+impl FromAnswer<BrakeReleased> for wire::ReleaseRepairResponse {
+    fn done(BrakeReleased { nodes, late, brake }: BrakeReleased) -> Self {
+        Self {
+            nodes,
+            late: late as u64,
+            brake: brake.map(|brake| self::brake(&brake)),
+        }
     }
 
     fn refused(_: String) -> Option<Self> {

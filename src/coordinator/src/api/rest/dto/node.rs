@@ -71,7 +71,7 @@ pub(in crate::api::rest) struct NodeRecord {
     /// Of a node that drains: whether nothing is left on it, so that it can be switched off.
     #[serde(skip_serializing_if = "Option::is_none")]
     drained: Option<bool>,
-    /// Of a node that comes and goes: until when nothing is entrusted to it that another can take.
+    /// Of a node that comes and goes, while it is held down: until when nothing is entrusted to it that another can take.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
     held_until: Option<String>,
@@ -108,7 +108,12 @@ impl From<row::NodeStats> for NodeStats {
 impl From<NodeDetails> for NodeStatus {
     fn from(details: NodeDetails) -> Self {
         let status = details.status().as_str();
-        let NodeDetails { id, node, beat } = details;
+        let NodeDetails {
+            id,
+            node,
+            beat,
+            flapping: _,
+        } = details;
         Self {
             node_id: id.into(),
             addresses: node.addresses.clone(),
@@ -131,8 +136,13 @@ impl From<Vec<NodeDetails>> for GetActiveNodesResponse {
 impl From<NodeDetails> for NodeRecord {
     fn from(details: NodeDetails) -> Self {
         let status = details.status().as_str();
-        let (drained, flapping) = (details.drained(), details.flapping());
-        let NodeDetails { id, node, beat } = details;
+        let drained = details.drained();
+        let NodeDetails {
+            id,
+            node,
+            beat,
+            flapping,
+        } = details;
         Self {
             node_id: id.into(),
             addresses: node.addresses.clone(),

@@ -9,14 +9,14 @@ use zephyrfs_core::repair::{Brake, Tally};
 
 use super::time::rfc3339;
 use crate::api::saturate::to_i64;
-use crate::service::{PassReport, RepairReport, RepairStatus};
+use crate::service::{BrakeReleased, PassReport, RepairReport, RepairStatus};
 
 /// Whether repair is stopped, and what it found.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api::rest) struct RepairRecord {
     /// Null: repair is not stopped.
     brake: Option<BrakeRecord>,
-    /// Null on replicas that do not lead.
+    /// What the leader found since it leads; null on replicas that do not lead.
     report: Option<ReportRecord>,
 }
 
@@ -87,10 +87,16 @@ pub(in crate::api::rest) struct RunningPassRecord {
 /// What lifting the brake did.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api::rest) struct ReleaseRepairResponse {
+    /// Whether repair is not stopped now.
     success: bool,
     message: String,
     /// How many nodes are no longer waited for; 0 if repair was not stopped.
     nodes: u64,
+    /// How many of the nodes that stopped repair are about to be found silent: they are not written off, and may stop it
+    /// again.
+    late: usize,
+    /// Why repair is stopped all the same; null if it is not.
+    brake: Option<BrakeRecord>,
 }
 
 impl From<RepairStatus> for RepairRecord {
@@ -185,16 +191,16 @@ impl From<&PassReport> for PassRecord {
 }
 
 impl ReleaseRepairResponse {
-    /// It goes on without so many nodes.
-    pub(in crate::api::rest) fn done(nodes: u64) -> Self {
-        let message = match nodes {
-            0 => "Repair is not stopped".to_owned(),
-            nodes => format!("Repair goes on; {nodes} silent nodes are not waited for"),
-        };
+    /// It goes on without some nodes, or does not.
+    pub(in crate::api::rest) fn done(released: BrakeReleased) -> Self {
+        let message = released.to_string();
+        let BrakeReleased { nodes, late, brake } = released;
         Self {
-            success: true,
+            success: brake.is_none(),
             message,
             nodes,
+            late,
+            brake: brake.map(BrakeRecord::from),
         }
     }
 }

@@ -97,10 +97,10 @@ pub(in crate::api::rest) struct WhyNode {
     /// Null if it was never heard.
     #[schema(format = DateTime)]
     last_heard: Option<String>,
-    /// Null of a node that does not come and go.
+    /// Until when it is held down because it comes and goes; null if it is not.
     #[schema(format = DateTime)]
     held_until: Option<String>,
-    /// How many times in a row it came back and did not stay.
+    /// Of the same: how many times in a row it came back and did not stay; null if it is not held down.
     returns: Option<u32>,
     /// Why no new chunk is placed on it now; null where nothing speaks against it.
     not_for_new_chunks: Option<String>,

@@ -21,10 +21,10 @@ pub(in crate::api::rest) async fn status(
 
 /// Lets repair go on that is stopped: the nodes that fell silent together are not waited for
 ///
-/// Done twice it is the same as once, so it takes no idempotency key.
+/// Those that are about to be found silent are not written off: if that stops repair again, it is released again. Done twice it is the same as once, so it takes no idempotency key.
 #[utoipa::path(
     post, path = "/api/v1/repair/release", operation_id = "release_repair", tag = "repair",
-    responses((status = 200, description = "Repair is not stopped, or no longer", body = ReleaseRepairResponse)),
+    responses((status = 200, description = "Whether repair goes on, and without how many nodes", body = ReleaseRepairResponse)),
 )]
 pub(in crate::api::rest) async fn release(
     State(state): State<RestState>,
