@@ -55,7 +55,12 @@ impl<R: AsyncRuntime> Machine<R> {
             EntryPayload::Membership(membership) => {
                 let mut state = self.store.write();
                 let record = membership_to_record(membership);
-                let changes = vec![Change::Cluster(members_in(&record))];
+                let before = state.header().membership.as_ref();
+                let members = members_in(&record);
+                // One that changes addresses only, or ends a change that was told of when it began, tells nobody anything.
+                let is_news = before.is_none_or(|(_, before)| members_in(before) != members);
+                let changes = is_news.then_some(Change::Cluster(members));
+                let changes = changes.into_iter().collect();
                 state.header_mut().membership = Some((Some(log_id), record));
                 self.done(&mut state, log_id, changes);
                 Ok(Outcome::Nothing)

@@ -1,7 +1,8 @@
 //! What changed lately, kept in memory for those who watch.
 //!
 //! Filled while entries are applied, those that are applied again after a start included: every replica has the same for
-//! the same index. The oldest go when there are too many, in number or in bytes, an index as a whole.
+//! the same index. The oldest go when there are too many, in number or in bytes, an index as a whole. The last one never goes,
+//! however large: its changes are told nowhere else.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,7 @@ use zephyrfs_core::engine::Events;
 use zephyrfs_core::event::{Change, EventGroup};
 use zephyrfs_core::units::{AppliedIndex, Timestamp};
 
-/// How much is kept.
+/// How much is kept, besides the last index.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     /// Changes.
@@ -89,10 +90,10 @@ impl Ring {
         inner.changes += group.changes.len();
         inner.bytes += bytes_of(&group);
         inner.groups.push_back(group);
-        while inner.changes > self.bounds.changes || inner.bytes > self.bounds.bytes {
-            let Some(oldest) = inner.groups.pop_front() else {
-                return;
-            };
+        while inner.groups.len() > 1
+            && (inner.changes > self.bounds.changes || inner.bytes > self.bounds.bytes)
+            && let Some(oldest) = inner.groups.pop_front()
+        {
             inner.changes -= oldest.changes.len();
             inner.bytes -= bytes_of(&oldest);
             inner.complete_after = oldest.index.get();
@@ -229,8 +230,12 @@ mod tests {
         assert_eq!(after(&ring, 0, 100), Err(1));
         let giant = (0..2_000).map(change).collect();
         ring.add(5, Timestamp::EPOCH, giant);
-        assert_eq!(after(&ring, 4, 100), Err(5), "more at one index than fits at all");
-        assert_eq!(after(&ring, 5, 100), Ok((vec![], 5)));
+        assert_eq!(after(&ring, 3, 100), Err(4));
+        assert_eq!(
+            after(&ring, 4, 100),
+            Ok((vec![5], 5)),
+            "more at one index than fits"
+        );
         long(6);
         assert_eq!(after(&ring, 5, 100), Ok((vec![6], 6)));
     }

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use zephyrfs_core::engine::{ClusterChange, ClusterError, Engine};
+use zephyrfs_core::event::ClusterChanged;
 
 use super::each_seed;
 use super::history::Outcome;
 use super::replicas::{End, World, below};
+use super::told::Told;
 use super::workload::{Client, History, register_nodes};
 
 const LONG: Duration = Duration::from_secs(30);
@@ -211,6 +213,25 @@ fn a_replica_that_is_removed_stays_out_and_disturbs_nobody() {
         );
         world.end(&goes, End::Kill);
         assert_whole(&world, seed).await;
+    });
+}
+
+#[test]
+fn members_are_told_of_when_somebody_comes_or_goes_and_at_no_other_time() {
+    each_seed(0..3, |seed| async move {
+        let (world, leader) = ready(seed, 3).await;
+        let goes = follower(&world, &leader);
+        change(&world, &leader, remove(&goes)).await.unwrap();
+        let told = world.on(&leader, |engine| Box::pin(async move { Told::by(&engine).await }));
+        let members = told.await.unwrap().members();
+        assert!(members.windows(2).all(|pair| pair[0] != pair[1]), "{members:?}");
+        let mut stay = world.names();
+        stay.retain(|name| *name != goes);
+        let last = ClusterChanged::Members {
+            voters: stay,
+            learners: Vec::new(),
+        };
+        assert_eq!(members.last(), Some(&last));
     });
 }
 

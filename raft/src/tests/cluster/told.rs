@@ -51,6 +51,16 @@ impl Told {
         if self.after < other.after { self } else { other }
     }
 
+    /// The members, each time they were told of.
+    pub(super) fn members(&self) -> Vec<ClusterChanged> {
+        let all = self.groups.values().flat_map(|group| group.changes.iter());
+        let members = all.filter_map(|change| match change {
+            Change::Cluster(members @ ClusterChanged::Members { .. }) => Some(members.clone()),
+            _ => None,
+        });
+        members.collect()
+    }
+
     /// Holds what is told of an index against what the rules say of it. `began` is the term that began there.
     pub(super) fn explain(&self, index: u64, began: Option<u64>, changes: Vec<Change>) {
         if index <= self.after {

@@ -86,10 +86,11 @@ where
             let beats = StreamedBeats(self.layer.metrics.clone());
             request.extensions_mut().insert(beats);
         }
+        let is_stream = self.layer.rpcs.is_stream(request.uri().path());
         let count = Count {
             metrics: self.layer.metrics.clone(),
             rpc,
-            start: Instant::now(),
+            start: (!is_stream).then(Instant::now),
         };
         CountedCall {
             call: self.service.call(request),
@@ -185,7 +186,8 @@ fn status_in(headers: &HeaderMap) -> Option<Code> {
 struct Count {
     metrics: Metrics,
     rpc: String,
-    start: Instant,
+    /// `None` if it is not timed.
+    start: Option<Instant>,
 }
 
 /// A request that is not counted yet. One whose client left is counted as cancelled.
@@ -194,7 +196,8 @@ struct Pending(Option<Count>);
 impl Pending {
     fn done(&mut self, code: Code) {
         if let Some(Count { metrics, rpc, start }) = self.0.take() {
-            metrics.request(Api::Grpc, &rpc, &format!("{code:?}"), start.elapsed());
+            let took = start.map(|start| start.elapsed());
+            metrics.request(Api::Grpc, &rpc, &format!("{code:?}"), took);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The values that the labels `api` and `method` may have.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use axum::http::Method;
 use prost::Message as _;
@@ -42,11 +42,6 @@ pub(super) fn is_heartbeat(api: Api, method: &str) -> bool {
         }
 }
 
-/// Whether a request goes on for as long as the client likes, and is counted at its end.
-pub(super) fn is_watch(api: Api, method: &str) -> bool {
-    api == Api::Grpc && method == "Watch"
-}
-
 /// The RPC that is a stream of heartbeats: it lasts as long as its client likes, and its heartbeats are counted as they come.
 pub(super) const HEARTBEAT_STREAM: &str = "HeartbeatStream";
 
@@ -71,36 +66,40 @@ pub(super) fn rest_method(method: &Method, route: Option<&str>) -> String {
     format!("{method} {route}")
 }
 
-/// The RPCs of the public API.
+/// The RPCs of the public API, by path, each with whether either side sends any number of messages.
 #[derive(Debug)]
-pub(super) struct Rpcs(BTreeSet<String>);
+pub(super) struct Rpcs(BTreeMap<String, bool>);
 
 impl Rpcs {
     /// From the compiled-in description of the API.
     pub(super) fn of_the_public_api() -> Result<Self, MetricsError> {
         let files = FileDescriptorSet::decode(zephyrfs_proto::FILE_DESCRIPTOR_SET)
             .map_err(MetricsError::Descriptors)?;
-        let rpcs = files
+        let services = files
             .file
             .iter()
             .filter(|file| file.package() == PACKAGE)
-            .flat_map(|file| &file.service)
-            .flat_map(|service| {
-                service
-                    .method
-                    .iter()
-                    .map(|method| format!("/{PACKAGE}.{}/{}", service.name(), method.name()))
+            .flat_map(|file| &file.service);
+        let rpcs = services.flat_map(|service| {
+            service.method.iter().map(|method| {
+                let path = format!("/{PACKAGE}.{}/{}", service.name(), method.name());
+                (path, method.client_streaming() || method.server_streaming())
             })
-            .collect();
-        Ok(Self(rpcs))
+        });
+        Ok(Self(rpcs.collect()))
     }
 
     /// The name of the RPC with this path. Others, such as those of the health service, count as one.
     pub(super) fn name<'a>(&self, path: &'a str) -> &'a str {
         match path.rsplit_once('/') {
-            Some((_, name)) if self.0.contains(path) => name,
+            Some((_, name)) if self.0.contains_key(path) => name,
             _ => UNMATCHED,
         }
+    }
+
+    /// Whether this path is that of a stream: how long one lasts says nothing of how long anybody waited.
+    pub(super) fn is_stream(&self, path: &str) -> bool {
+        self.0.get(path).copied().unwrap_or_default()
     }
 }
 
@@ -108,7 +107,7 @@ impl Rpcs {
 mod tests {
     use axum::http::Method;
 
-    use super::{Api, Rpcs, UNMATCHED, is_heartbeat, is_watch, rest_method};
+    use super::{Api, Rpcs, UNMATCHED, is_heartbeat, rest_method};
 
     #[test]
     fn only_rpcs_of_the_public_api_have_a_name() {
@@ -119,7 +118,14 @@ mod tests {
             Api::Grpc,
             rpcs.name(&format!("{service}/NodeHeartbeat"))
         ));
-        assert!(is_watch(Api::Grpc, rpcs.name(&format!("{service}/Watch"))));
+        for (name, is_stream) in [
+            ("Watch", true),
+            ("HeartbeatStream", true),
+            ("ReportInventory", true),
+            ("NodeHeartbeat", false),
+        ] {
+            assert_eq!(rpcs.is_stream(&format!("{service}/{name}")), is_stream, "{name}");
+        }
         for path in [
             "",
             "/",

@@ -152,13 +152,12 @@ impl Metrics {
         TextEncoder::new().format_type().to_owned()
     }
 
-    /// Counts and times a request.
-    pub(super) fn request(&self, api: Api, method: &str, code: &str, took: Duration) {
+    /// Counts a request, and times it if that means anything.
+    pub(super) fn request(&self, api: Api, method: &str, code: &str, took: Option<Duration>) {
         self.requests
             .with_label_values(&[api.as_str(), method, code])
             .inc();
-        // How long a stream lasted says nothing of how long anybody waited.
-        if method != labels::HEARTBEAT_STREAM && !labels::is_watch(api, method) {
+        if let Some(took) = took {
             self.durations
                 .with_label_values(&[api.as_str(), method])
                 .observe(took.as_secs_f64());

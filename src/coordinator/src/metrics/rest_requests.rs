@@ -16,6 +16,7 @@ pub async fn count_rest_request(State(metrics): State<Metrics>, request: Request
     let method = labels::rest_method(request.method(), route);
     let start = Instant::now();
     let response = next.run(request).await;
-    metrics.request(Api::Rest, &method, response.status().as_str(), start.elapsed());
+    let took = Some(start.elapsed());
+    metrics.request(Api::Rest, &method, response.status().as_str(), took);
     response
 }

@@ -89,6 +89,8 @@ impl Service {
                 None => sorted.unknown.push(beat),
             }
         }
+        // At once: a stream that ends while strangers are asked for takes nothing back.
+        self.pending_beats.keep_all(std::mem::take(&mut sorted.active));
         self.ask_for_unknown(&mut sorted, received, deadline).await;
         self.pending_beats.keep_all(std::mem::take(&mut sorted.active));
         if let Some(recorded) = self.record_inactive(&mut sorted, deadline).await {

@@ -6,7 +6,9 @@ use futures::StreamExt as _;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tonic::Code;
-use zephyrfs_coordinator::service::{CutOff, ServiceError, Watch, WatchQuery};
+use zephyrfs_coordinator::service::{
+    ChunkDescription, CutOff, FileRegistration, RequestContext, ServiceError, Watch, WatchQuery,
+};
 use zephyrfs_core::units::AppliedIndex;
 use zephyrfs_proto::coordinator as wire;
 
@@ -115,7 +117,11 @@ async fn a_watcher_that_takes_nothing_is_given_up_and_little_was_kept_for_it() {
     while watchers.cut_off(CutOff::Stalled) == 0 {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    assert_eq!(watchers.count(), 1, "what is left has its place");
+    assert_eq!(
+        watchers.count(),
+        0,
+        "its place is another's, though it is there still"
+    );
     let (count, resume_after, error) = to_the_end(&mut watch).await;
     assert!(count <= 16, "{count} were kept");
     let ServiceError::WatchInterrupted {
@@ -126,8 +132,65 @@ async fn a_watcher_that_takes_nothing_is_given_up_and_little_was_kept_for_it() {
     };
     assert_eq!(told, AppliedIndex::new(resume_after), "where it is to go on");
     assert!(watch.next().await.is_none());
-    drop(watch);
-    assert_eq!(watchers.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watcher_that_takes_one_change_now_and_then_is_cut_off_when_the_others_are_forgotten() {
+    let replica = Replica::start().await;
+    let chunks = (0..100).map(|index| ChunkDescription {
+        chunk_id: format!("c{index}"),
+        hash: "hash".to_owned(),
+        size: 1,
+        index,
+    });
+    let file = FileRegistration {
+        file_id: "f".to_owned(),
+        file_name: "f.bin".to_owned(),
+        file_size: 100,
+        file_hash: "hash".to_owned(),
+        chunks: chunks.collect(),
+        owner_node_id: String::new(),
+    };
+    replica.fill().await;
+    let registered = replica.service.register_file(file, RequestContext::default());
+    registered.await.unwrap();
+    let mut watch = replica.service.watch(after(2), None).await.unwrap();
+    let mut count = 0;
+    let error = loop {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        match watch.next().await.unwrap() {
+            Ok(_) => count += 1,
+            Err(error) => break error,
+        }
+        replica.part.play(|script| script.forgotten = 1_000);
+    };
+    assert!(count < 25, "{count} of 101 changes");
+    assert!(matches!(error, ServiceError::TooOld { .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_at_a_replica_that_hears_of_no_leader_does_not_pretend_that_nothing_changes() {
+    let replica = Replica::start().await;
+    replica.fill().await;
+    let mut watch = replica.service.watch(after(2), None).await.unwrap();
+    watch.next().await.unwrap().unwrap();
+    // An election is nothing to be told of.
+    replica.part.play(|script| script.leader = None);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    replica.part.play(|script| script.leader = Some("c"));
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    replica.part.play(|script| {
+        script.leader = None;
+        script.not_ready = Some("this replica is no member of the cluster");
+    });
+    let end = tokio::time::timeout(Duration::from_secs(9), to_the_end(&mut watch));
+    let (count, _, error) = end.await.expect("it ends soon");
+    assert!(count <= 1, "it was told how far this replica is {count} times");
+    assert_eq!(
+        error.to_string(),
+        "this replica may be behind: this replica is no member of the cluster; watch again after index 2"
+    );
+    assert_eq!(replica.service.watchers().cut_off(CutOff::Engine), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,13 +23,24 @@ pub(crate) struct Stream {
     response: reqwest::Response,
 }
 
+/// Why an endpoint gives no stream.
+enum Refusal {
+    /// It says nothing of use: why, in words.
+    Nothing(String),
+    /// It has forgotten what is asked for; another may go back further.
+    Forgotten(CliError),
+    /// Others would say the same.
+    Final(CliError),
+}
+
 impl Client {
-    /// Opens a stream at the first endpoint that answers; each is asked once.
+    /// Opens a stream at the first endpoint that gives one; each is asked once.
     ///
     /// # Errors
     /// `NotFound`, `Refused` and `Unintelligible` as the answer says; `Unavailable` when no endpoint gave one.
     pub(crate) async fn open(&mut self, request: &Request<'_>) -> Result<Stream, CliError> {
         let mut reasons = Vec::new();
+        let mut forgotten = None;
         let endpoints = self.endpoints.as_slice();
         for step in 0..endpoints.len() {
             let position = (self.first + step) % endpoints.len();
@@ -37,14 +48,19 @@ impl Client {
             match self.open_at(endpoint, request).await {
                 Ok(stream) => {
                     self.first = position;
-                    return stream;
+                    return Ok(stream);
                 }
-                Err(reason) => reasons.push(describe(endpoint, &reason)),
+                Err(Refusal::Nothing(reason)) => reasons.push(describe(endpoint, &reason)),
+                Err(Refusal::Forgotten(error)) => forgotten = forgotten.or(Some(error)),
+                Err(Refusal::Final(error)) => {
+                    self.first = position;
+                    return Err(error);
+                }
             }
         }
-        Err(CliError::Unavailable {
+        Err(forgotten.unwrap_or_else(|| CliError::Unavailable {
             attempts: reasons.join(", "),
-        })
+        }))
     }
 
     /// The next request goes to another endpoint first.
@@ -52,32 +68,29 @@ impl Client {
         self.first = (self.first + 1) % self.endpoints.as_slice().len();
     }
 
-    /// The stream of an endpoint, or what it says instead; why it says nothing of use otherwise.
-    async fn open_at(
-        &self,
-        endpoint: &Endpoint,
-        request: &Request<'_>,
-    ) -> Result<Result<Stream, CliError>, String> {
+    async fn open_at(&self, endpoint: &Endpoint, request: &Request<'_>) -> Result<Stream, Refusal> {
         let url = endpoint.resource(&request.path, &request.query);
-        let (status, body) = match open(&self.http, url, self.timeout).await? {
+        let opened = open(&self.http, url, self.timeout).await;
+        let (status, body) = match opened.map_err(Refusal::Nothing)? {
             Opened::Stream(response) => {
-                return Ok(Ok(Stream {
+                return Ok(Stream {
                     url: endpoint.to_string(),
                     response,
-                }));
+                });
             }
             Opened::Answered { status, body } => (status, body),
         };
         if nothing_learned(status).is_some() {
-            return Err(answer::explain(status, &body));
+            return Err(Refusal::Nothing(answer::explain(status, &body)));
         }
-        Ok(Err(match Answer::new(endpoint.to_string(), status, &body) {
-            Ok(answer) => CliError::Unintelligible {
+        Err(match Answer::new(endpoint.to_string(), status, &body) {
+            Ok(answer) => Refusal::Final(CliError::Unintelligible {
                 url: answer.url().to_owned(),
                 problem: format!("HTTP {} is no stream of events", StatusCode::as_u16(&status)),
-            },
-            Err(error) => error,
-        }))
+            }),
+            Err(error) if status == StatusCode::GONE => Refusal::Forgotten(error),
+            Err(error) => Refusal::Final(error),
+        })
     }
 }
 

@@ -168,6 +168,7 @@ fn what_is_forgotten_ends_it_and_an_interruption_does_not() {
         messages,
         [
             "coordinator: watch interrupted: why; going on",
+            "coordinator: too old: why; asking whether a replica still has it",
             "coordinator: too old: why"
         ]
     );
@@ -181,6 +182,42 @@ fn what_is_forgotten_ends_it_and_an_interruption_does_not() {
         refused.messages.contains("too old: after index 3 (HTTP 410"),
         "{refused:?}"
     );
+    assert_eq!(refusing.lines().len(), 1, "it was asked again");
     let other = FakeServer::start([Reaction::reply(200, "data: no JSON\n\n")]);
     assert_eq!(ask(&other, "json", "watch").code, 2);
+}
+
+#[test]
+fn what_one_replica_has_forgotten_another_may_still_have() {
+    let too_old = r#"{"error":"too old","details":"after index 3"}"#;
+    let first = FakeServer::start([Reaction::reply(410, too_old)]);
+    let second = FakeServer::start([stream(&[
+        event(4, 4, "n1"),
+        format!("event: error\ndata: {too_old}\n\n"),
+    ])]);
+    let third = FakeServer::start([stream(&[event(5, 5, "n2"), event(6, 6, "n3")])]);
+    let urls = [first.url(), second.url(), third.url()];
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    let (texts, messages) = watch(&urls, "json", "--after 3", 2);
+    assert_eq!(texts.len(), 2);
+    let told: Vec<&str> = messages.lines().collect();
+    assert_eq!(
+        told,
+        ["coordinator: too old: after index 3; asking whether a replica still has it"]
+    );
+    assert_eq!(third.lines()[0], "GET /api/v1/watch?after=4");
+}
+
+#[test]
+fn a_problem_that_goes_on_is_told_once() {
+    let refusal = Reaction::reply(503, r#"{"error":"unavailable","details":"it stops"}"#);
+    let server = FakeServer::start([
+        refusal.clone(),
+        refusal.clone(),
+        refusal,
+        stream(&[event(5, 5, "n1"), event(6, 6, "n2")]),
+    ]);
+    let (texts, messages) = watch(&[&server.url()], "json", "", 1);
+    assert_eq!(texts.len(), 1);
+    assert_eq!(messages.lines().count(), 1, "{messages}");
 }

@@ -2,10 +2,9 @@
 //!
 //! It outlives the replica that it hears it from: another one goes on where that one ended.
 
+mod attempts;
 mod place;
 mod sse;
-
-use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
@@ -19,11 +18,9 @@ use super::exit::CliError;
 use super::output::Format;
 use super::session::Session;
 use super::values;
+use attempts::Attempts;
 use place::Place;
 use sse::{Event, Events};
-
-/// Between two attempts.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// Show what changes, as it changes, until it is interrupted
 #[derive(Debug, Args)]
@@ -52,7 +49,9 @@ struct Ending {
 enum End {
     /// It can go on: why it ended.
     Interrupted(String),
-    /// It cannot.
+    /// What comes next is forgotten where it was asked for, in words.
+    Forgotten(String),
+    /// It cannot go on.
     Failed(CliError),
 }
 
@@ -69,19 +68,36 @@ impl WatchCommand {
     /// Any [`CliError`] but `Unavailable`.
     pub(crate) async fn run(&self, session: &mut Session<'_>) -> Result<(), CliError> {
         let mut place = Place::new(self.after);
+        let mut attempts = Attempts::default();
+        let mut forgotten = None;
         loop {
-            match self.watch_once(session, &mut place).await {
-                End::Failed(CliError::Unavailable { attempts }) => {
-                    session.output.note(&format!("no replica answers: {attempts}"));
-                }
+            let before = place.clone();
+            let end = self.watch_once(session, &mut place).await;
+            if place.is_beyond(&before) {
+                attempts = Attempts::default();
+            }
+            let problem = match end {
+                End::Failed(CliError::Unavailable { attempts }) => format!("no replica answers: {attempts}"),
                 End::Failed(error) => return Err(error),
                 End::Interrupted(reason) => {
-                    session.output.note(&format!("{reason}; going on"));
                     session.turn_to_the_next();
+                    format!("{reason}; going on")
                 }
+                // Another replica may still have it. If this happens twice at one place, none does.
+                End::Forgotten(reason) => {
+                    if forgotten.replace(place.after) == Some(place.after) {
+                        return Err(CliError::Refused(reason));
+                    }
+                    session.turn_to_the_next();
+                    format!("{reason}; asking whether a replica still has it")
+                }
+            };
+            let (pause, is_news) = attempts.failed(&problem);
+            if is_news {
+                session.output.note(&problem);
             }
             place.go_on();
-            sleep(PAUSE).await;
+            sleep(pause).await;
         }
     }
 
@@ -166,12 +182,12 @@ fn show(session: &mut Session<'_>, url: &str, event: Event, place: &mut Place) -
     Ok(())
 }
 
-/// What the last words mean. What is forgotten cannot be gone on from; everything else can.
+/// What the last words mean. What is forgotten cannot be gone on from there; everything else can.
 fn ending(value: Value) -> Result<End, String> {
     let Ending { error, details } = Ending::deserialize(value).map_err(|error| error.to_string())?;
     let text = escaped(&format!("{error}: {details}"));
     Ok(if error == "too old" {
-        End::Failed(CliError::Refused(text))
+        End::Forgotten(text)
     } else {
         End::Interrupted(text)
     })

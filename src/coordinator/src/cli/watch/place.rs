@@ -20,6 +20,11 @@ impl Place {
         }
     }
 
+    /// Whether anything was shown, or is known to have been, since another place.
+    pub(super) fn is_beyond(&self, before: &Self) -> bool {
+        (self.after, self.part) != (before.after, before.part)
+    }
+
     /// The watch goes on, and may begin in the middle of what was shown.
     pub(super) const fn go_on(&mut self) {
         self.again = 0;
@@ -63,5 +68,22 @@ mod tests {
         let new: Vec<bool> = (0..3).map(|_| place.is_new(6)).collect();
         assert_eq!(new, [false, false, true]);
         assert!(place.is_new(7));
+    }
+
+    #[test]
+    fn a_place_is_beyond_another_once_something_was_shown() {
+        let mut place = Place::new(Some(4));
+        let before = place.clone();
+        place.reached(4);
+        place.go_on();
+        assert!(!place.is_beyond(&before));
+        place.is_new(5);
+        assert!(place.is_beyond(&before));
+        let before = place.clone();
+        place.go_on();
+        place.is_new(5);
+        assert!(!place.is_beyond(&before), "that was shown before");
+        place.reached(5);
+        assert!(place.is_beyond(&before));
     }
 }

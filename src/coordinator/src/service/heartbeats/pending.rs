@@ -3,6 +3,7 @@
 //! As many as there are registered nodes at most, since only beats of registered nodes get here.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -18,14 +19,23 @@ use super::received::ReceivedBeat;
 pub(in crate::service) struct Pending(Mutex<HashMap<NodeId, ReceivedBeat>>);
 
 impl Pending {
-    /// Keeps a beat, in place of the node's earlier one.
+    /// Keeps a beat, in place of the node's earlier one. One that was held up does not replace a later one.
     pub(in crate::service) fn keep(&self, node: NodeId, beat: ReceivedBeat) {
-        self.beats().insert(node, beat);
+        self.keep_all([(node, beat)]);
     }
 
-    /// Keeps many beats, as [`Self::keep`] does one.
-    pub(in crate::service) fn keep_all(&self, beats: impl IntoIterator<Item = (NodeId, ReceivedBeat)>) {
-        self.beats().extend(beats);
+    /// Keeps many beats, as [`Self::keep`] does one. Of those that came in together the last counts.
+    pub(in crate::service) fn keep_all(&self, new: impl IntoIterator<Item = (NodeId, ReceivedBeat)>) {
+        let mut beats = self.beats();
+        for (node, beat) in new {
+            match beats.entry(node) {
+                Entry::Occupied(kept) if beat.received < kept.get().received => {}
+                Entry::Occupied(mut kept) => *kept.get_mut() = beat,
+                Entry::Vacant(place) => {
+                    place.insert(beat);
+                }
+            }
+        }
     }
 
     /// The beat that waits for a node.
@@ -168,6 +178,23 @@ mod tests {
         pending.recorded(&taken);
         assert_eq!(pending.of(&a), Some(newer));
         assert_eq!(pending.of(&b), None);
+    }
+
+    #[test]
+    fn a_beat_that_was_held_up_does_not_replace_a_later_one() {
+        let pending = Pending::default();
+        let start = Instant::now();
+        let (a, b) = (NodeId::from("a"), NodeId::from("b"));
+        let later = beat(start + Duration::from_millis(1), 2);
+        pending.keep(a.clone(), later);
+        pending.keep(a.clone(), beat(start, 1));
+        pending.keep_all([
+            (a.clone(), beat(start, 1)),
+            (b.clone(), beat(start, 3)),
+            (b.clone(), beat(start, 4)),
+        ]);
+        assert_eq!(pending.of(&a), Some(later));
+        assert_eq!(pending.of(&b), Some(beat(start, 4)), "the last of a window");
     }
 
     #[test]

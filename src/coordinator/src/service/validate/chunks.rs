@@ -6,7 +6,7 @@ use zephyrfs_core::id::{ChunkId, ContentHash, NodeId};
 use super::nodes::node_ids;
 use super::number::byte_size;
 use super::problem::invalid;
-use super::text::{id, plain_text};
+use super::text::{id, plain_text, quoted};
 use crate::service::error::ServiceError;
 use crate::service::limits::Limits;
 use crate::service::request::{ChunkDescription, LocationUpdate};
@@ -39,8 +39,7 @@ pub(in crate::service) fn location_update(
         "remove" => LocationChange::Remove,
         _ => {
             return Err(ServiceError::UnknownOperation {
-                // The answer quotes it: an endless one is cut.
-                operation: operation.chars().take(64).collect(),
+                operation: quoted(&operation),
             });
         }
     };

@@ -23,4 +23,4 @@ pub(super) use number::count_or_all;
 pub(super) use page::page_size;
 pub(super) use stats::stats;
 pub(super) use tasks::{TaskState, task_state};
-pub(super) use text::{free_text, id, optional_id};
+pub(super) use text::{free_text, id, optional_id, quoted};

@@ -6,6 +6,14 @@ use super::problem::invalid;
 use crate::service::error::ServiceError;
 use crate::service::limits::Limits;
 
+/// So much of a word is quoted in an answer.
+const MAX_QUOTED: usize = 64;
+
+/// A word that is not understood, as an answer quotes it: an endless one is cut.
+pub(in crate::service) fn quoted(word: &str) -> String {
+    word.chars().take(MAX_QUOTED).collect()
+}
+
 /// An id: never empty, not too long, without control characters.
 pub(in crate::service) fn id<T: From<String>>(
     limits: &Limits,
@@ -78,7 +86,7 @@ fn not_too_long(field: impl fmt::Display, text: &str, max_length: usize) -> Resu
 mod tests {
     use zephyrfs_core::id::NodeId;
 
-    use super::{free_text, id, optional_id};
+    use super::{free_text, id, optional_id, quoted};
     use crate::service::error::ServiceError;
     use crate::service::limits::Limits;
 
@@ -127,6 +135,12 @@ mod tests {
             problem(optional_id::<NodeId>(&limits, "node_id", "\t".to_owned())),
             "node_id: must not contain control characters, got U+0009 at byte 0"
         );
+    }
+
+    #[test]
+    fn only_the_beginning_of_an_endless_word_is_quoted() {
+        assert_eq!(quoted("disk"), "disk");
+        assert_eq!(quoted(&"ü".repeat(1_000)), "ü".repeat(64));
     }
 
     #[test]

@@ -23,8 +23,16 @@ const BATCH: usize = 256;
 /// somebody notices if it has gone.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// A watcher that takes nothing for so long is given up: until then what it is to take next stays in memory.
+/// A watcher that takes nothing for so long is given up: until then what it is to take next stays in memory. One that takes a
+/// little now and then is given what was asked for only as long as it would be told of it still.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether this replica hears of a leader, while nothing changes.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// A replica that has heard of no leader for so long, some elections, may be cut off, or out of the cluster: nothing changes
+/// there any more, and its watchers would take that for peace.
+const ASTRAY: Duration = Duration::from_secs(5);
 
 /// Who has everything waits so long for more, so that many watchers are not woken for every single command.
 const PACE: Duration = Duration::from_millis(5);
@@ -32,13 +40,18 @@ const PACE: Duration = Duration::from_millis(5);
 /// One watcher's feed.
 pub(super) struct Feed {
     pub(super) engine: Arc<dyn Engine>,
-    pub(super) place: Arc<Place>,
+    /// Given up with the feed: what waits for the watcher by then is little, and may wait for long.
+    pub(super) place: Place,
     pub(super) filter: Filter,
     /// The watcher's own.
     pub(super) deadline: Option<Instant>,
     pub(super) give: mpsc::Sender<Watched>,
     /// Everything up to here was handed over.
     pub(super) after: AppliedIndex,
+    /// When the engine last had what changed after that.
+    pub(super) known: Instant,
+    /// Since when this replica hears of no leader, if so.
+    pub(super) astray: Option<Instant>,
 }
 
 /// Why a feed ends.
@@ -73,12 +86,20 @@ impl Feed {
             return end;
         }
         loop {
-            let Events { groups, through } = match self.ask(told + SILENCE).await {
+            let until = (told + SILENCE).min(Instant::now() + LOOK);
+            let Events { groups, through } = match self.ask(until).await {
                 Ok(events) => events,
                 Err(end) => return end,
             };
-            for group in &groups {
-                match self.give_group(group).await {
+            if through > self.after {
+                self.astray = None;
+            } else if let Err(end) = self.look_for_a_leader() {
+                return end;
+            }
+            let has_everything = groups.iter().map(|group| group.changes.len()).sum::<usize>() < BATCH;
+            // One after the other is let go of: the engine may have forgotten it by then.
+            for group in groups {
+                match self.give_group(&group).await {
                     Ok(true) => told = Instant::now(),
                     Ok(false) => {}
                     Err(end) => return end,
@@ -91,7 +112,6 @@ impl Feed {
                 }
                 told = Instant::now();
             }
-            let has_everything = groups.iter().map(|group| group.changes.len()).sum::<usize>() < BATCH;
             if has_everything && let Err(end) = self.unless_ended(sleep(PACE)).await {
                 return end;
             }
@@ -99,9 +119,15 @@ impl Feed {
     }
 
     /// What changed next; nothing at `until` at the latest.
-    async fn ask(&self, until: Instant) -> Result<Events, End> {
+    async fn ask(&mut self, until: Instant) -> Result<Events, End> {
         let within = until.saturating_duration_since(Instant::now());
-        let events = self.engine.events(self.after, BATCH, within);
+        let events = self.events(BATCH, within).await?;
+        self.known = Instant::now();
+        Ok(events)
+    }
+
+    async fn events(&self, limit: usize, within: Duration) -> Result<Events, End> {
+        let events = self.engine.events(self.after, limit, within);
         self.unless_ended(events).await?.map_err(|error| {
             let reason = match error {
                 EventsError::TooOld { .. } => CutOff::TooOld,
@@ -109,6 +135,24 @@ impl Feed {
             };
             End::CutOff(reason, refused(self.after, error))
         })
+    }
+
+    /// Nothing changes where nobody leads, and that is not to be taken for peace.
+    fn look_for_a_leader(&mut self) -> Result<(), End> {
+        let status = self.engine.status();
+        if status.leader.is_some() {
+            self.astray = None;
+            return Ok(());
+        }
+        let since = *self.astray.get_or_insert_with(Instant::now);
+        if since.elapsed() < ASTRAY {
+            return Ok(());
+        }
+        let reason = status
+            .not_ready
+            .unwrap_or_else(|| "there is no leader".to_owned());
+        let error = self.interrupted(format!("this replica may be behind: {reason}"));
+        Err(End::CutOff(CutOff::Engine, error))
     }
 
     /// Hands over what the watcher wants of a group; whether there was anything.
@@ -122,6 +166,10 @@ impl Feed {
                 let item = Watched::change(group, change, Some(position) == last);
                 self.hand_over(item).await?;
                 self.place.sent();
+                if self.known.elapsed() >= PATIENCE {
+                    self.events(1, Duration::ZERO).await?;
+                    self.known = Instant::now();
+                }
             }
         }
         self.after = group.index;

@@ -23,9 +23,15 @@ pub(super) struct Filter {
 impl Filter {
     /// As the watcher says it.
     pub(super) fn new(limits: &Limits, kinds: &[String], ids: Vec<String>) -> Result<Self, ServiceError> {
+        let most = ChangeKind::ALL.len();
+        if kinds.len() > most {
+            let problem = format!("must be at most {most}, got {}", kinds.len());
+            return Err(ServiceError::TooLarge(InvalidField::new("kinds", problem)));
+        }
         let kinds = kinds.iter().enumerate().map(|(position, word)| {
             let known = ChangeKind::ALL.into_iter().find(|kind| kind.as_str() == word);
             known.ok_or_else(|| {
+                let word = validate::quoted(word);
                 let problem = format!("must be node, file, chunk, task or cluster, got {word:?}");
                 ServiceError::Invalid(InvalidField::new(format!("kinds[{position}]"), problem))
             })
@@ -123,6 +129,10 @@ mod tests {
     fn what_cannot_be_wanted_is_refused_by_name() {
         let refused = |kinds, ids| filter(kinds, ids).unwrap_err().to_string();
         assert!(refused(&["node", "disk"], &[]).starts_with("kinds[1]: must be node, file"));
+        let endless = filter(&[&"x".repeat(4 << 20)], &[]).unwrap_err().to_string();
+        assert!(endless.len() < 200, "{} bytes", endless.len());
+        let kinds = filter(&["node"; 6], &[]);
+        assert!(matches!(kinds, Err(ServiceError::TooLarge(field)) if field.field == "kinds"));
         assert!(refused(&[], &["a", ""]).starts_with("ids[1]: must not be empty"));
         let many = vec!["x"; Limits::default().max_ids_per_watch + 1];
         assert!(matches!(filter(&[], &many), Err(ServiceError::TooLarge(field)) if field.field == "ids"));

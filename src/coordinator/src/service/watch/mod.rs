@@ -17,7 +17,6 @@ use zephyrfs_core::units::AppliedIndex;
 
 pub use details::{ChangeDetails, ChangedReplica, Watched};
 pub(super) use recent::Recent;
-use watchers::Place;
 pub use watchers::{CutOff, Watchers};
 
 use zephyrfs_core::engine::EventsError;
@@ -41,8 +40,6 @@ pub struct Watch {
     items: mpsc::Receiver<Watched>,
     /// What the watch ends with, unless that was told.
     end: Option<oneshot::Receiver<ServiceError>>,
-    /// Kept as long as anything waits here.
-    _place: Arc<Place>,
 }
 
 impl Watch {
@@ -71,7 +68,7 @@ impl Service {
                 reason: "the deadline passed before the watch began".to_owned(),
             });
         }
-        let place = Arc::new(self.watchers.place()?);
+        let place = self.watchers.place()?;
         let after = after.map_or_else(|| self.engine.totals().index, AppliedIndex::new);
         // Whoever comes too late is told at once.
         let looked = self.engine.events(after, 1, Duration::ZERO).await;
@@ -80,11 +77,13 @@ impl Service {
         let (tell_end, end) = oneshot::channel();
         let feed = Feed {
             engine: Arc::clone(&self.engine),
-            place: Arc::clone(&place),
+            place,
             filter,
             deadline: deadline.map(Into::into),
             give,
             after,
+            known: Instant::now().into(),
+            astray: None,
         };
         tokio::spawn(async move {
             if let Some(error) = feed.run().await {
@@ -96,7 +95,6 @@ impl Service {
             after,
             items,
             end: Some(end),
-            _place: place,
         })
     }
 

@@ -17,7 +17,7 @@ pub enum CutOff {
     Stalled,
     /// The process stops.
     Stopping,
-    /// The engine does not tell what changes any more.
+    /// The engine does not tell what changes any more, or cannot know.
     Engine,
 }
 

@@ -19,6 +19,7 @@ use super::error::{InvalidField, ServiceError};
 use super::request::RequestContext;
 use super::state::Service;
 use super::tasks::TaskDetails;
+use super::validate::quoted;
 use super::watch::ChangeDetails;
 
 /// So many tasks are named at most.
@@ -64,7 +65,7 @@ impl Service {
             "task" => self.why_task(id, &context).await,
             other => Err(ServiceError::Invalid(InvalidField::new(
                 "kind",
-                format!("must be chunk, node or task, got {other:?}"),
+                format!("must be chunk, node or task, got {:?}", quoted(other)),
             ))),
         }
     }

@@ -172,6 +172,9 @@ async fn a_stopped_repair_is_seen_explained_and_released() {
         malformed.message(),
         "kind: must be chunk, node or task, got \"disk\""
     );
+    let endless = client.why(why(&"x".repeat(100_000), "x")).await.unwrap_err();
+    assert_eq!(endless.code(), Code::InvalidArgument);
+    assert!(endless.message().len() < 200, "{} bytes", endless.message().len());
 
     let release = || wire::ReleaseRepairRequest {};
     assert_eq!(
