@@ -9,7 +9,7 @@ use tracing::info;
 use zephyrfs_core::command::{NodeStateChange, RegisterNode, SetNodeState, UnregisterNode};
 use zephyrfs_core::engine::{At, Freshness, NodeWithBeat};
 use zephyrfs_core::id::NodeId;
-use zephyrfs_core::row::{AfterDrain, BeatRow, Contact, NodeRow, NodeStatus};
+use zephyrfs_core::row::{AfterDrain, BeatRow, NodeRow, NodeStatus};
 use zephyrfs_core::units::Timestamp;
 use zephyrfs_core::{Command, ReadSet, Rejection, Response, View};
 
@@ -54,15 +54,13 @@ impl NodeDetails {
     /// A node as it is at `now`. The first return is no flapping, and once the hold is over the count only serves the next
     /// silence.
     fn at(now: Timestamp, id: NodeId, (node, beat): NodeWithBeat) -> Self {
-        let Contact {
-            returns, held_until, ..
-        } = node.contact;
-        let is_flapping = returns > 1 && node.contact.is_held(now);
+        let contact = node.contact;
+        let is_flapping = contact.returns > 1 && contact.is_held(now);
         Self {
             id,
             node,
             beat,
-            flapping: is_flapping.then_some((held_until, returns)),
+            flapping: is_flapping.then_some((contact.held_until, contact.returns)),
         }
     }
 
