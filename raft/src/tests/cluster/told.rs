@@ -51,9 +51,10 @@ impl Told {
         if self.after < other.after { self } else { other }
     }
 
-    /// The members, each time they were told of.
-    pub(super) fn members(&self) -> Vec<ClusterChanged> {
-        let all = self.groups.values().flat_map(|group| group.changes.iter());
+    /// The members, each time they were told of after an index.
+    pub(super) fn members_after(&self, index: AppliedIndex) -> Vec<ClusterChanged> {
+        let groups = self.groups.range(index.get() + 1..);
+        let all = groups.flat_map(|(_, group)| group.changes.iter());
         let members = all.filter_map(|change| match change {
             Change::Cluster(members @ ClusterChanged::Members { .. }) => Some(members.clone()),
             _ => None,
