@@ -97,7 +97,7 @@ async fn every_metric_is_explained_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_readme_has_a_row_for_every_metric() {
-    // Something of every kind happens: metrics without a label are not shown otherwise.
+    // Something of every kind happens: a metric with labels is shown once it has a value.
     let (server, nodes) = with_nodes(4).await;
     let mut repair = Repair::default();
     let path = format!("/api/v1/nodes/{}/drain", nodes[0]);

@@ -106,8 +106,8 @@ impl FromQuery for NamedChunks {
 
 /// How far a drain is, and what keeps the chunks that are left
 ///
-/// A node that was unregistered because its drain was over is `drained`, with `then` being `remove`. One that was unregistered
-/// before that is not found: what was left on it may lie nowhere else.
+/// A node that was unregistered when its drain was over is `drained`. One that was unregistered before that is not found:
+/// what was left on it may lie nowhere else.
 #[utoipa::path(
     get, path = "/api/v1/nodes/{id}/drain", operation_id = "get_drain_status", tag = "nodes",
     params(("id" = Id, Path, description = "The node"), DrainParams, FreshnessParams),
