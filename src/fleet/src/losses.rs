@@ -3,7 +3,8 @@
 //! Fed by the scheduler. It knows the truth of the simulated disks, not what the coordinator believes.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde::Serialize;
@@ -47,6 +48,32 @@ pub struct LossSummary {
     pub first_copy_seconds: Option<f64>,
     /// From the first failure until nothing was lacking; absent while something is.
     pub whole_seconds: Option<f64>,
+}
+
+impl fmt::Display for LossSummary {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let LossSummary {
+            copies_lost,
+            copies_beyond_repair,
+            copies_made,
+            copies_returned,
+            first_copy_seconds,
+            whole_seconds,
+        } = *self;
+        write!(
+            formatter,
+            "{copies_lost} copies, {copies_beyond_repair} of them beyond repair; {copies_made} made anew"
+        )?;
+        if let Some(first) = first_copy_seconds {
+            write!(formatter, ", the first after {first:.1} s")?;
+        }
+        write!(formatter, "; {copies_returned} came back; ")?;
+        let lacking = copies_lost.saturating_sub(copies_made + copies_returned + copies_beyond_repair);
+        match whole_seconds {
+            Some(whole) => write!(formatter, "whole again after {whole:.1} s"),
+            None => write!(formatter, "{lacking} still lacking"),
+        }
+    }
 }
 
 impl Losses {
@@ -139,7 +166,7 @@ impl Losses {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

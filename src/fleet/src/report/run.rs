@@ -209,32 +209,10 @@ impl RunReport {
     }
 }
 
-fn losses(losses: &LossSummary) -> String {
-    let LossSummary {
-        copies_lost,
-        copies_beyond_repair,
-        copies_made,
-        copies_returned,
-        first_copy_seconds,
-        whole_seconds,
-    } = *losses;
-    let first =
-        first_copy_seconds.map_or_else(String::new, |first| format!(", the first after {first:.1} s"));
-    let lacking = copies_lost.saturating_sub(copies_made + copies_returned + copies_beyond_repair);
-    let end = whole_seconds.map_or_else(
-        || format!("{lacking} still lacking"),
-        |whole| format!("whole again after {whole:.1} s"),
-    );
-    format!(
-        "{copies_lost} copies, {copies_beyond_repair} of them beyond repair; {copies_made} made anew{first}; \
-         {copies_returned} came back; {end}"
-    )
-}
-
 impl fmt::Display for RunReport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut facts = self.facts();
-        facts.extend(self.losses.iter().map(|lost| ("Lost", losses(lost))));
+        facts.extend(self.losses.iter().map(|losses| ("Lost", losses.to_string())));
         formatter.write_str(&table::facts(&facts))?;
         let row = |entry: &OperationLatency| {
             let mut cells = vec![entry.operation.to_owned(), entry.latency.count.to_string()];

@@ -164,10 +164,7 @@ impl Desk {
     /// Whether a node may be told. A copy that was found to be one too many may not be any more: others fell silent since,
     /// or are about to be found so.
     fn may_be_done(&self, node: &NodeId, chunk: &ChunkId, task: &TaskRow) -> bool {
-        if !matches!(
-            task.reason,
-            TaskReason::Surplus | TaskReason::Draining | TaskReason::Misplaced | TaskReason::Rebalance
-        ) || task.kind != TaskKind::Delete
+        if !matches!(task.reason, TaskReason::Surplus | TaskReason::Draining) || task.kind != TaskKind::Delete
         {
             return true;
         }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::operation::Operation;
-use crate::runner::tests::start;
+use crate::report::run::RunReport;
+use crate::runner::tests::{complete, start};
 use crate::testing::fake_coordinator::FakeCoordinator;
 
 #[tokio::test]
@@ -76,8 +77,8 @@ async fn a_run_fills_loses_and_ends_when_all_is_whole_again() {
     });
 }
 
-#[tokio::test]
-async fn what_nobody_has_any_more_is_beyond_repair() {
+/// A run with one chunk on three nodes, of which so many are lost.
+async fn one_chunk(fail: &str, more: &[&str]) -> RunReport {
     let coordinator = FakeCoordinator::start().await;
     let options = [
         "--files-per-second",
@@ -89,38 +90,23 @@ async fn what_nobody_has_any_more_is_beyond_repair() {
         "--nodes",
         "3",
         "--fail",
-        "3",
+        fail,
         "--fail-after",
         "1ms",
         "--until-whole",
     ];
-    let (running, _shutdown) = start(&coordinator, &options);
-    let report = running.await.unwrap().unwrap();
+    complete(&coordinator, &[&options, more].concat()).await
+}
+
+#[tokio::test]
+async fn what_nobody_has_any_more_is_beyond_repair() {
+    let report = one_chunk("3", &[]).await;
     assert_eq!(report.losses.unwrap().copies_beyond_repair, 3, "{report}");
 }
 
 #[tokio::test]
 async fn what_stays_lacking_is_a_failure_if_it_was_to_be_whole() {
-    let coordinator = FakeCoordinator::start().await;
-    let options = [
-        "--files-per-second",
-        "0",
-        "--chunks",
-        "1",
-        "--chunks-per-file",
-        "1",
-        "--nodes",
-        "3",
-        "--fail",
-        "2",
-        "--fail-after",
-        "1ms",
-        "--until-whole",
-        "--duration",
-        "200ms",
-    ];
-    let (running, _shutdown) = start(&coordinator, &options);
-    let report = running.await.unwrap().unwrap();
+    let report = one_chunk("2", &["--duration", "200ms"]).await;
     assert!(!report.ok, "{report}");
     assert!(report.to_string().contains("2 still lacking"), "{report}");
 }
