@@ -17,6 +17,7 @@ use crate::chunk_id::ChunkId;
 pub struct Losses {
     state: Mutex<State>,
     begun: CancellationToken,
+    repairing: CancellationToken,
     whole: CancellationToken,
 }
 
@@ -99,6 +100,7 @@ impl Losses {
         if state.regain(chunk, now) {
             state.copied += 1;
             state.first_copy.get_or_insert(now);
+            self.repairing.cancel();
         }
         self.settle(&state);
     }
@@ -136,6 +138,12 @@ impl Losses {
     #[must_use]
     pub fn begun(&self) -> CancellationToken {
         self.begun.clone()
+    }
+
+    /// Is cancelled when the first copy is made for one that was lost.
+    #[must_use]
+    pub fn repairing(&self) -> CancellationToken {
+        self.repairing.clone()
     }
 
     /// Is cancelled when everything that was lost is there again for the first time.

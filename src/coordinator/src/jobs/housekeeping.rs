@@ -1,4 +1,5 @@
-//! Forgets what has expired, and finishes what large deletions left behind.
+//! Forgets what has expired, and finishes what large deletions left behind. Chunks that no file holds any more are for repair
+//! to delete, at its pace.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,9 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::runner::{Job, JobError};
-use crate::service::{RequestContext, Service};
+use crate::service::Service;
 
-/// Forgets remembered answers and released chunks whose time is over.
+/// Forgets remembered answers whose time is over.
 pub struct Housekeeping {
     service: Arc<Service>,
     interval: Duration,
@@ -32,13 +33,9 @@ impl Job for Housekeeping {
     }
 
     async fn run(&mut self, _led_for: Duration) -> Result<(), JobError> {
-        let reclaimed = self.service.cleanup(RequestContext::default()).await?.value;
-        if reclaimed.requests + reclaimed.chunks > 0 {
-            tracing::info!(
-                requests = reclaimed.requests,
-                chunks = reclaimed.chunks,
-                "Housekeeping done"
-            );
+        let requests = self.service.forget_expired().await?;
+        if requests > 0 {
+            tracing::info!(requests, "Forgot answers whose time was over");
         }
         Ok(())
     }

@@ -21,6 +21,7 @@ pub(super) struct RepairGauges {
     braked: IntGauge,
     silent: IntGauge,
     rebalancing: IntGauge,
+    window: IntGauge,
     chunks_by_copies: IntGaugeVec,
     waiting_chunks: IntGaugeVec,
     waiting_bytes: IntGaugeVec,
@@ -57,6 +58,11 @@ impl RepairGauges {
             rebalancing: IntGauge::new(
                 "coordinator_rebalancing",
                 "1 while copies move from full nodes to empty ones, else 0; only on the leader.",
+            )?,
+            window: IntGauge::new(
+                "coordinator_repair_window_tasks",
+                "How many copies that are not urgent may be under way at once, so that clients hardly notice; only on the \
+                 leader.",
             )?,
             chunks_by_copies: by(
                 "copies",
@@ -133,11 +139,12 @@ impl RepairGauges {
     }
 
     /// What is so now.
-    fn present(&self) -> [&dyn Collector; 7] {
+    fn present(&self) -> [&dyn Collector; 8] {
         [
             &self.braked,
             &self.silent,
             &self.rebalancing,
+            &self.window,
             &self.drain_copies,
             &self.drain_bytes,
             &self.progress,
@@ -165,6 +172,7 @@ impl RepairGauges {
         self.braked.set(i64::from(report.brake.is_some()));
         self.silent.set(gauge_value(silent as u64));
         self.rebalancing.set(i64::from(report.rebalances));
+        self.window.set(gauge_value(report.window as u64));
         self.drain_copies.reset();
         self.drain_bytes.reset();
         for (node, usage) in report.drains.iter().take(MAX_DRAINS) {

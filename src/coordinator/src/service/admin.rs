@@ -98,7 +98,8 @@ impl Service {
         // After the releases: a finished one may leave chunks behind that nobody holds.
         let deleted = self.delete_all_unreferenced().await?;
         let value = Reclaimed {
-            chunks: deleted.forgotten,
+            chunks: deleted.map_or(0, |deleted| deleted.forgotten),
+            keeps_chunks: deleted.is_none(),
             ..value
         };
         let index = index.max(self.engine.totals().index);

@@ -26,9 +26,20 @@ pub struct Reclaimed {
     pub chunks: u64,
     /// Deleted or replaced files whose last chunks were released.
     pub releases: u64,
+    /// Whether chunks were left alone because repair is stopped: very many nodes fell silent together.
+    pub keeps_chunks: bool,
 }
 
 impl Service {
+    /// Forgets remembered answers whose time is over, and releases what large deletions left behind. Answers how many answers
+    /// it forgot.
+    ///
+    /// # Errors
+    /// [`ServiceError`]; what is left is taken up again by the next call.
+    pub async fn forget_expired(&self) -> Result<u64, ServiceError> {
+        Ok(Round::run(&self.engine, &self.ids).await?.value.requests)
+    }
+
     /// Releases what large deletions left behind.
     ///
     /// # Errors

@@ -106,6 +106,12 @@ async fn a_brake_is_shown_explained_and_released() {
         false
     );
 
+    let cleanup = server.post_nothing("/api/v1/admin/database/cleanup").await.body;
+    assert!(
+        words(&cleanup["message"]).contains("except for chunks: repair is stopped"),
+        "{cleanup}"
+    );
+
     let released = server.post_nothing("/api/v1/repair/release").await;
     assert_eq!(
         (released.status.as_u16(), &released.body["nodes"]),

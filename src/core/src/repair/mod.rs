@@ -6,6 +6,7 @@
 //! - Delays follow what is left ([`judge`]): a reboot moves nothing, a last copy does not wait long.
 //! - Work has strict classes ([`Class`]), and limits for each node, each failure domain and all together
 //!   ([`Workload`]), and bytes a second ([`Budget`]).
+//! - What is not urgent makes way for clients: so much of it is under way that they hardly notice ([`Pace`]).
 //! - When very many nodes fall silent together, nothing is done at all ([`brake`]).
 //! - Copies move from full nodes to empty ones only while nothing is lacking ([`Imbalance`]).
 
@@ -16,6 +17,7 @@ mod class;
 mod drain;
 mod judge;
 mod memory;
+mod pace;
 mod plan;
 mod rebalance;
 mod release;
@@ -30,6 +32,7 @@ pub use class::Class;
 pub use drain::{Progress, Shortfall, check_room, progress};
 pub use judge::{Judgement, Policy, judge};
 pub use memory::Memory;
+pub use pace::Pace;
 pub use plan::{Plan, Round, plan};
 pub use rebalance::Imbalance;
 pub use release::deletable;

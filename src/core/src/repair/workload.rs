@@ -15,6 +15,8 @@ pub struct Limits {
     /// Copies, all nodes together: more wait in the chunks' own rows, where every pass finds them. The same for
     /// deletions.
     pub overall: usize,
+    /// The same, of those that nodes were told of lately, for what is not urgent: clients are not to notice.
+    pub window: usize,
     /// Copies that a node is told to fetch.
     pub per_target: usize,
     /// Copies that are fetched from a node before others.
@@ -29,6 +31,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             overall: 100_000,
+            window: 100_000,
             per_target: 200,
             per_source: 200,
             per_domain: 5_000,
@@ -82,6 +85,9 @@ pub struct Workload {
     sources: BTreeMap<NodeId, Load>,
     domains: BTreeMap<u32, Load>,
     all: Load,
+    /// What nodes were told of lately, and may be at. What is tried again comes to nothing, or to work at the pace of a slow
+    /// disk: it takes none of the window, or a few nodes that do nothing would hold up everything.
+    lately: Load,
     copies: BTreeMap<(NodeId, ChunkId), TaskReason>,
 }
 
@@ -95,15 +101,39 @@ impl Workload {
     }
 
     /// A task of a node, which lies in this failure domain if it names one.
-    pub fn add(&mut self, node: &NodeId, chunk: &ChunkId, domain: Option<u32>, task: &TaskRow) {
+    ///
+    /// `is_at_it` says whether the node is heard and can be at it: a task of one that is silent or gone may wait for long.
+    pub fn add(
+        &mut self,
+        node: &NodeId,
+        chunk: &ChunkId,
+        domain: Option<u32>,
+        task: &TaskRow,
+        is_at_it: bool,
+    ) {
         if task.kind == TaskKind::Replicate {
             self.told(node, chunk, task.reason);
         }
-        self.count(node, domain, task.kind, task.reason, task.source.as_ref());
+        self.take_slots(node, domain, task.kind, task.reason, task.source.as_ref());
+        if is_at_it && task.attempt <= 1 {
+            self.lately.add(task.kind, task.reason);
+        }
     }
 
     /// A node is told one more.
     pub fn count(
+        &mut self,
+        node: &NodeId,
+        domain: Option<u32>,
+        kind: TaskKind,
+        reason: TaskReason,
+        source: Option<&NodeId>,
+    ) {
+        self.take_slots(node, domain, kind, reason, source);
+        self.lately.add(kind, reason);
+    }
+
+    fn take_slots(
         &mut self,
         node: &NodeId,
         domain: Option<u32>,
@@ -141,7 +171,14 @@ impl Workload {
 
     /// Whether anything at all can be copied for this reason.
     pub fn has_room(&self, reason: TaskReason) -> bool {
+        let is_urgent = matches!(Class::from(reason), Class::LastCopy | Class::FewCopies);
         self.all.has_room(reason, self.limits.overall)
+            && (is_urgent || self.lately.has_room(reason, self.limits.window))
+    }
+
+    /// How many tasks nodes were told of lately, and are at.
+    pub const fn under_way(&self) -> usize {
+        self.lately.copies + self.lately.deletions
     }
 
     /// Whether a node in this failure domain can be told to fetch one more copy.
@@ -173,18 +210,26 @@ impl Workload {
             TaskReason::Draining => 3 * self.limits.deletions_per_node,
             _ => self.limits.deletions_per_node,
         };
-        load.deletions < limit && self.all.deletions < self.limits.overall
+        // As with copies, what can wait leaves room for what others wait for.
+        let window = match reason {
+            TaskReason::Draining => self.limits.window,
+            TaskReason::Surplus => self.limits.window * 8 / 10,
+            _ => self.limits.window * 6 / 10,
+        };
+        load.deletions < limit && self.all.deletions < self.limits.overall && self.lately.deletions < window
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Limits, Workload};
-    use crate::id::NodeId;
-    use crate::row::{TaskKind, TaskReason};
+    use crate::id::{ChunkId, NodeId, TaskId};
+    use crate::row::{TaskKind, TaskReason, TaskRow};
+    use crate::units::{ByteSize, Timestamp};
 
     const LIMITS: Limits = Limits {
         overall: 300,
+        window: 300,
         per_target: 100,
         per_source: 50,
         per_domain: 150,
@@ -254,6 +299,68 @@ mod tests {
         assert!(!workload.source_has_room(&from, TaskReason::UnderTarget));
         assert!(workload.source_has_room(&from, TaskReason::LastCopy));
         assert_eq!(workload.from_source(&from), 40);
+    }
+
+    #[test]
+    fn the_window_holds_back_what_is_not_urgent_and_lately_told() {
+        let mut workload = Workload::new(Limits { window: 50, ..LIMITS });
+        let node = NodeId::from("n");
+        let again = TaskRow {
+            id: TaskId::from_bytes([1; 16]),
+            kind: TaskKind::Replicate,
+            reason: TaskReason::UnderTarget,
+            created_at: Timestamp::EPOCH,
+            deadline: Timestamp::EPOCH,
+            attempt: 2,
+            source: None,
+            size: ByteSize::ZERO,
+        };
+        for chunk in 0..30 {
+            workload.add(
+                &node,
+                &ChunkId::from(format!("c{chunk}").as_str()),
+                None,
+                &again,
+                true,
+            );
+        }
+        assert_eq!(workload.under_way(), 0);
+        assert_eq!(fill(&mut workload, "a", TaskReason::UnderTarget), 40);
+        assert_eq!(workload.under_way(), 40);
+        assert_eq!(fill(&mut workload, "a", TaskReason::FewCopies), 50);
+        let mut deletions = 0;
+        for (reason, all) in [
+            (TaskReason::Unreferenced, 30),
+            (TaskReason::Surplus, 40),
+            (TaskReason::Draining, 50),
+        ] {
+            while workload.has_room_for_deletion(&NodeId::from(format!("d{deletions}").as_str()), reason) {
+                let node = NodeId::from(format!("d{deletions}").as_str());
+                workload.count(&node, None, TaskKind::Delete, reason, None);
+                deletions += 1;
+            }
+            assert_eq!(deletions, all, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn a_node_that_is_not_there_takes_none_of_the_window() {
+        let mut workload = Workload::new(LIMITS);
+        let deletion = TaskRow {
+            id: TaskId::from_bytes([1; 16]),
+            kind: TaskKind::Delete,
+            reason: TaskReason::Draining,
+            created_at: Timestamp::EPOCH,
+            deadline: Timestamp::EPOCH,
+            attempt: 1,
+            source: None,
+            size: ByteSize::ZERO,
+        };
+        let chunk = ChunkId::from("c");
+        workload.add(&NodeId::from("gone"), &chunk, None, &deletion, false);
+        assert_eq!(workload.under_way(), 0);
+        workload.add(&NodeId::from("there"), &chunk, None, &deletion, true);
+        assert_eq!(workload.under_way(), 1);
     }
 
     #[test]

@@ -68,7 +68,8 @@ impl RunError {
 /// What a run is at, for its latencies.
 const FILLING: &str = "filling";
 const STEADY: &str = "steady";
-const LOSS: &str = "something lacking";
+const LOSS: &str = "lost ones are waited for";
+const REPAIR: &str = "being repaired";
 const WHOLE: &str = "whole again";
 
 /// Nodes fail together, one after the other within this time.
@@ -210,7 +211,7 @@ async fn live(
 fn follow_losses(shared: &Shared, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
     let recorder = Arc::clone(&shared.recorder);
     let (fleet, losses) = (Arc::clone(&shared.fleet), Arc::clone(&shared.losses));
-    let (begun, whole) = (losses.begun(), losses.whole());
+    let (begun, repairing, whole) = (losses.begun(), losses.repairing(), losses.whole());
     let phases = async move {
         begun.cancelled().await;
         recorder.enter(LOSS);
@@ -219,6 +220,9 @@ fn follow_losses(shared: &Shared, stop: CancellationToken) -> impl Future<Output
         let mut beyond_repair = losses.lacking();
         fleet.leave_unreachable(&mut beyond_repair);
         losses.beyond_repair(&beyond_repair, Instant::now());
+        if repairing.run_until_cancelled(whole.cancelled()).await.is_none() {
+            recorder.enter(REPAIR);
+        }
         whole.cancelled().await;
         recorder.enter(WHOLE);
     };

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use zephyrfs_core::command::{DeleteCopies, PAGE};
 use zephyrfs_core::engine::Page;
 use zephyrfs_core::id::{ChunkId, NodeId};
-use zephyrfs_core::repair::deletable;
+use zephyrfs_core::repair::{Limits, deletable};
 use zephyrfs_core::row::ChunkRow;
 use zephyrfs_core::units::Timestamp;
 use zephyrfs_core::{Command, Response};
@@ -55,14 +55,14 @@ impl Service {
         Ok(())
     }
 
-    /// Looks at all chunks that no file holds, and deletes those whose grace period is over; none while repair is stopped
-    /// because very many nodes fell silent together.
-    pub(in crate::service) async fn delete_all_unreferenced(&self) -> Result<Deleted, ServiceError> {
+    /// Looks at all chunks that no file holds, and deletes those whose grace period is over. `None` while repair is stopped
+    /// because very many nodes fell silent together: then none is deleted.
+    pub(in crate::service) async fn delete_all_unreferenced(&self) -> Result<Option<Deleted>, ServiceError> {
         let picture = self.nodes_to_place_on(None).await?;
         if picture.brake.is_some() {
-            return Ok(Deleted::default());
+            return Ok(None);
         }
-        let mut open = self.open_tasks(&picture).await?;
+        let mut open = self.open_tasks(&picture, Limits::default()).await?;
         let mut cursor = None;
         let mut deleted = Deleted::default();
         loop {
@@ -73,7 +73,7 @@ impl Service {
             deleted.forgotten += page.forgotten;
             match next {
                 Some(last) => cursor = Some(last),
-                None => return Ok(deleted),
+                None => return Ok(Some(deleted)),
             }
         }
     }

@@ -14,13 +14,15 @@ mod settle;
 mod tasks;
 mod walk;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use zephyrfs_core::engine::ScanCursor;
+use zephyrfs_core::ReadSet;
+use zephyrfs_core::engine::{Freshness, ScanCursor};
 use zephyrfs_core::id::ChunkId;
-use zephyrfs_core::repair::{Budget, Memory};
+use zephyrfs_core::repair::{Budget, Limits, Memory, Pace};
 use zephyrfs_core::units::Millis;
 
+use super::engine_error::translate;
 use super::error::ServiceError;
 use super::picture::Picture;
 use super::state::Service;
@@ -30,12 +32,19 @@ use walk::Walk;
 pub(super) use report::RepairState;
 pub use report::{PassReport, RepairReport};
 
+/// So many times in each round is looked how long an answer takes.
+const LOOKS: usize = 3;
+
+/// No longer than so long, which is slow for whatever reason.
+const LONGEST_LOOK: Duration = Duration::from_secs(1);
+
 /// How far the looking has come.
 #[derive(Debug, Default)]
 pub struct Repair {
     /// The term in which this replica leads; another one is another beginning.
     term: u64,
     memory: Memory,
+    pace: Pace,
     chunks: Walk<ScanCursor>,
     pass: Pass,
     unreferenced: Walk<ChunkId>,
@@ -57,13 +66,20 @@ impl Service {
                 ..Repair::default()
             };
         }
+        self.keep_pace(&mut repair.pace).await?;
         let picture = self.nodes_to_place_on(None).await?;
         self.repair_state.note_brake(term, picture.brake.as_ref());
+        self.repair_state.note_window(repair.pace.window());
         if picture.brake.is_some() {
             return Ok(());
         }
         repair.memory.tidy(self.engine.now(), self.task_time());
-        let mut open = self.open_tasks(&picture).await?;
+        let limits = Limits {
+            window: repair.pace.window(),
+            ..Limits::default()
+        };
+        let mut open = self.open_tasks(&picture, limits).await?;
+        repair.pace.under_way(open.workload.under_way());
         let was_deaf = *repair.was_deaf.get_or_insert_with(|| self.was_deaf(&picture));
         if !was_deaf || led_for >= self.policy.heartbeat_interval * 2 + self.policy.heartbeat_flush {
             self.settle_tasks(&picture, &open, &mut repair.memory).await?;
@@ -72,6 +88,22 @@ impl Service {
         self.delete_unreferenced(&picture, &mut open, &mut repair.unreferenced)
             .await?;
         self.finish_drains(&picture).await
+    }
+
+    /// Looks how long the coordinator takes for an answer, and fits to it how much repair may have under way.
+    async fn keep_pace(&self, pace: &mut Pace) -> Result<(), ServiceError> {
+        for _ in 0..LOOKS {
+            let began = Instant::now();
+            let view = self.engine.view(ReadSet::default(), Freshness::default());
+            match tokio::time::timeout(LONGEST_LOOK, view).await {
+                Ok(Err(error)) => return Err(translate(error, false)),
+                // One that takes too long is a very slow one.
+                Ok(Ok(_)) | Err(_) => pace.answered(began.elapsed()),
+            }
+        }
+        let settles_in = self.policy.heartbeat_interval + self.policy.heartbeat_flush;
+        pace.adjust(self.engine.now(), settles_in.into());
+        Ok(())
     }
 
     /// Whether no node's heartbeat was recorded for so long that nobody can have led. Then nodes that were silent before may

@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use zephyrfs_core::command::{AssignReplicas, ForgetReplicas, PAGE, TrimCopies};
-use zephyrfs_core::engine::ChunkScan;
-use zephyrfs_core::id::ChunkId;
+use zephyrfs_core::command::{AbandonTasks, AssignReplicas, ForgetReplicas, PAGE, TrimCopies};
+use zephyrfs_core::engine::{ChunkScan, Freshness};
+use zephyrfs_core::id::{ChunkId, NodeId};
 use zephyrfs_core::repair::{Class, Imbalance, Plan, Round, Tally, plan};
-use zephyrfs_core::row::ChunkRow;
+use zephyrfs_core::row::{ChunkRow, TaskReason, TaskRow};
 use zephyrfs_core::units::{Millis, Timestamp};
-use zephyrfs_core::{Command, Response};
+use zephyrfs_core::{Command, ReadSet, Response};
 
+use super::settle::name_of;
 use super::tasks::OpenTasks;
 use super::{PassReport, Repair};
 use crate::service::engine_error::wrong_answer;
@@ -17,8 +18,14 @@ use crate::service::error::ServiceError;
 use crate::service::picture::Picture;
 use crate::service::state::Service;
 
-/// How long a round looks at chunks when nothing calls for haste, and when something does.
+/// So many chunks are looked at in one go: few enough that neither the planning of a part nor the command that comes of it
+/// keeps clients waiting.
+const PART: usize = 200;
+
+/// How long a round looks at chunks when nothing calls for haste, when there was something left to do at last, and when
+/// something happened.
 const AT_EASE: Duration = Duration::from_millis(25);
+const AT_WORK: Duration = Duration::from_millis(50);
 const IN_HASTE: Duration = Duration::from_millis(200);
 
 /// What takes copies away is decided by the nodes that were heard of late, so it holds for so long only.
@@ -60,11 +67,13 @@ impl Service {
         });
         let time = if repair.chunks.is_hasty() {
             IN_HASTE
+        } else if repair.pass.has_lack {
+            AT_WORK
         } else {
             AT_EASE
         };
         loop {
-            let scan = self.engine.scan_chunks(repair.chunks.cursor(), PAGE);
+            let scan = self.engine.scan_chunks(repair.chunks.cursor(), PART);
             let ChunkScan { items, next } = self.read("a part of all chunks", None, scan).await?;
             let plan = self.plan_page(&items, picture, open, repair);
             self.propose_plan(&plan).await?;
@@ -141,6 +150,7 @@ impl Service {
         let wanted = self.policy.replication_factor;
         let time = self.task_time();
         self.propose_copies(plan).await?;
+        self.keep_last_ones(&plan.last_ones).await?;
         for copies in plan.trims.chunks(PAGE) {
             let command = Command::TrimCopies(TrimCopies {
                 copies: copies.to_vec(),
@@ -168,6 +178,45 @@ impl Service {
                 tracing::info!(
                     forgotten,
                     "Forgot copies that are not to be expected any more; enough others are stored"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes back what nodes were told to drop because others made up for it, where none of these can be read any more.
+    async fn keep_last_ones(&self, copies: &[(ChunkId, NodeId)]) -> Result<(), ServiceError> {
+        for copies in copies.chunks(PAGE) {
+            let reads = ReadSet {
+                tasks: copies
+                    .iter()
+                    .map(|(chunk, node)| (node.clone(), chunk.clone()))
+                    .collect(),
+                ..ReadSet::default()
+            };
+            let view = self.engine.view(reads, Freshness::default());
+            let known = self
+                .read("the tasks about last copies", None, view)
+                .await?
+                .value
+                .tasks;
+            let is_spare = |task: &TaskRow| matches!(task.reason, TaskReason::Surplus | TaskReason::Draining);
+            let tasks: Vec<_> = known
+                .iter()
+                .filter(|(_, task)| is_spare(task))
+                .map(|(key, task)| name_of(key, task))
+                .collect();
+            if tasks.is_empty() {
+                continue;
+            }
+            let command = Command::AbandonTasks(AbandonTasks { tasks });
+            let Response::TasksAbandoned { abandoned } = self.propose_by_itself(command).await? else {
+                return Err(wrong_answer("abandon_tasks"));
+            };
+            if abandoned > 0 {
+                tracing::warn!(
+                    copies = abandoned,
+                    "Copies that were to be dropped are kept: of their chunks no other copy can be read any more"
                 );
             }
         }

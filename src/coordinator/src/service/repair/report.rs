@@ -29,6 +29,8 @@ pub struct RepairReport {
     pub bytes_told: Vec<(Class, u64)>,
     /// Whether copies are being moved from full nodes to empty ones.
     pub rebalances: bool,
+    /// How many copies that are not urgent may be under way, so that clients hardly notice.
+    pub window: usize,
 }
 
 /// A whole pass over all chunks.
@@ -79,6 +81,11 @@ impl RepairState {
             (None, None) | (Some(_), Some(_)) => {}
         }
         report.brake = brake.map(|brake| Arc::new(brake.clone()));
+    }
+
+    /// How many copies that are not urgent may be under way.
+    pub(super) fn note_window(&self, window: usize) {
+        self.lock().report.window = window;
     }
 
     /// A part of a pass is done.

@@ -109,7 +109,8 @@ fn has_source(row: &ChunkRow, node: &NodeId, picture: &Picture) -> bool {
     })
 }
 
-fn name_of((node, chunk): &TaskKey, task: &TaskRow) -> TaskName {
+/// How a command names a task.
+pub(super) fn name_of((node, chunk): &TaskKey, task: &TaskRow) -> TaskName {
     TaskName {
         node: node.clone(),
         chunk: chunk.clone(),

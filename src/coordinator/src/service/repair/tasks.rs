@@ -4,7 +4,7 @@ use zephyrfs_core::command::PAGE;
 use zephyrfs_core::engine::{At, Page, TaskKey};
 use zephyrfs_core::id::{ChunkId, NodeId};
 use zephyrfs_core::repair::{Limits, Nodes, Workload};
-use zephyrfs_core::row::{TaskKind, TaskReason, TaskRow};
+use zephyrfs_core::row::{NodeRow, TaskKind, TaskReason, TaskRow};
 
 use super::settle::{Fate, fate};
 use crate::service::error::ServiceError;
@@ -36,10 +36,14 @@ impl OpenTasks {
 
 impl Service {
     /// Reads all tasks. There may be very many deletions; only those that are due are kept.
-    pub(super) async fn open_tasks(&self, picture: &Picture) -> Result<OpenTasks, ServiceError> {
+    pub(super) async fn open_tasks(
+        &self,
+        picture: &Picture,
+        limits: Limits,
+    ) -> Result<OpenTasks, ServiceError> {
         let mut open = OpenTasks {
             due: Vec::new(),
-            workload: Workload::new(Limits::default()),
+            workload: Workload::new(limits),
         };
         let now = self.engine.now();
         let mut after = None;
@@ -50,7 +54,8 @@ impl Service {
             for (key, task) in items {
                 let (node, chunk): (&NodeId, &ChunkId) = (&key.0, &key.1);
                 let domain = picture.topology.failure_domain(node);
-                open.workload.add(node, chunk, domain, &task);
+                let is_at_it = picture.node(node).is_some_and(NodeRow::serves_reads);
+                open.workload.add(node, chunk, domain, &task, is_at_it);
                 let fate = fate(&task, picture.node(node), now);
                 if fate != Fate::Stays && open.due.len() < DUE_AT_ONCE {
                     open.due.push((key, task, fate));

@@ -1,8 +1,13 @@
 //! How much nodes are told at a time, and who comes first.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use zephyrfs_coordinator::service::NodeStateRequest;
+use zephyrfs_coordinator::service::{NodeStateRequest, TaskDetails};
+use zephyrfs_core::Command;
+use zephyrfs_core::command::{HeldChunk, RecordInventory};
+use zephyrfs_core::id::NodeId;
+use zephyrfs_core::units::{ByteSize, Millis};
 
 use super::{Scene, large, plain, told};
 use crate::support::file;
@@ -159,4 +164,66 @@ async fn a_copy_is_named_before_any_number_of_deletions() {
         (&tasks[0]["type"], &tasks[0]["chunk_id"]),
         (&"replicate".into(), &"zz".into())
     );
+}
+
+/// So many chunks, of which two nodes of three say that they store them.
+async fn two_of_three(scene: &Scene, id: &str, count: usize) {
+    let registered = scene.replica.service.register_file(large(id, count), plain());
+    let mut held: BTreeMap<NodeId, Vec<HeldChunk>> = BTreeMap::new();
+    for placement in registered.await.unwrap().value.placements {
+        assert_eq!(placement.nodes.len(), 3);
+        for node in &placement.nodes[1..] {
+            held.entry(node.clone()).or_default().push(HeldChunk {
+                chunk: placement.chunk.clone(),
+                hash: format!("hash of {}", placement.chunk).as_str().into(),
+                size: ByteSize::new(1_000),
+            });
+        }
+    }
+    for (node, held) in held {
+        let inventory = RecordInventory {
+            node,
+            held,
+            missing: Vec::new(),
+            quarantine: Millis::from_seconds(60),
+            max_replicas: 10,
+        };
+        scene.replica.execute(Command::RecordInventory(inventory)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_urgent_keeps_to_a_window_and_last_copies_do_not() {
+    let mut scene = Scene::start().await;
+    let nodes: Vec<String> = (0..20).map(|number| format!("n{number}")).collect();
+    let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
+    scene.replica.register_nodes(&nodes).await;
+    for file in ["a", "b", "c", "d"] {
+        two_of_three(&scene, file, 1_000).await;
+    }
+    let last = scene.replica.service.register_file(large("last", 100), plain());
+    for placement in last.await.unwrap().value.placements {
+        scene
+            .store(placement.chunk.as_str(), &[placement.nodes[0].as_str()])
+            .await;
+    }
+    scene.replica.pass(Duration::from_secs(3_600));
+    scene.replica.register_nodes(&nodes).await;
+    let mut rounds = 0;
+    loop {
+        scene.repair().await;
+        let status = scene.replica.service.repair_status(plain()).await.unwrap().value;
+        if status.report.is_some_and(|report| report.last_pass.is_some()) {
+            break;
+        }
+        rounds += 1;
+        assert!(rounds < 1_000, "a pass over 4,100 chunks never ended");
+    }
+    let tasks = scene.tasks("", 1_000).await;
+    let is_last = |task: &&TaskDetails| task.chunk.as_str().starts_with("last");
+    let last = tasks.iter().filter(is_last).count();
+    assert_eq!(last, 200, "two copies of each");
+    // 80 % of the window, which begins with 2,000 and may have been fitted once meanwhile.
+    let others = tasks.len() - last;
+    assert!((1_100..=2_000).contains(&others), "{others} of 4,000");
 }

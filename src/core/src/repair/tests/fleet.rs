@@ -449,7 +449,7 @@ impl Fleet {
         };
         let mut workload = Workload::new(limits);
         for (node, chunk, task) in self.tasks() {
-            workload.add(&node, &chunk, topology.failure_domain(&node), &task);
+            workload.add(&node, &chunk, topology.failure_domain(&node), &task, true);
         }
         let rebalances = self.memory.rebalances && !self.tally.has_lack();
         let mut imbalance = if self.tally.has_lack() {
@@ -486,6 +486,16 @@ impl Fleet {
                 wanted,
                 time,
             }));
+            let tasks = self.tasks().into_iter();
+            let last_ones = tasks
+                .filter(|(node, chunk, _)| plan.last_ones.contains(&(chunk.clone(), node.clone())))
+                .map(|(node, chunk, task)| TaskName {
+                    node,
+                    chunk,
+                    id: task.id,
+                })
+                .collect();
+            self.apply(Command::AbandonTasks(AbandonTasks { tasks: last_ones }));
             self.apply(Command::TrimCopies(TrimCopies {
                 copies: plan.trims,
                 wanted,

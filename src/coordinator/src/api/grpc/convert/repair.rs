@@ -60,6 +60,7 @@ fn report(report: RepairReport) -> wire::RepairReport {
         pass_began,
         looked_at,
         bytes_told: _,
+        window: _,
         rebalances,
     } = report;
     wire::RepairReport {

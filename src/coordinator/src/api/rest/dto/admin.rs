@@ -99,10 +99,17 @@ impl From<Reclaimed> for CleanupResponse {
             requests,
             chunks,
             releases,
+            keeps_chunks,
         } = reclaimed;
+        let message = if keeps_chunks {
+            "Cleanup done, except for chunks: repair is stopped, because very many nodes fell silent together; see \
+             /api/v1/repair"
+        } else {
+            "Cleanup done"
+        };
         Self {
             success: true,
-            message: "Cleanup done".to_owned(),
+            message: message.to_owned(),
             requests,
             chunks,
             releases,

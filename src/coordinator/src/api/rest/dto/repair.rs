@@ -135,6 +135,7 @@ impl From<RepairReport> for ReportRecord {
             pass_began,
             looked_at,
             bytes_told: _,
+            window: _,
             rebalances,
         } = report;
         Self {
