@@ -156,6 +156,7 @@ async fn follow(
     bar: &ProgressBar,
 ) -> Result<(), CliError> {
     let (mut before, mut unchanged) = (None, 0);
+    let mut told = Vec::new();
     loop {
         // Nothing moves: then it is asked what is being waited for, now and again.
         let asks_why = unchanged > 0 && unchanged % UNCHANGED == 0;
@@ -180,10 +181,15 @@ async fn follow(
                 bar.set_position((status.progress_percent * 10.0) as u64);
                 bar.set_message(line);
                 if asks_why {
-                    for chunk in &status.chunks {
-                        let text = format!("chunk {} is left: {}", chunk.chunk_id, chunk.reason);
-                        bar.suspend(|| session.output.note(&display::escaped(&text)));
+                    let left = status.chunks.iter();
+                    let reasons: Vec<String> = left
+                        .map(|chunk| format!("chunk {} is left: {}", chunk.chunk_id, chunk.reason))
+                        .collect();
+                    // What was said before need not be said again while it is so.
+                    for text in reasons.iter().filter(|text| !told.contains(*text)) {
+                        bar.suspend(|| session.output.note(&display::escaped(text)));
                     }
+                    told = reasons;
                 }
             }
             Err(CliError::NotFound(text)) => {

@@ -170,10 +170,15 @@ fn render(status: &RepairStatus) -> String {
         (
             "Last pass",
             format!(
-                "{} chunks in {:.1} s, ended {}",
+                "{} chunks in {:.1} s, ended {}{}",
                 pass.chunks,
                 pass.took_seconds,
-                display::time(pass.ended.as_ref())
+                display::time(pass.ended.as_ref()),
+                // Nothing is looked at meanwhile.
+                status
+                    .brake
+                    .as_ref()
+                    .map_or("", |_| "; what follows is as of then")
             ),
         ),
         ("Chunks by copies", display::text(&by_copies.join(", "))),

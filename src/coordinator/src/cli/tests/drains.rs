@@ -61,15 +61,22 @@ fn a_drain_that_does_not_move_says_what_it_waits_for() {
     let stuck = json!([{"chunk_id": "c1", "reason": "no node can take a copy: 2 x it is inactive"}]);
     let mut reactions = vec![Reaction::reply(200, DRAINING)];
     reactions.extend((0..11).map(|_| progress(2, false, &json!([]))));
-    reactions.extend([progress(2, false, &stuck), progress(0, true, &json!([]))]);
+    reactions.push(progress(2, false, &stuck));
+    reactions.extend((0..9).map(|_| progress(2, false, &json!([]))));
+    // What was said is not said again; what is new is.
+    let more = json!([stuck[0], {"chunk_id": "c2", "reason": "its turn has not come"}]);
+    reactions.extend([progress(2, false, &more), progress(0, true, &json!([]))]);
     let server = FakeServer::start(reactions);
     let finished = ask(&server, "table", "node drain n1 --wait --interval 100ms");
     assert_eq!(finished.code, 0, "{finished:?}");
     let told = "coordinator: chunk c1 is left: no node can take a copy: 2 x it is inactive\n";
     assert_eq!(finished.messages.matches(told).count(), 1, "{finished:?}");
+    let new = "coordinator: chunk c2 is left: its turn has not come\n";
+    assert_eq!(finished.messages.matches(new).count(), 1, "{finished:?}");
     let asked = server.lines();
     assert_eq!(asked[11], "GET /api/v1/nodes/n1/drain");
     assert_eq!(asked[12], "GET /api/v1/nodes/n1/drain?chunks=3");
+    assert_eq!(asked[22], "GET /api/v1/nodes/n1/drain?chunks=3");
 }
 
 #[test]
@@ -204,6 +211,7 @@ fn a_stopped_repair_is_shown_and_let_go_on() {
         "2.0 KiB",
         "Not brought yet",
         "37",
+        "as of then",
         "repair release",
     ] {
         assert!(shown.table().contains(words), "{words}: {shown:?}");

@@ -42,6 +42,34 @@ pub(super) struct Pass {
     has_lack: bool,
 }
 
+/// What a round came to: told at its end, even if that is an early one.
+#[derive(Debug, Default)]
+struct Done {
+    started: u64,
+    trimmed: u64,
+    forgotten: u64,
+}
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        if self.started > 0 {
+            tracing::info!(
+                copies = self.started,
+                "Copying chunks that lack copies or lie badly"
+            );
+        }
+        if self.trimmed > 0 {
+            tracing::info!(copies = self.trimmed, "Dropping copies that others make up for");
+        }
+        if self.forgotten > 0 {
+            tracing::info!(
+                forgotten = self.forgotten,
+                "Forgot copies that are not to be expected any more; enough others are stored"
+            );
+        }
+    }
+}
+
 impl Service {
     /// Looks at the next chunks.
     pub(super) async fn patrol(
@@ -72,11 +100,12 @@ impl Service {
         } else {
             AT_EASE
         };
+        let mut done = Done::default();
         loop {
             let scan = self.engine.scan_chunks(repair.chunks.cursor(), PART);
             let ChunkScan { items, next } = self.read("a part of all chunks", None, scan).await?;
             let plan = self.plan_page(&items, picture, open, repair);
-            self.propose_plan(&plan).await?;
+            self.propose_plan(&plan, &mut done).await?;
             // Counted only now: a page of which the plan could not be proposed is looked at again.
             repair.pass.tally.add(&plan.tally);
             repair.chunks.found(plan.left_something, plan.due_at);
@@ -146,10 +175,10 @@ impl Service {
         plan
     }
 
-    async fn propose_plan(&self, plan: &Plan) -> Result<(), ServiceError> {
+    async fn propose_plan(&self, plan: &Plan, done: &mut Done) -> Result<(), ServiceError> {
         let wanted = self.policy.replication_factor;
         let time = self.task_time();
-        self.propose_copies(plan).await?;
+        self.propose_copies(plan, done).await?;
         self.keep_last_ones(&plan.last_ones).await?;
         for copies in plan.trims.chunks(PAGE) {
             let command = Command::TrimCopies(TrimCopies {
@@ -161,9 +190,7 @@ impl Service {
             let Response::CopiesTrimmed { trimmed } = self.propose_by_itself(command).await? else {
                 return Err(wrong_answer("trim_copies"));
             };
-            if trimmed > 0 {
-                tracing::info!(copies = trimmed, "Dropping copies that others make up for");
-            }
+            done.trimmed += trimmed;
         }
         for replicas in plan.forgettable.chunks(PAGE) {
             let command = Command::ForgetReplicas(ForgetReplicas {
@@ -174,12 +201,7 @@ impl Service {
             let Response::ReplicasForgotten { forgotten } = self.propose_by_itself(command).await? else {
                 return Err(wrong_answer("forget_replicas"));
             };
-            if forgotten > 0 {
-                tracing::info!(
-                    forgotten,
-                    "Forgot copies that are not to be expected any more; enough others are stored"
-                );
-            }
+            done.forgotten += forgotten;
         }
         Ok(())
     }
@@ -224,7 +246,7 @@ impl Service {
     }
 
     /// Proposes the copies of a plan. The space that was promised for those that cannot be proposed is free again.
-    async fn propose_copies(&self, plan: &Plan) -> Result<(), ServiceError> {
+    async fn propose_copies(&self, plan: &Plan, done: &mut Done) -> Result<(), ServiceError> {
         let mut promises = plan.promises.chunks(PAGE);
         for copies in plan.copies.chunks(PAGE) {
             let promised = promises.next().unwrap_or_default();
@@ -250,9 +272,7 @@ impl Service {
             for (copy, (_, bytes)) in copies.iter().zip(promised) {
                 self.repair_state.note_bytes(Class::from(copy.reason), *bytes);
             }
-            if started > 0 {
-                tracing::info!(copies = started, "Copying chunks that lack copies or lie badly");
-            }
+            done.started += started;
         }
         Ok(())
     }
