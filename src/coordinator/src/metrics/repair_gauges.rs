@@ -61,8 +61,8 @@ impl RepairGauges {
             )?,
             window: IntGauge::new(
                 "coordinator_repair_window_tasks",
-                "How many copies that are not urgent may be under way at once, so that clients hardly notice; only on the \
-                 leader.",
+                "How many copies that are not urgent, and how many deletions, may be under way at once, so that clients \
+                 hardly notice; only on the leader.",
             )?,
             chunks_by_copies: by(
                 "copies",

@@ -46,8 +46,6 @@ pub struct Plan {
     pub trims: Vec<TrimPlan>,
     /// Copies on unregistered nodes that can be forgotten.
     pub forgettable: Vec<(ChunkId, NodeId)>,
-    /// Copies that were to be dropped, and of whose chunks no other can be read any more.
-    pub last_ones: Vec<(ChunkId, NodeId)>,
     /// Whether something is to be done that could not be planned now.
     pub left_something: bool,
     /// When there will be something to do that there is not yet.
@@ -116,7 +114,6 @@ impl<N: Nodes> Planner<'_, N> {
                 self.plan.forgettable.push((id.clone(), node.clone()));
             }
         }
-        self.keep_last(id, row);
         let is_enough = judgement.sure.len() >= self.round.policy.wanted;
         if is_enough {
             self.trim(id, row, &judgement);

@@ -38,6 +38,14 @@ pub enum TaskKind {
     Delete,
 }
 
+impl TaskRow {
+    /// Whether the node is to drop its copy because others make up for it, and not because nobody needs it.
+    pub const fn drops_spare(&self) -> bool {
+        matches!(self.kind, TaskKind::Delete)
+            && matches!(self.reason, TaskReason::Surplus | TaskReason::Draining)
+    }
+}
+
 impl TaskKind {
     /// Every kind, in the order in which they are counted.
     pub const ALL: [Self; 2] = [Self::Replicate, Self::Delete];

@@ -2,15 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use zephyrfs_core::command::{AbandonTasks, AssignReplicas, ForgetReplicas, PAGE, TrimCopies};
-use zephyrfs_core::engine::{ChunkScan, Freshness};
-use zephyrfs_core::id::{ChunkId, NodeId};
+use zephyrfs_core::command::{AssignReplicas, ForgetReplicas, PAGE, TrimCopies};
+use zephyrfs_core::engine::ChunkScan;
+use zephyrfs_core::id::ChunkId;
 use zephyrfs_core::repair::{Class, Imbalance, Plan, Round, Tally, plan};
-use zephyrfs_core::row::{ChunkRow, TaskReason, TaskRow};
+use zephyrfs_core::row::ChunkRow;
 use zephyrfs_core::units::{Millis, Timestamp};
-use zephyrfs_core::{Command, ReadSet, Response};
+use zephyrfs_core::{Command, Response};
 
-use super::settle::name_of;
 use super::tasks::OpenTasks;
 use super::{PassReport, Repair};
 use crate::service::engine_error::wrong_answer;
@@ -179,7 +178,6 @@ impl Service {
         let wanted = self.policy.replication_factor;
         let time = self.task_time();
         self.propose_copies(plan, done).await?;
-        self.keep_last_ones(&plan.last_ones).await?;
         for copies in plan.trims.chunks(PAGE) {
             let command = Command::TrimCopies(TrimCopies {
                 copies: copies.to_vec(),
@@ -202,45 +200,6 @@ impl Service {
                 return Err(wrong_answer("forget_replicas"));
             };
             done.forgotten += forgotten;
-        }
-        Ok(())
-    }
-
-    /// Takes back what nodes were told to drop because others made up for it, where none of these can be read any more.
-    async fn keep_last_ones(&self, copies: &[(ChunkId, NodeId)]) -> Result<(), ServiceError> {
-        for copies in copies.chunks(PAGE) {
-            let reads = ReadSet {
-                tasks: copies
-                    .iter()
-                    .map(|(chunk, node)| (node.clone(), chunk.clone()))
-                    .collect(),
-                ..ReadSet::default()
-            };
-            let view = self.engine.view(reads, Freshness::default());
-            let known = self
-                .read("the tasks about last copies", None, view)
-                .await?
-                .value
-                .tasks;
-            let is_spare = |task: &TaskRow| matches!(task.reason, TaskReason::Surplus | TaskReason::Draining);
-            let tasks: Vec<_> = known
-                .iter()
-                .filter(|(_, task)| is_spare(task))
-                .map(|(key, task)| name_of(key, task))
-                .collect();
-            if tasks.is_empty() {
-                continue;
-            }
-            let command = Command::AbandonTasks(AbandonTasks { tasks });
-            let Response::TasksAbandoned { abandoned } = self.propose_by_itself(command).await? else {
-                return Err(wrong_answer("abandon_tasks"));
-            };
-            if abandoned > 0 {
-                tracing::warn!(
-                    copies = abandoned,
-                    "Copies that were to be dropped are kept: of their chunks no other copy can be read any more"
-                );
-            }
         }
         Ok(())
     }

@@ -109,8 +109,7 @@ fn has_source(row: &ChunkRow, node: &NodeId, picture: &Picture) -> bool {
     })
 }
 
-/// How a command names a task.
-pub(super) fn name_of((node, chunk): &TaskKey, task: &TaskRow) -> TaskName {
+fn name_of((node, chunk): &TaskKey, task: &TaskRow) -> TaskName {
     TaskName {
         node: node.clone(),
         chunk: chunk.clone(),

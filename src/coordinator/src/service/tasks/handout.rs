@@ -7,7 +7,7 @@ use serde::Serialize;
 use zephyrfs_core::engine::{Freshness, TaskKey};
 use zephyrfs_core::id::{ChunkId, NodeId};
 use zephyrfs_core::repair::{Class, Nodes};
-use zephyrfs_core::row::{ChunkRow, NodeRow, Replica, ReplicaState, TaskKind, TaskReason, TaskRow};
+use zephyrfs_core::row::{ChunkRow, NodeRow, Replica, ReplicaState, TaskKind, TaskRow};
 use zephyrfs_core::{ReadSet, View};
 
 use crate::service::engine_error::broken_state;
@@ -164,8 +164,7 @@ impl Desk {
     /// Whether a node may be told. A copy that was found to be one too many may not be any more: others fell silent since,
     /// or are about to be found so.
     fn may_be_done(&self, node: &NodeId, chunk: &ChunkId, task: &TaskRow) -> bool {
-        if !matches!(task.reason, TaskReason::Surplus | TaskReason::Draining) || task.kind != TaskKind::Delete
-        {
+        if !task.drops_spare() {
             return true;
         }
         let Some(row) = self.view.chunks.get(chunk).filter(|row| row.is_referenced()) else {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zephyrfs_coordinator::service::{NodeStateRequest, TaskDetails};
+use zephyrfs_coordinator::service::NodeStateRequest;
 
 use super::{Scene, plain};
 use crate::support::file;
@@ -230,32 +230,4 @@ async fn a_copy_too_many_is_kept_when_the_others_are_not_heard_any_more() {
     let others: Vec<&str> = nodes.into_iter().filter(|other| *other != node).collect();
     scene.replica.register_nodes(&others).await;
     assert_eq!(scene.beat(node).await.len(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_copy_too_many_counts_again_when_no_other_is_left() {
-    let mut scene = Scene::start_with(|policy| policy.trim_after = Duration::ZERO).await;
-    let nodes = ["a", "b", "c", "d"];
-    scene.replica.register_nodes(&nodes).await;
-    let registered = scene.replica.service.register_file(file("f", &["x"]), plain());
-    registered.await.unwrap();
-    scene.store("x", &nodes).await;
-    scene.replica.register_nodes(&["e"]).await;
-    scene.repair().await;
-    let [task] = scene.tasks("", 0).await.try_into().unwrap();
-    assert_eq!(task.kind, "delete");
-    let keeper = task.node.as_str();
-    // The others are gone before the node asks what to do.
-    for node in nodes.into_iter().filter(|node| *node != keeper) {
-        scene.unregister(node).await;
-    }
-    scene.repair().await;
-    assert!(scene.locations("x").await.contains(&keeper.to_owned()));
-    scene.replica.register_nodes(&["g"]).await;
-    scene.repair().await;
-    assert!(scene.beat(keeper).await.is_empty(), "it is to drop nothing");
-    let tasks = scene.tasks("", 0).await;
-    let told = |task: &TaskDetails| (task.kind, task.node.to_string(), task.reason.clone());
-    let copy = |node: &str| ("replicate", node.to_owned(), "one copy is stored".to_owned());
-    assert_eq!(tasks.iter().map(told).collect::<Vec<_>>(), [copy("e"), copy("g")]);
 }

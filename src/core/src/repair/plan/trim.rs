@@ -4,26 +4,10 @@ use super::Planner;
 use crate::command::TrimPlan;
 use crate::id::{ChunkId, NodeId};
 use crate::repair::{Class, Judgement, Nodes};
-use crate::row::{ChunkRow, NodeRow, ReplicaState, TaskKind, TaskReason};
+use crate::row::{ChunkRow, ReplicaState, TaskKind, TaskReason};
 use crate::units::ByteSize;
 
 impl<N: Nodes> Planner<'_, N> {
-    /// A copy that a node was told to drop, when others made up for it, counts again when none of them can be read: the node
-    /// is not told to drop it while that is so, and may have the only one that is left.
-    pub(super) fn keep_last(&mut self, id: &ChunkId, row: &ChunkRow) {
-        let serves = |node: &NodeId| self.round.nodes.node(node).is_some_and(NodeRow::serves_reads);
-        let mut to_drop = Vec::new();
-        for replica in &row.replicas {
-            match replica.state {
-                ReplicaState::Stored if serves(&replica.node) => return,
-                ReplicaState::Deleting if serves(&replica.node) => to_drop.push(replica.node.clone()),
-                ReplicaState::Stored | ReplicaState::Deleting | ReplicaState::Assigned => {}
-            }
-        }
-        let last_ones = to_drop.into_iter().map(|node| (id.clone(), node));
-        self.plan.last_ones.extend(last_ones);
-    }
-
     /// Drops what a chunk that has enough sure copies has besides. Copies on nodes that may be about to be found silent make
     /// up for none.
     pub(super) fn trim(&mut self, id: &ChunkId, row: &ChunkRow, judgement: &Judgement) {

@@ -486,16 +486,6 @@ impl Fleet {
                 wanted,
                 time,
             }));
-            let tasks = self.tasks().into_iter();
-            let last_ones = tasks
-                .filter(|(node, chunk, _)| plan.last_ones.contains(&(chunk.clone(), node.clone())))
-                .map(|(node, chunk, task)| TaskName {
-                    node,
-                    chunk,
-                    id: task.id,
-                })
-                .collect();
-            self.apply(Command::AbandonTasks(AbandonTasks { tasks: last_ones }));
             self.apply(Command::TrimCopies(TrimCopies {
                 copies: plan.trims,
                 wanted,
