@@ -20,6 +20,38 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// How many counts there are.
+    pub const COUNTS: usize = 9;
+
+    /// Every count, in an order that never changes: a store may keep them so.
+    pub const fn to_counts(&self) -> [u64; Self::COUNTS] {
+        let [active, draining, maintenance, inactive] = self.nodes;
+        let [replicate, delete] = self.tasks;
+        [
+            active,
+            draining,
+            maintenance,
+            inactive,
+            self.files,
+            self.chunks,
+            self.unreferenced_chunks,
+            replicate,
+            delete,
+        ]
+    }
+
+    /// From every count, in the order of [`Totals::to_counts`].
+    pub const fn from_counts(counts: [u64; Self::COUNTS]) -> Self {
+        let [a, b, c, d, files, chunks, unreferenced_chunks, replicate, delete] = counts;
+        Self {
+            nodes: [a, b, c, d],
+            files,
+            chunks,
+            unreferenced_chunks,
+            tasks: [replicate, delete],
+        }
+    }
+
     /// Nodes with a status.
     pub const fn nodes_with(&self, status: NodeStatus) -> u64 {
         self.nodes[status as usize]
@@ -108,5 +140,13 @@ mod tests {
         }
         assert_eq!(NodeStatus::ALL.len(), Totals::default().nodes.len());
         assert_eq!(TaskKind::ALL.map(|kind| kind as usize), [0, 1]);
+    }
+
+    #[test]
+    fn counts_come_back() {
+        let counts = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+        let totals = Totals::from_counts(counts);
+        assert_eq!(totals.to_counts(), counts);
+        assert_eq!((totals.files, totals.tasks_of(TaskKind::Delete)), (5, 9));
     }
 }

@@ -110,6 +110,9 @@ struct Pair<'a, S> {
 
 impl<S: Subject> Pair<'_, S> {
     fn step(&mut self, envelope: &Envelope, index: AppliedIndex) -> Result<(), String> {
+        if !self.subject.can_hold(envelope) {
+            return Ok(());
+        }
         self.compare_views(std::slice::from_ref(&envelope.proposal.reads()))?;
         if let Ok(effects) = self.model.decide(envelope, index) {
             each_row_has_one_mutation(&effects.mutations)?;

@@ -18,6 +18,12 @@ pub trait Subject {
     /// The rules' own refusal. A store that fails otherwise panics: that is a failed test.
     fn apply(&mut self, envelope: &Envelope, index: AppliedIndex) -> Result<Response, Rejection>;
 
+    /// Whether the store can hold what a command speaks of. One that it cannot is left out: of text that the service refuses
+    /// anyway, no store needs to hold all.
+    fn can_hold(&self, _envelope: &Envelope) -> bool {
+        true
+    }
+
     /// Every row, in dump order.
     fn rows(&self) -> Vec<Row>;
 

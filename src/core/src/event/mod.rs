@@ -10,6 +10,8 @@ mod tests;
 
 pub use recorder::{OldFile, Recorder};
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::{ChunkId, FileId, NodeId, TaskId};
 use crate::row::{NodeStatus, Replica, TaskKind, TaskReason};
 use crate::units::{AppliedIndex, ByteSize, Timestamp};
@@ -25,8 +27,8 @@ pub struct EventGroup {
     pub changes: Box<[Change]>,
 }
 
-/// One thing that changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One thing that changed. Stores may keep it, so a variant that has shipped never changes its meaning or its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
     /// The coordinator's own replicas.
     Cluster(ClusterChanged),
@@ -56,7 +58,7 @@ pub enum ChangeKind {
 }
 
 /// What became of the coordinator's own replicas.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClusterChanged {
     /// Another replica leads, or the same one anew.
     TermBegan {
@@ -73,7 +75,7 @@ pub enum ClusterChanged {
 }
 
 /// What became of a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NodeChanged {
     /// It is new, or back after it was unregistered.
     Registered {
@@ -97,7 +99,7 @@ pub enum NodeChanged {
 }
 
 /// What became of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FileChanged {
     /// It is new.
     Registered(FileContent),
@@ -113,7 +115,7 @@ pub enum FileChanged {
 }
 
 /// A file in short.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileContent {
     /// Its name.
     pub name: String,
@@ -124,7 +126,7 @@ pub struct FileContent {
 }
 
 /// What became of a chunk.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChunkChanged {
     /// It is new.
     Created {
@@ -157,7 +159,7 @@ pub enum ChunkChanged {
 }
 
 /// What became of a task.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TaskChanged {
     /// It is new.
     Made {

@@ -1,0 +1,85 @@
+//! What can go wrong with the database, told apart by what is to be done about it.
+
+use sqlx::error::DatabaseError;
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// Another transaction was first: nothing happened, and trying again at once is right.
+    #[error("another write was first: {0}")]
+    Conflict(String),
+    /// The connection was lost, or there was none: what was sent last may or may not have happened.
+    #[error("the database does not answer: {0}")]
+    Gone(String),
+    /// No connection was free in time: nothing happened.
+    #[error("no connection to the database was free in time; all of database.max_connections are in use")]
+    Busy,
+    /// The database refuses writes: it is a standby, or set to read-only.
+    #[error("the database takes no writes ({0}); point database.url at the primary server")]
+    ReadOnly(String),
+    /// The database has no room.
+    #[error("the database has no room left ({0}); free space on its disk")]
+    Full(String),
+    /// The database refuses connections of this kind for now.
+    #[error("the database refuses connections: {0}")]
+    Refused(String),
+    /// A statement took longer than it may.
+    #[error("the database took longer than database.statement_timeout for a statement")]
+    TooSlow,
+    /// Stored rows are not what this version writes.
+    #[error("{0}; the database holds what this version does not understand")]
+    Corrupt(String),
+    /// Anything else: a defect, or a database that lacks something.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl StoreError {
+    pub(crate) fn corrupt(what: impl Into<String>) -> Self {
+        Self::Corrupt(what.into())
+    }
+
+    /// Whether the connection is lost, so that the outcome of a commit is not known.
+    pub(crate) const fn is_gone(&self) -> bool {
+        matches!(self, Self::Gone(_))
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(error) => from_database(&*error),
+            sqlx::Error::PoolTimedOut => Self::Busy,
+            sqlx::Error::PoolClosed => Self::Gone("this instance is stopping".to_owned()),
+            sqlx::Error::Io(error) => Self::Gone(error.to_string()),
+            sqlx::Error::Protocol(error) => Self::Gone(error),
+            sqlx::Error::Tls(error) => Self::Refused(format!("TLS failed: {error}")),
+            sqlx::Error::WorkerCrashed | sqlx::Error::BeginFailed => Self::Gone(error.to_string()),
+            other => Self::Other(other.to_string()),
+        }
+    }
+}
+
+/// By the code: see "PostgreSQL Error Codes" in its manual, appendix A. Messages are the server's own words and name no
+/// secret; what a client sent is in details, which are left out.
+fn from_database(error: &dyn DatabaseError) -> StoreError {
+    let message = error.message().to_owned();
+    let code = error.code().unwrap_or_default();
+    match &*code {
+        // Serialization failure, deadlock, a unique key that another transaction took first.
+        "40001" | "40P01" | "23505" => StoreError::Conflict(message),
+        "57014" => StoreError::TooSlow,
+        "25006" => StoreError::ReadOnly(message),
+        "53100" => StoreError::Full(message),
+        "53300" | "53400" => StoreError::Refused(format!(
+            "{message}; raise max_connections of the server, or lower database.max_connections of the instances"
+        )),
+        // The server stops, starts, or ended the connection.
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => StoreError::Gone(message),
+        code if code.starts_with("08") => StoreError::Gone(message),
+        code if code.starts_with("28") => StoreError::Refused(message),
+        "3D000" => StoreError::Refused(message),
+        "42501" => StoreError::Refused(message),
+        code => StoreError::Other(format!("{message} ({code})")),
+    }
+}

@@ -1,0 +1,120 @@
+//! The tables, made and changed step by step under a lock.
+//!
+//! Not the library's own migrator: that one holds an advisory lock, which databases that merely speak PostgreSQL's language do
+//! not have. The lock here is a row.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgConnection;
+use sqlx::{Connection as _, Executor as _, query, query_scalar, raw_sql};
+
+use crate::error::StoreError;
+
+/// Each step in order; one that has shipped never changes.
+const STEPS: &[&str] = &[include_str!("../migrations/0001_tables.sql")];
+
+/// The version of the tables that this program works on.
+pub(crate) const VERSION: i64 = STEPS.len() as i64;
+
+/// So long another instance may take to change the tables.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Why the tables are not as this program needs them.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SchemaError {
+    /// A newer program changed them.
+    #[error(
+        "the tables are of version {found}, and this program knows versions up to {VERSION}: run the newer coordinator, or \
+         restore a backup from before the upgrade"
+    )]
+    Newer {
+        /// Their version.
+        found: i64,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<sqlx::Error> for SchemaError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// Makes the tables what this program needs. `service_id` is what a new service is called.
+///
+/// # Errors
+/// [`SchemaError`]; nothing is left half done.
+pub(crate) async fn prepare(connection: &mut PgConnection, service_id: &str) -> Result<(), SchemaError> {
+    match version(connection).await? {
+        Some(VERSION) => return Ok(()),
+        Some(found) if found > VERSION => return Err(SchemaError::Newer { found }),
+        Some(_) | None => {}
+    }
+    create_lock(connection).await?;
+    let mut transaction = connection.begin().await?;
+    let patience = format!("SET LOCAL lock_timeout = {}", PATIENCE.as_millis());
+    transaction.execute(sqlx::AssertSqlSafe(patience)).await?;
+    // Whoever comes second waits here, and then finds nothing left to do.
+    let found: i64 = query_scalar("SELECT version FROM schema_version WHERE only_row FOR UPDATE")
+        .fetch_one(&mut *transaction)
+        .await?;
+    if found > VERSION {
+        return Err(SchemaError::Newer { found });
+    }
+    let done = usize::try_from(found).unwrap_or_default();
+    for (step, number) in STEPS.iter().skip(done).zip(found + 1..) {
+        tracing::info!(version = number, "Changing the tables");
+        transaction.execute(raw_sql(*step)).await?;
+    }
+    query("UPDATE schema_version SET version = $1 WHERE only_row")
+        .bind(VERSION)
+        .execute(&mut *transaction)
+        .await?;
+    query(
+        "INSERT INTO coordinator (only_row, service_id, totals, last_place, forgotten_place, leader_until, leader_epoch) \
+         VALUES (true, $1, $2, 0, 0, '1970-01-01 00:00:00+00', 0) ON CONFLICT (only_row) DO NOTHING",
+    )
+    .bind(service_id)
+    .bind([0_i64; zephyrfs_core::Totals::COUNTS].as_slice())
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// The version of the tables; `None` in a database that has none.
+async fn version(connection: &mut PgConnection) -> Result<Option<i64>, SchemaError> {
+    let exists: bool = query_scalar("SELECT to_regclass('schema_version') IS NOT NULL")
+        .fetch_one(&mut *connection)
+        .await?;
+    if !exists {
+        return Ok(None);
+    }
+    let version = query_scalar("SELECT version FROM schema_version WHERE only_row")
+        .fetch_optional(connection)
+        .await?;
+    Ok(version)
+}
+
+/// Makes the row that is the lock. Two instances that do so at the same moment may get in each other's way: the second then
+/// finds what the first made.
+async fn create_lock(connection: &mut PgConnection) -> Result<(), SchemaError> {
+    let statement = "CREATE TABLE IF NOT EXISTS schema_version (only_row boolean PRIMARY KEY CHECK (only_row), version bigint NOT NULL)";
+    let created = connection.execute(statement).await;
+    if let Err(error) = created.map_err(StoreError::from) {
+        match error {
+            // The catalogue's own unique keys tell that another one was first.
+            StoreError::Conflict(_) => {}
+            StoreError::Other(_) if version(connection).await.is_ok() => {}
+            error => return Err(error.into()),
+        }
+    }
+    query(
+        "INSERT INTO schema_version (only_row, version) VALUES (true, 0) ON CONFLICT (only_row) DO NOTHING",
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

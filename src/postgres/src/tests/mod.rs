@@ -1,0 +1,4 @@
+//! Tests on a real server.
+
+mod conformance;
+mod support;
