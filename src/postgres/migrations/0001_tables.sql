@@ -127,6 +127,8 @@ CREATE TABLE events (
     event_id     uuid PRIMARY KEY,
     place        bigint,
     happened_at  timestamptz NOT NULL,
+    -- Whether a node is new or has another state, so that instances know when to look at the nodes again.
+    about_nodes  boolean     NOT NULL,
     changes      bytea       NOT NULL,
     -- What the write added to the totals.
     totals_delta bigint[]    NOT NULL

@@ -1,15 +1,22 @@
 //! The PostgreSQL engine of the coordinator: stateless instances over one database. See `DESIGN.md`.
 
 mod columns;
+mod connect;
 mod dump;
+mod engine;
 mod error;
 mod load;
+mod options;
 mod schema;
 mod statement;
 mod tables;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod write;
+
+pub use connect::UrlError;
+pub use engine::{PostgresEngine, StartError};
+pub use options::{Observer, Options, Unobserved};
 
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,8 @@ pub(crate) struct Loaded {
     pub(crate) positions: BTreeMap<ChunkId, Vec<i64>>,
     /// The database's clock.
     pub(crate) now: Timestamp,
+    /// The last place that was given to an event: everything up to it is in this state.
+    pub(crate) place: i64,
 }
 
 /// Whether rows are locked as they are loaded.
@@ -98,7 +100,7 @@ impl Load<'_> {
                 .await?;
         }
         let sql = format!(
-            "SELECT clock_timestamp() AS now_at, {}, {} FROM (SELECT 1) AS one LEFT JOIN nodes ON nodes.node_id = ANY($1) \
+            "SELECT clock_timestamp() AS now_at, last_place, {}, {} FROM coordinator LEFT JOIN nodes ON nodes.node_id = ANY($1) \
              LEFT JOIN heartbeats ON heartbeats.node_id = nodes.node_id",
             nodes::COLUMNS,
             heartbeats::COLUMNS,
@@ -109,6 +111,7 @@ impl Load<'_> {
             .await?;
         for row in &rows {
             self.loaded.now = row.try_get::<Time, _>("now_at")?.0;
+            self.loaded.place = row.try_get("last_place")?;
             self.take_node(row)?;
         }
         self.known_nodes.extend(ids.into_iter().cloned());

@@ -226,6 +226,23 @@ impl<'m> Plan<'m> {
                 .execute(&mut *connection)
                 .await?;
         }
+        // A heartbeat that is recorded at the same time must see what became of its node, and this must see the heartbeat:
+        // whoever comes second meets a row that was written meanwhile, and decides again.
+        let beating =
+            |id: &&NodeId| view.beats.contains_key(*id) && self.beats.iter().all(|(beat, _)| beat != id);
+        let beating: Vec<&str> = self
+            .nodes
+            .iter()
+            .map(|(id, _)| *id)
+            .filter(beating)
+            .map(NodeId::as_str)
+            .collect();
+        if !beating.is_empty() {
+            query("UPDATE heartbeats SET beat_at = beat_at WHERE node_id = ANY($1)")
+                .bind(&beating)
+                .execute(&mut *connection)
+                .await?;
+        }
         let grown = self.grown(view);
         if !grown.is_empty() {
             query("SELECT 1 FROM nodes WHERE node_id = ANY($1) ORDER BY node_id FOR SHARE")

@@ -37,9 +37,17 @@ pub(crate) enum AppError {
         /// Why.
         source: io::Error,
     },
-    /// A setting that this build cannot serve.
-    #[error("{0}")]
-    Unsupported(String),
+    /// A file that a setting names.
+    #[error("cannot read database.password_file {}: {source}", path.display())]
+    PasswordFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The engine over PostgreSQL.
+    #[error(transparent)]
+    Postgres(#[from] zephyrfs_postgres::StartError),
     /// The engine.
     #[error(transparent)]
     Start(#[from] StartError),

@@ -30,7 +30,7 @@ impl Listeners {
         } else {
             None
         };
-        let peers = if config.cluster.is_alone() {
+        let peers = if !config.has_peers() {
             None
         } else {
             Some(bind("cluster.peer_port", "PEER_PORT", config.cluster.peer_port)?)

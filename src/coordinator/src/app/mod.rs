@@ -7,6 +7,7 @@ mod descriptors;
 mod error;
 mod listeners;
 mod memory;
+mod opened;
 mod server;
 mod settings;
 mod signals;

@@ -1,20 +1,19 @@
 //! The server from start to stop.
 
 use std::convert::Infallible;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zephyrfs_core::Engine;
-use zephyrfs_raft::{Clock, DurableEngine, serve_peers};
+use zephyrfs_raft::serve_peers;
 
 use super::error::AppError;
 use super::listeners::{Listeners, port_of};
+use super::opened::OpenedEngine;
 use super::settings::DRAIN;
-use super::{clock, descriptors, memory, settings, signals};
+use super::{descriptors, memory, settings, signals};
 use crate::api::grpc;
 use crate::api::rest::Rest;
 use crate::config::Config;
@@ -36,14 +35,13 @@ const WATCH_ENGINE: Duration = Duration::from_millis(250);
 
 /// Runs the server until a signal asks it to stop, or it cannot go on.
 pub(super) async fn run(config: &Config) -> Result<(), AppError> {
-    settings::check_supported(config)?;
     let apis = 1 + usize::from(config.http.enabled);
-    let connections = descriptors::share(config.limits.max_connections, apis, config.cluster.is_alone());
+    let connections = descriptors::share(config.limits.max_connections, apis, !config.has_peers());
     let listeners = Listeners::bind(config)?;
     let metrics = Metrics::new()?;
     let mut served = vec!["grpc"];
     served.extend(config.http.enabled.then_some("rest"));
-    served.extend((!config.cluster.is_alone()).then_some("peers"));
+    served.extend(config.has_peers().then_some("peers"));
     let lifecycle = Lifecycle::starting(&served);
     let pulse = Pulse::begin();
     let checks = HealthChecks::new(lifecycle.clone(), pulse.clone());
@@ -60,13 +58,12 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     running
         .spawn(async move { http_server::serve(listeners.health, health_app, options, health_stop).await });
 
-    let clock = clock::steady();
     let ports = settings::Ports {
         grpc: port_of(&listeners.grpc),
         peers: listeners.peers.as_ref().and_then(port_of),
     };
-    let raft = open(config, clock, ports).await?;
-    if let Some(listener) = listeners.peers {
+    let opened = OpenedEngine::open(config, ports, &metrics).await?;
+    if let (Some(listener), OpenedEngine::Raft(raft)) = (listeners.peers, &opened) {
         let service = raft.peer_service();
         let stop = running.peers_stop.clone().cancelled_owned();
         let up = lifecycle.listener_up("peers");
@@ -78,10 +75,7 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
             }
         });
     }
-    let engine: Arc<dyn Engine> = Arc::new(MeteredEngine::new(
-        Arc::clone(&raft) as Arc<dyn Engine>,
-        metrics.clone(),
-    ));
+    let engine: Arc<dyn Engine> = Arc::new(MeteredEngine::new(opened.engine(), metrics.clone()));
     metrics.observe(&engine)?;
     checks.observe(Arc::clone(&engine));
     let ids = IdSource::random();
@@ -134,7 +128,7 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     }
     // Requests are taken before this replica has found the others: they wait for a leader, or learn why there is none.
     let serving = async {
-        raft.recovered().await?;
+        opened.recovered().await?;
         start_jobs(&jobs, &engine, &service, ids, config);
         lifecycle.enter(Phase::Serving);
         tracing::info!(
@@ -149,7 +143,7 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
         signal = signals::asked_to_stop() => signal.map_err(AppError::Runtime).map(|signal| {
             tracing::info!(signal, "Coordinator stopping");
         }),
-        reason = engine_failure(&raft) => Err(AppError::EngineFailed(reason)),
+        reason = engine_failure(&opened) => Err(AppError::EngineFailed(reason)),
         served = &mut grpc => Err(match served {
             Ok(Err(error)) => error.into(),
             Ok(Ok(())) | Err(_) => AppError::ServerEnded("gRPC"),
@@ -159,7 +153,7 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
 
     lifecycle.enter(Phase::Stopping);
     // Requests are still taken meanwhile: they go to the next leader.
-    raft.hand_over().await;
+    opened.hand_over().await;
     service.end_watches();
     running.stop.cancel();
     jobs.ended().await;
@@ -167,7 +161,7 @@ pub(super) async fn run(config: &Config) -> Result<(), AppError> {
     running.beats_stop.cancel();
     running.health_stop.cancel();
     running.ended().await;
-    let closed = raft.stop().await;
+    let closed = opened.stop().await;
     // Until now the other replicas were answered, so that they noticed nothing of the handover.
     running.peers_stop.cancel();
     running.peers_ended().await;
@@ -190,18 +184,6 @@ fn start_jobs(jobs: &Jobs, engine: &Arc<dyn Engine>, service: &Arc<Service>, ids
         Arc::clone(service),
         config.coordinator.cleanup_interval,
     ));
-}
-
-/// Opens the data. The storage engine tells damage that its checksums find by an error, and other damage by a panic: here
-/// both are the same.
-async fn open(config: &Config, clock: Clock, ports: settings::Ports) -> Result<Arc<DurableEngine>, AppError> {
-    let opening = DurableEngine::start(settings::engine(config, clock, ports)?);
-    match AssertUnwindSafe(opening).catch_unwind().await {
-        Ok(opened) => Ok(opened?),
-        Err(_) => Err(AppError::Damaged {
-            path: config.database_path(),
-        }),
-    }
 }
 
 /// What runs beside the main task, and how it is told to end: first whatever takes requests, then what they need.
@@ -265,11 +247,11 @@ impl Running {
 }
 
 /// Ends when the engine cannot go on, with the reason.
-async fn engine_failure(raft: &DurableEngine) -> String {
+async fn engine_failure(engine: &OpenedEngine) -> String {
     let mut ticks = tokio::time::interval(WATCH_ENGINE);
     loop {
         ticks.tick().await;
-        if let Some(reason) = raft.failure() {
+        if let Some(reason) = engine.failure() {
             return reason;
         }
     }

@@ -10,8 +10,9 @@ use zephyrfs_raft::{
 
 use super::error::AppError;
 use crate::api::{grpc, rest};
-use crate::config::{Config, DatabaseEngine};
+use crate::config::Config;
 use crate::http_server::ServerOptions;
+use crate::metrics::Metrics;
 use crate::service::{Limits, Policy};
 
 /// Applied rows are written to disk so often: what a crash takes is replayed from the log.
@@ -26,18 +27,6 @@ const PROBES_DRAIN: Duration = Duration::from_secs(1);
 
 /// Bytes of commands that may be on their way through the log at once.
 const MAX_PENDING_BYTES: usize = 64 << 20;
-
-/// Refuses what this version cannot do, instead of doing something else.
-pub(super) fn check_supported(config: &Config) -> Result<(), AppError> {
-    if config.database.engine == DatabaseEngine::Postgres {
-        return Err(AppError::Unsupported(
-            "database.type postgres is not part of this version; set database.type to redb (with DATABASE_URL set, do so \
-             explicitly)"
-                .to_owned(),
-        ));
-    }
-    Ok(())
-}
 
 /// The ports that were bound.
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +84,47 @@ pub(super) fn engine(config: &Config, clock: Clock, ports: Ports) -> Result<Opti
             },
         },
     })
+}
+
+/// What changed is kept for so long, over PostgreSQL: who watches may be away for that time.
+const KEEP_EVENTS: Duration = Duration::from_secs(900);
+
+/// The options of the engine over PostgreSQL.
+pub(super) fn postgres(
+    config: &Config,
+    ports: Ports,
+    metrics: &Metrics,
+) -> Result<zephyrfs_postgres::Options, AppError> {
+    let database = &config.database;
+    let address = config.cluster.advertised(config.cluster.peer_port);
+    Ok(zephyrfs_postgres::Options {
+        url: database.url.as_ref().map_or("", |url| url.expose()).to_owned(),
+        password: password(config)?,
+        name: config.cluster.name.clone(),
+        client_address: client_address(&address, ports.grpc),
+        max_connections: database.max_connections,
+        acquire_timeout: database.acquire_timeout,
+        statement_timeout: database.statement_timeout,
+        lease: database.lease,
+        keep_events: KEEP_EVENTS,
+        observer: Arc::new(metrics.database()?),
+    })
+}
+
+/// The password for PostgreSQL that is not in its URL. A file may end with a line break.
+fn password(config: &Config) -> Result<Option<String>, AppError> {
+    let database = &config.database;
+    let Some(path) = &database.password_file else {
+        return Ok(database
+            .password
+            .as_ref()
+            .map(|password| password.expose().to_owned()));
+    };
+    let text = std::fs::read_to_string(path).map_err(|source| AppError::PasswordFile {
+        path: path.clone(),
+        source,
+    })?;
+    Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 /// What requests are held to.

@@ -63,6 +63,12 @@ pub(crate) fn check(config: &Config, effective: &Effective) -> Result<(), Config
             "database.url",
         ),
         (
+            database.password.is_none() || database.password_file.is_none(),
+            "database.password",
+            "must not be set together with",
+            "database.password_file",
+        ),
+        (
             !embedded || alone || !cluster.peers.is_empty(),
             "cluster.replicas",
             "above 1 needs",

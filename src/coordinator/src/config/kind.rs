@@ -51,6 +51,8 @@ pub(crate) enum Kind {
     Name,
     /// A secret PostgreSQL URL.
     DatabaseUrl,
+    /// A secret text.
+    Password,
     /// One of a few words: each accepted one with the one it means.
     Choice(&'static [(&'static str, &'static str)]),
     /// One `host:port`.
@@ -64,7 +66,7 @@ pub(crate) enum Kind {
 impl Kind {
     /// Whether values must not be shown.
     pub(crate) fn is_secret(&self) -> bool {
-        matches!(self, Self::DatabaseUrl)
+        matches!(self, Self::DatabaseUrl | Self::Password)
     }
 
     /// Whether a value has several items, so that none at all is a value too.
@@ -107,6 +109,7 @@ impl Kind {
             Self::Path => is_plain.then(|| Value::Text(text.to_owned())),
             Self::Name => is_host_name(text).then(|| Value::Text(text.to_owned())),
             Self::DatabaseUrl => is_database_url(text).then(|| Value::Secret(Secret::new(text.to_owned()))),
+            Self::Password => is_plain.then(|| Value::Secret(Secret::new(text.to_owned()))),
             Self::Choice(words) => {
                 let (_, meant) = words
                     .iter()
@@ -140,6 +143,7 @@ impl Kind {
                     .to_owned()
             }
             Self::DatabaseUrl => "a URL such as postgres://user:password@host:5432/database".to_owned(),
+            Self::Password => "a password without line breaks".to_owned(),
             Self::Choice(words) => one_of(words),
             Self::Address => "an address such as coordinator-0.peers:8092".to_owned(),
             Self::Addresses => {
@@ -154,7 +158,8 @@ impl Kind {
             Self::Port => Some(0..=u64::from(u16::MAX)),
             Self::Count { min, max } | Self::Bytes { min, max } => Some(*min..=*max),
             Self::Switch | Self::Ratio { .. } | Self::Time { .. } | Self::Path | Self::Name => None,
-            Self::DatabaseUrl | Self::Choice(_) | Self::Address | Self::Addresses | Self::Origins => None,
+            Self::DatabaseUrl | Self::Password | Self::Choice(_) | Self::Address | Self::Addresses => None,
+            Self::Origins => None,
         }
     }
 
@@ -173,7 +178,7 @@ impl Kind {
             Self::Origins => items == ["*"] || items.iter().all(|item| is_origin(item)),
             Self::Switch | Self::Port | Self::Count { .. } | Self::Bytes { .. } | Self::Ratio { .. } => false,
             Self::Time { .. } | Self::Path | Self::Name => false,
-            Self::DatabaseUrl | Self::Choice(_) | Self::Address => false,
+            Self::DatabaseUrl | Self::Password | Self::Choice(_) | Self::Address => false,
         };
         valid.then_some(Value::List(items))
     }

@@ -36,6 +36,11 @@ pub(crate) struct Config {
 }
 
 impl Config {
+    /// Whether this replica listens for others: instances over PostgreSQL meet in the database.
+    pub(crate) fn has_peers(&self) -> bool {
+        self.database.engine == DatabaseEngine::Redb && !self.cluster.is_alone()
+    }
+
     /// The path of the embedded database: below the data directory unless configured as absolute.
     pub(crate) fn database_path(&self) -> PathBuf {
         let below = self
@@ -58,6 +63,18 @@ pub(crate) struct Database {
     pub(crate) path: PathBuf,
     /// The PostgreSQL URL; there is one whenever the engine is PostgreSQL.
     pub(crate) url: Option<Secret>,
+    /// The password for PostgreSQL, if it is not in the URL.
+    pub(crate) password: Option<Secret>,
+    /// The file that holds it; never set together with the password.
+    pub(crate) password_file: Option<PathBuf>,
+    /// Connections to PostgreSQL for requests.
+    pub(crate) max_connections: u32,
+    /// How long a request may wait for one of them.
+    pub(crate) acquire_timeout: Duration,
+    /// How long PostgreSQL may take for a statement.
+    pub(crate) statement_timeout: Duration,
+    /// How long the instance that leads need not be heard.
+    pub(crate) lease: Duration,
     /// Bytes of memory for the embedded database's cache.
     pub(crate) cache_size: usize,
 }

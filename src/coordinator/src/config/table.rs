@@ -18,6 +18,18 @@ pub(crate) static SETTINGS: &[Setting] = &[
         .means("embedded database; below `data_path` unless absolute"),
     Setting::optional("database.url", Kind::DatabaseUrl).env("DATABASE_URL")
         .means("PostgreSQL URL; never shown"),
+    Setting::optional("database.password", Kind::Password).env("DATABASE_PASSWORD")
+        .means("password for PostgreSQL where the URL has none; never shown"),
+    Setting::optional("database.password_file", Kind::Path).env("DATABASE_PASSWORD_FILE")
+        .means("file that holds the password for PostgreSQL, such as a mounted secret"),
+    Setting::new("database.max_connections", "16", count(1, 10_000))
+        .means("connections to PostgreSQL for requests, for each instance; one more serves the instance itself"),
+    Setting::new("database.acquire_timeout", "5s", time(ms(10), HOUR))
+        .means("how long a request may wait for a free connection to PostgreSQL"),
+    Setting::new("database.statement_timeout", "10s", time(ms(10), HOUR))
+        .means("PostgreSQL gives up a statement that takes longer"),
+    Setting::new("database.lease", "5s", time(ms(500), MINUTE))
+        .means("an instance that leads over PostgreSQL is replaced so long after it was last heard"),
     Setting::new("database.cache_size", "67108864", bytes(MIB, TIB))
         .means("memory for the embedded database's cache, in bytes"),
 
@@ -160,6 +172,7 @@ const TIB: u64 = 1 << 40;
 const EIB: u64 = 1 << 60;
 const BILLION: u64 = 1_000_000_000;
 const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 const MONTH: Duration = Duration::from_hours(30 * 24);
 

@@ -6,6 +6,7 @@
 
 mod cluster_gauges;
 mod commands;
+mod database;
 mod engine_gauges;
 mod grpc_requests;
 mod labels;
@@ -16,6 +17,7 @@ mod rest_requests;
 mod watcher_counts;
 
 pub use commands::MeteredEngine;
+pub use database::DatabaseMetrics;
 pub use grpc_requests::{CountGrpcRequests, CountedBody, GrpcRequestsLayer, StreamedBeats};
 pub use registry::{Metrics, MetricsError};
 pub use rest_requests::count_rest_request;

@@ -10,6 +10,7 @@ use prometheus::{
 use zephyrfs_core::Engine;
 use zephyrfs_core::engine::EngineStatus;
 
+use super::database::DatabaseMetrics;
 use super::engine_gauges::EngineGauges;
 use super::labels::{self, Api};
 use super::leader_changes::LeaderChanges;
@@ -124,6 +125,14 @@ impl Metrics {
         self.registry
             .register(Box::new(counts))
             .map_err(MetricsError::Setup)
+    }
+
+    /// What the engine over PostgreSQL tells of itself. Once for each process.
+    ///
+    /// # Errors
+    /// [`MetricsError::Setup`], the second time.
+    pub fn database(&self) -> Result<DatabaseMetrics, MetricsError> {
+        DatabaseMetrics::register(&self.registry).map_err(MetricsError::Setup)
     }
 
     /// From now on, shows what a service's repair does, for as long as somebody else keeps the service. Once for each process.

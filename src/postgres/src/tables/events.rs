@@ -1,9 +1,12 @@
 //! What changed, and what it added to the totals.
 
+use sqlx::Row;
+use sqlx::postgres::PgRow;
 use zephyrfs_core::Totals;
-use zephyrfs_core::event::Change;
+use zephyrfs_core::event::{Change, ChangeKind, EventGroup};
+use zephyrfs_core::units::AppliedIndex;
 
-use crate::columns::{Time, Uuid, encode};
+use crate::columns::{Time, Uuid, count, decode, encode};
 use crate::error::StoreError;
 use crate::statement::Statement;
 
@@ -21,10 +24,27 @@ pub(crate) fn insert(
 ) -> Result<(), StoreError> {
     let id = statement.bind(id)?;
     let at = statement.bind(at)?;
+    let nodes = statement.bind(changes.iter().any(|change| change.kind() == ChangeKind::Node))?;
     let changes = statement.bind(encode(&changes)?)?;
     let delta = statement.bind(delta.as_slice())?;
     statement.part(&format!(
-        "INSERT INTO events (event_id, happened_at, changes, totals_delta) VALUES (${id}, ${at}, ${changes}, ${delta})"
+        "INSERT INTO events (event_id, happened_at, about_nodes, changes, totals_delta) VALUES (${id}, ${at}, ${nodes}, ${changes}, ${delta})"
     ));
     Ok(())
+}
+
+/// The columns of an event that has a place.
+pub(crate) const COLUMNS: &str = "place, happened_at, changes";
+
+/// An event from its columns; `None` if it is one of those that nobody watches.
+pub(crate) fn read(row: &PgRow) -> Result<Option<EventGroup>, StoreError> {
+    let changes: Vec<Change> = decode("what changed", row.try_get("changes")?)?;
+    if changes.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(EventGroup {
+        index: AppliedIndex::new(count(row.try_get("place")?)?),
+        at: row.try_get::<Time, _>("happened_at")?.0,
+        changes: changes.into(),
+    }))
 }

@@ -1,0 +1,129 @@
+//! How connections are made.
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
+
+use crate::error::StoreError;
+use crate::options::Options;
+
+/// A connection is given up when it takes longer than this to be made.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Idle connections are closed after a while, so that a server that was restarted elsewhere is found.
+const IDLE: Duration = Duration::from_secs(600);
+const LIFETIME: Duration = Duration::from_secs(1_800);
+
+/// A connection that was idle for so long may be broken.
+const TRIED_OUT: Duration = Duration::from_secs(1);
+
+/// What each connection is told first. One that a database does not know is left out.
+const SETTINGS: [&str; 3] = [
+    // A plan that was made while a table was empty would otherwise read all of it for ever.
+    "SET enable_seqscan = off",
+    "SET jit = off",
+    "SET idle_in_transaction_session_timeout = '30s'",
+];
+
+/// Why the URL will not do. It never shows the URL, which holds a password.
+#[derive(Debug, thiserror::Error)]
+pub enum UrlError {
+    /// It is none.
+    #[error("database.url is not a PostgreSQL URL such as postgres://user:password@host:5432/database: {0}")]
+    Malformed(String),
+}
+
+/// What a URL says of how to connect.
+///
+/// # Errors
+/// [`UrlError`].
+pub(crate) fn options(options: &Options) -> Result<PgConnectOptions, UrlError> {
+    let mut connect =
+        PgConnectOptions::from_str(&options.url).map_err(|error| UrlError::Malformed(plainly(&error)))?;
+    if let Some(password) = &options.password {
+        connect = connect.password(password);
+    }
+    let name: String = options
+        .name
+        .chars()
+        .filter(char::is_ascii_graphic)
+        .take(40)
+        .collect();
+    Ok(connect
+        .application_name(&format!("zephyrfs-coordinator {name}"))
+        .disable_statement_logging())
+}
+
+/// An error of reading the URL, without any part of it.
+fn plainly(error: &sqlx::Error) -> String {
+    let sqlx::Error::Configuration(cause) = error else {
+        return "it cannot be read".to_owned();
+    };
+    // Its own words are about the form alone; what they might quote is left out.
+    let words = cause.to_string();
+    if words.contains(['@', '/', '"', '\'', '`']) {
+        "it cannot be read".to_owned()
+    } else {
+        words
+    }
+}
+
+/// A connection of one's own.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn connect(
+    connect: &PgConnectOptions,
+    statements: Duration,
+) -> Result<PgConnection, StoreError> {
+    let connecting = async {
+        let mut connection = connect.connect().await?;
+        prepare(&mut connection, statements).await?;
+        Ok(connection)
+    };
+    match tokio::time::timeout(CONNECT, connecting).await {
+        Ok(connected) => connected,
+        Err(_) => Err(StoreError::Gone(format!(
+            "no connection within {} s",
+            CONNECT.as_secs()
+        ))),
+    }
+}
+
+/// Connections for requests, made when they are needed.
+pub(crate) fn pool(connect: PgConnectOptions, options: &Options) -> PgPool {
+    let statements = options.statement_timeout;
+    PgPoolOptions::new()
+        .max_connections(options.max_connections)
+        .acquire_timeout(options.acquire_timeout)
+        .idle_timeout(IDLE)
+        .max_lifetime(LIFETIME)
+        // Only one that was idle is tried out: not every request is to pay a round trip for it.
+        .test_before_acquire(false)
+        .before_acquire(|connection, about| {
+            Box::pin(async move {
+                if about.idle_for < TRIED_OUT {
+                    return Ok(true);
+                }
+                Ok(connection.ping().await.is_ok())
+            })
+        })
+        .after_connect(move |connection, _| Box::pin(async move { prepare(connection, statements).await }))
+        .connect_lazy_with(connect)
+}
+
+async fn prepare(connection: &mut PgConnection, statements: Duration) -> Result<(), sqlx::Error> {
+    let timeout = format!("SET statement_timeout = {}", statements.as_millis());
+    connection.execute(AssertSqlSafe(timeout)).await?;
+    for setting in SETTINGS {
+        match connection.execute(setting).await {
+            Ok(_) => {}
+            // Unknown here, and nothing that answers depend on.
+            Err(sqlx::Error::Database(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! Commands: each is a transaction, tried again while others are first.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rand::RngExt as _;
+use sqlx::postgres::PgConnection;
+use sqlx::query_scalar;
+use zephyrfs_core::engine::{At, EngineError};
+use zephyrfs_core::event::ChangeKind;
+use zephyrfs_core::units::AppliedIndex;
+use zephyrfs_core::{Context, Envelope, Proposal, Rejection, Response, decide};
+
+use super::start::PostgresEngine;
+use super::trouble::nothing_happened;
+use crate::columns::{Uuid, count};
+use crate::error::StoreError;
+use crate::load::{Locking, load};
+use crate::write::write;
+
+/// All that a transaction reads is of one state, and the first of two that write the same row wins.
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
+
+/// Each statement reads what is committed by then: for commands that ask how much lies on nodes, which they lock first.
+const STATEMENT: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
+/// Who was not first waits up to so long before it tries again: longer each time, and at random.
+const FIRST_WAIT: Duration = Duration::from_millis(2);
+const LONGEST_WAIT: Duration = Duration::from_millis(200);
+
+/// What a transaction came to.
+enum Outcome {
+    Decided(Result<Response, Rejection>, AppliedIndex),
+    /// An earlier attempt had been committed after all.
+    HappenedBefore,
+}
+
+/// What is known of earlier attempts at the same proposal.
+#[derive(Default)]
+struct Attempts {
+    number: u32,
+    /// A commit was sent and its answer never came: what it would have answered.
+    unsure: Option<At<Response>>,
+}
+
+impl PostgresEngine {
+    pub(super) async fn propose(
+        &self,
+        proposal: Proposal,
+        within: Duration,
+    ) -> Result<At<Response>, EngineError> {
+        let began = Instant::now();
+        let name = proposal.command.name();
+        if let Some(reason) = self.observed.borrow().obstacle() {
+            return Err(EngineError::Unavailable { reason });
+        }
+        let is_committing = AtomicBool::new(false);
+        let trying = self.try_until_done(&proposal, &is_committing);
+        let result = match tokio::time::timeout(within, trying).await {
+            Ok(result) => result,
+            Err(_) if is_committing.load(Ordering::Relaxed) => Err(EngineError::UnknownOutcome {
+                reason: "the time ran out while the database was writing".to_owned(),
+            }),
+            Err(_) => Err(EngineError::Unavailable {
+                reason: "the database was too slow for the time there was; nothing was changed".to_owned(),
+            }),
+        };
+        self.ended(name, began, &result);
+        result
+    }
+
+    async fn try_until_done(
+        &self,
+        proposal: &Proposal,
+        is_committing: &AtomicBool,
+    ) -> Result<At<Response>, EngineError> {
+        let mut attempts = Attempts::default();
+        loop {
+            let error = match self.attempt(proposal, &mut attempts, is_committing).await {
+                Ok(Outcome::Decided(Ok(value), index)) => return Ok(At { index, value }),
+                Ok(Outcome::Decided(Err(rejection), index)) => {
+                    return Err(EngineError::Rejected { rejection, index });
+                }
+                Ok(Outcome::HappenedBefore) => match attempts.unsure.take() {
+                    Some(answer) => return Ok(answer),
+                    None => StoreError::corrupt("a proposal was found written that was never sent"),
+                },
+                Err(error) => error,
+            };
+            let cause = match &error {
+                StoreError::Conflict(_) => "conflict",
+                StoreError::Gone(_) => "connection",
+                _ if attempts.unsure.is_some() => return Err(unknown(&error)),
+                _ => return Err(nothing_happened(error)),
+            };
+            self.options.observer.retried(proposal.command.name(), cause);
+            attempts.number += 1;
+            tokio::time::sleep(wait_before(attempts.number)).await;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        proposal: &Proposal,
+        attempts: &mut Attempts,
+        is_committing: &AtomicBool,
+    ) -> Result<Outcome, StoreError> {
+        let reads = proposal.reads();
+        let (begin, locking) = if reads.usage.is_empty() {
+            (SNAPSHOT, Locking::No)
+        } else {
+            (STATEMENT, Locking::NodesAndRequests)
+        };
+        let mut transaction = self.pool.begin_with(begin).await?;
+        let loaded = load(&mut transaction, &reads, locking).await?;
+        if attempts.unsure.is_some() && is_written(&mut transaction, proposal).await? {
+            return Ok(Outcome::HappenedBefore);
+        }
+        let index = AppliedIndex::new(count(loaded.place)?);
+        let envelope = Envelope {
+            proposed_at: loaded.now,
+            proposal: proposal.clone(),
+        };
+        let context = Context {
+            index,
+            now: loaded.now,
+        };
+        let effects = match decide(&envelope, &loaded.view, &context) {
+            Ok(effects) => effects,
+            Err(rejection) => {
+                transaction.rollback().await?;
+                return Ok(Outcome::Decided(Err(rejection), index));
+            }
+        };
+        if effects.mutations.is_empty() {
+            transaction.rollback().await?;
+            return Ok(Outcome::Decided(Ok(effects.response), index));
+        }
+        let written = write(&mut transaction, proposal.id, &effects.mutations, &loaded).await?;
+        is_committing.store(true, Ordering::Relaxed);
+        let committed = transaction.commit().await.map_err(StoreError::from);
+        if let Err(error) = committed {
+            if error.is_gone() {
+                // The server may still have done it. The event that was written with it tells.
+                attempts.unsure = Some(At {
+                    index,
+                    value: effects.response,
+                });
+            } else {
+                is_committing.store(attempts.unsure.is_some(), Ordering::Relaxed);
+            }
+            return Err(error);
+        }
+        if written
+            .changes
+            .iter()
+            .any(|change| change.kind() == ChangeKind::Node)
+        {
+            self.registry_version.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(Outcome::Decided(Ok(effects.response), index))
+    }
+}
+
+/// Whether a proposal was written by an attempt whose answer was lost. One that is still under way is not seen; its row then
+/// makes this attempt fail, since no proposal can be written twice.
+async fn is_written(connection: &mut PgConnection, proposal: &Proposal) -> Result<bool, StoreError> {
+    let found: bool = query_scalar("SELECT EXISTS (SELECT 1 FROM events WHERE event_id = $1)")
+        .bind(Uuid(*proposal.id.as_bytes()))
+        .fetch_one(connection)
+        .await?;
+    Ok(found)
+}
+
+fn unknown(error: &StoreError) -> EngineError {
+    EngineError::UnknownOutcome {
+        reason: format!("the connection was lost while the database was writing, and then: {error}"),
+    }
+}
+
+fn wait_before(attempt: u32) -> Duration {
+    let most = (FIRST_WAIT * 2_u32.saturating_pow(attempt)).min(LONGEST_WAIT);
+    most.mul_f64(rand::rng().random_range(0.2..1.0))
+}

@@ -1,0 +1,284 @@
+//! Keeps what this instance knows of the service up to date, holds the lease while it can, and does what only who leads may do.
+//!
+//! It has a connection of its own: when all others are busy, the lease is not lost for it.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::PgConnection;
+use sqlx::{Row as _, query, query_scalar};
+use tokio::sync::watch;
+use zephyrfs_core::Totals;
+
+use super::lease::{Holder, give_back};
+use super::places::{forget, give_places};
+use super::start::{PostgresEngine, StartError, new_service_id};
+use super::status::{Instance, Observed};
+use crate::columns::{Time, count, to_bigint};
+use crate::connect;
+use crate::error::StoreError;
+use crate::schema;
+
+/// The database is looked at so often.
+const TICK: Duration = Duration::from_millis(100);
+
+/// So often the others are told that this instance is there, and is looked which others are.
+const PRESENCE: Duration = Duration::from_secs(1);
+
+/// An instance that was not heard for so long is away, and after so much longer forgotten.
+const AWAY_SECONDS: f64 = 5.0;
+const FORGOTTEN_SECONDS: f64 = 300.0;
+
+/// So often is looked for events to forget.
+const FORGETTING: Duration = Duration::from_secs(5);
+
+/// A look that takes longer is given up, and the connection with it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the keeper remembers between two looks.
+struct Kept {
+    connection: PgConnection,
+    renewed: Instant,
+    present: Option<Instant>,
+    forgot: Instant,
+}
+
+impl PostgresEngine {
+    /// Runs until it is told to stop, and then gives the lease back.
+    pub(super) async fn keep(&self, mut stop: watch::Receiver<bool>) {
+        let mut kept: Option<Kept> = None;
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                _ = stop.wait_for(|stop| *stop) => break,
+            }
+            let looked = tokio::time::timeout(PATIENCE, self.look(&mut kept)).await;
+            let outcome = looked.unwrap_or_else(|_| {
+                Err(StoreError::Gone(format!(
+                    "no answer within {} s",
+                    PATIENCE.as_secs()
+                )))
+            });
+            if let Err(error) = outcome {
+                // Whatever it was, a new connection begins with nothing half done.
+                kept = None;
+                self.note_trouble(&error);
+            }
+            let (open, idle) = (self.pool.size(), self.pool.num_idle());
+            self.options
+                .observer
+                .connections(open, u32::try_from(idle).unwrap_or(u32::MAX));
+        }
+        if let (Some(kept), Some(epoch)) = (kept.as_mut(), self.observed_lease()) {
+            if let Err(error) = give_back(&mut kept.connection, epoch).await {
+                tracing::warn!(%error, "The lease was not given back; another instance takes over when it ends");
+            }
+        }
+    }
+
+    /// The epoch of the lease that the row names this instance for, if it does.
+    fn observed_lease(&self) -> Option<u64> {
+        let seen = self.observed.borrow();
+        (seen.leader.as_deref() == Some(&self.options.name)).then_some(seen.epoch)
+    }
+
+    fn note_trouble(&self, error: &StoreError) {
+        let trouble = error.to_string();
+        self.observed.send_if_modified(|seen| {
+            if seen.trouble.is_none() && seen.at.is_some() {
+                tracing::warn!(%error, "The database cannot be used; requests are refused until it can");
+            }
+            let is_new = seen.trouble.as_ref() != Some(&trouble);
+            seen.trouble = Some(trouble);
+            is_new
+        });
+    }
+
+    /// Connects, if there is no connection, and looks once.
+    async fn look(&self, kept: &mut Option<Kept>) -> Result<(), StoreError> {
+        let kept = match kept {
+            Some(kept) => kept,
+            None => {
+                let connection = self.enter().await?;
+                let now = Instant::now();
+                kept.insert(Kept {
+                    connection,
+                    renewed: now.checked_sub(self.options.lease).unwrap_or(now),
+                    present: None,
+                    forgot: now,
+                })
+            }
+        };
+        self.observe(kept).await?;
+        self.lead(kept).await
+    }
+
+    /// A connection, once the tables are as this program needs them.
+    async fn enter(&self) -> Result<PgConnection, StoreError> {
+        // Changes of the tables may take long.
+        let mut connection = connect::connect(&self.connect, Duration::ZERO).await?;
+        match schema::prepare(&mut connection, &new_service_id()).await {
+            Ok(()) => {}
+            Err(error) => match StartError::of(error) {
+                Ok(error) => return Err(error),
+                Err(unusable) if self.observed.borrow().at.is_none() => {
+                    let reason = unusable.to_string();
+                    self.observed.send_modify(|seen| seen.unusable = Some(reason));
+                    return Err(StoreError::Other("the database cannot be used".to_owned()));
+                }
+                Err(unusable) => return Err(StoreError::Other(unusable.to_string())),
+            },
+        }
+        let writable: String = query_scalar("SHOW transaction_read_only")
+            .fetch_one(&mut connection)
+            .await?;
+        if writable == "on" {
+            return Err(StoreError::ReadOnly(
+                "it is a standby, or set to read-only".to_owned(),
+            ));
+        }
+        Ok(connection)
+    }
+
+    /// Looks how far the service is, and who leads.
+    async fn observe(&self, kept: &mut Kept) -> Result<(), StoreError> {
+        let before = self.observed.borrow().place;
+        let row = query(
+            "SELECT clock_timestamp() AS now_at, service_id, totals, last_place, forgotten_place, leader, leader_address, \
+             leader_epoch, leader_until > clock_timestamp() AS is_led, \
+             EXISTS (SELECT 1 FROM events WHERE place > $1 AND about_nodes) AS nodes_changed FROM coordinator",
+        )
+        .bind(to_bigint(before))
+        .fetch_one(&mut kept.connection)
+        .await?;
+        self.shared.set_clock(row.try_get::<Time, _>("now_at")?.0);
+        if row.try_get("nodes_changed")? {
+            self.registry_version.fetch_add(1, Ordering::Relaxed);
+        }
+        let instances = self.instances(kept).await?;
+        let is_led: bool = row.try_get("is_led")?;
+        let leader: Option<String> = row.try_get("leader")?;
+        let address: Option<String> = row.try_get("leader_address")?;
+        let totals: Vec<i64> = row.try_get("totals")?;
+        let seen = Observed {
+            service_id: row.try_get("service_id")?,
+            place: count(row.try_get("last_place")?)?,
+            forgotten: count(row.try_get("forgotten_place")?)?,
+            totals: totals_of(&totals),
+            leader: leader.filter(|_| is_led),
+            leader_address: address
+                .filter(|address| is_led && !address.is_empty())
+                .map(Into::into),
+            epoch: count(row.try_get("leader_epoch")?)?,
+            instances: instances.unwrap_or_else(|| self.observed.borrow().instances.clone()),
+            at: Some(Instant::now()),
+            trouble: None,
+            unusable: None,
+        };
+        let was = self.observed.send_replace(seen);
+        if was.trouble.is_some() && was.at.is_some() {
+            tracing::info!("The database answers again");
+        }
+        Ok(())
+    }
+
+    /// Says that this instance is there, once in a while, and looks which others are.
+    async fn instances(&self, kept: &mut Kept) -> Result<Option<Vec<Instance>>, StoreError> {
+        if kept.present.is_some_and(|present| present.elapsed() < PRESENCE) {
+            return Ok(None);
+        }
+        kept.present = Some(Instant::now());
+        query(
+            "INSERT INTO instances (name, address, seen_at) VALUES ($1, $2, clock_timestamp()) \
+             ON CONFLICT (name) DO UPDATE SET address = excluded.address, seen_at = excluded.seen_at",
+        )
+        .bind(&self.options.name)
+        .bind(&self.options.client_address)
+        .execute(&mut kept.connection)
+        .await?;
+        let rows: Vec<(String, String, bool)> = sqlx::query_as(
+            "SELECT name, address, seen_at > clock_timestamp() - $1 * interval '1 second' FROM instances \
+             WHERE seen_at > clock_timestamp() - $2 * interval '1 second' ORDER BY name",
+        )
+        .bind(AWAY_SECONDS)
+        .bind(FORGOTTEN_SECONDS)
+        .fetch_all(&mut kept.connection)
+        .await?;
+        let instance = |(name, address, is_heard)| Instance {
+            name,
+            address,
+            is_heard,
+        };
+        Ok(Some(rows.into_iter().map(instance).collect()))
+    }
+
+    /// Holds the lease, or takes it when nobody does; and does the work that comes with it.
+    async fn lead(&self, kept: &mut Kept) -> Result<(), StoreError> {
+        let holder = Holder {
+            name: &self.options.name,
+            address: &self.options.client_address,
+            lease: self.options.lease,
+        };
+        let held = self.observed_lease();
+        let is_due = kept.renewed.elapsed() >= self.options.lease / 4;
+        let leads = self.shared.leads_in();
+        let lease = match (held, leads) {
+            // It led before, and nobody took the lease since.
+            (Some(epoch), Some(known)) if epoch == known && !is_due => return self.work(kept, epoch).await,
+            (Some(epoch), Some(known)) if epoch == known => holder.renew(&mut kept.connection, epoch).await?,
+            // Another process of this name may hold it, or this one did before it was started again: waiting is safe.
+            _ => {
+                self.shared.stop_leading();
+                holder.take(&mut kept.connection).await?
+            }
+        };
+        let Some(lease) = lease else {
+            self.shared.stop_leading();
+            return Ok(());
+        };
+        kept.renewed = Instant::now();
+        if leads != Some(lease.epoch) {
+            tracing::info!(
+                epoch = lease.epoch,
+                "This instance leads: it looks after nodes and copies"
+            );
+            self.observed.send_modify(|seen| {
+                seen.leader = Some(self.options.name.clone());
+                seen.leader_address = Some(self.options.client_address.as_str().into());
+                seen.epoch = lease.epoch;
+            });
+        }
+        self.shared.lead(lease.epoch, lease.until);
+        self.work(kept, lease.epoch).await
+    }
+
+    async fn work(&self, kept: &mut Kept, epoch: u64) -> Result<(), StoreError> {
+        while give_places(&mut kept.connection, epoch).await? > 0 {
+            if kept.renewed.elapsed() >= self.options.lease / 4 {
+                break;
+            }
+        }
+        if kept.forgot.elapsed() >= FORGETTING {
+            kept.forgot = Instant::now();
+            let older_than = i64::try_from(self.options.keep_events.as_millis()).unwrap_or(i64::MAX);
+            forget(&mut kept.connection, epoch, older_than).await?;
+            let gone = "DELETE FROM instances WHERE seen_at < clock_timestamp() - $1 * interval '1 second'";
+            query(gone)
+                .bind(FORGOTTEN_SECONDS)
+                .execute(&mut kept.connection)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Totals from their column. A count below zero would be a defect; it is shown as none.
+fn totals_of(counts: &[i64]) -> Totals {
+    let mut totals = [0; Totals::COUNTS];
+    for (total, count) in totals.iter_mut().zip(counts) {
+        *total = u64::try_from(*count).unwrap_or_default();
+    }
+    Totals::from_counts(totals)
+}

@@ -1,0 +1,111 @@
+//! Gives events their places, one after the other.
+//!
+//! Transactions commit in any order, so a number that each took for itself would leave gaps that fill later, and a reader who
+//! goes by numbers would miss what fills them. Here only whoever leads gives numbers, to what is committed, and the numbers
+//! become visible together with the last one that was given: what has a place up to that one is all there is.
+
+use sqlx::postgres::PgConnection;
+use sqlx::{Connection as _, Row as _, query, query_scalar};
+use zephyrfs_core::Totals;
+
+use crate::columns::{Uuid, to_bigint};
+use crate::error::StoreError;
+use crate::tables::events::Delta;
+
+/// So many events get their places at once.
+const BATCH: i64 = 2_000;
+
+/// So many events are forgotten at once.
+const FORGET: i64 = 5_000;
+
+/// Gives places to what has none; answers how many it were. `epoch` is that of who leads: somebody who does not lead any more
+/// changes nothing.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn give_places(connection: &mut PgConnection, epoch: u64) -> Result<usize, StoreError> {
+    let mut transaction = connection.begin().await?;
+    // The row is locked until the end, so nobody else takes the lease or gives places meanwhile.
+    let kept: Option<(i64, Vec<i64>)> = sqlx::query_as(
+        "SELECT last_place, totals FROM coordinator WHERE only_row AND leader_epoch = $1 FOR UPDATE",
+    )
+    .bind(epoch.cast_signed())
+    .fetch_optional(&mut *transaction)
+    .await?;
+    let Some((last, mut totals)) = kept else {
+        transaction.rollback().await?;
+        return Ok(0);
+    };
+    let rows = query(
+        "SELECT event_id, totals_delta FROM events WHERE place IS NULL ORDER BY happened_at, event_id LIMIT $1",
+    )
+    .bind(BATCH)
+    .fetch_all(&mut *transaction)
+    .await?;
+    if rows.is_empty() {
+        transaction.rollback().await?;
+        return Ok(0);
+    }
+    let mut sum: Delta = [0; Totals::COUNTS];
+    let mut ids = Vec::with_capacity(rows.len());
+    for row in &rows {
+        ids.push(row.try_get::<Uuid, _>("event_id")?);
+        let delta: Vec<i64> = row.try_get("totals_delta")?;
+        sum.iter_mut().zip(delta).for_each(|(sum, delta)| *sum += delta);
+    }
+    totals.iter_mut().zip(sum).for_each(|(total, sum)| *total += sum);
+    query(
+        "UPDATE events SET place = $2 + given.number FROM unnest($1::uuid[]) WITH ORDINALITY AS given(event_id, number) \
+         WHERE events.event_id = given.event_id AND events.place IS NULL",
+    )
+    .bind(&ids)
+    .bind(last)
+    .execute(&mut *transaction)
+    .await?;
+    query("UPDATE coordinator SET last_place = $1, totals = $2 WHERE only_row")
+        .bind(last + to_bigint(ids.len() as u64))
+        .bind(&totals)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(ids.len())
+}
+
+/// Forgets events that are older than so many milliseconds; answers how many it were.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn forget(
+    connection: &mut PgConnection,
+    epoch: u64,
+    older_than: i64,
+) -> Result<i64, StoreError> {
+    let mut transaction = connection.begin().await?;
+    let last: Option<i64> = query_scalar(
+        "SELECT max(place) FROM (SELECT place FROM events WHERE place > (SELECT forgotten_place FROM coordinator) \
+         AND happened_at < clock_timestamp() - $1 * interval '1 millisecond' ORDER BY place LIMIT $2) AS oldest",
+    )
+    .bind(older_than)
+    .bind(FORGET)
+    .fetch_one(&mut *transaction)
+    .await?;
+    let Some(last) = last else {
+        transaction.rollback().await?;
+        return Ok(0);
+    };
+    let fenced = query("UPDATE coordinator SET forgotten_place = $2 WHERE only_row AND leader_epoch = $1")
+        .bind(epoch.cast_signed())
+        .bind(last)
+        .execute(&mut *transaction)
+        .await?;
+    if fenced.rows_affected() == 0 {
+        transaction.rollback().await?;
+        return Ok(0);
+    }
+    let gone = query("DELETE FROM events WHERE place <= $1")
+        .bind(last)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(to_bigint(gone.rows_affected()))
+}

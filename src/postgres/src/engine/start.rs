@@ -1,0 +1,148 @@
+//! Starting and stopping.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use rand::Rng as _;
+use sqlx::postgres::{PgConnectOptions, PgPool};
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
+
+use super::events::Recent;
+use super::status::{Observed, Shared};
+use crate::connect::{self, UrlError};
+use crate::error::StoreError;
+use crate::options::Options;
+use crate::schema::SchemaError;
+
+/// Why an engine cannot start, however long it waits.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The URL.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// The tables, or what the database lets this instance do.
+    #[error("the database cannot be used: {0}")]
+    Unusable(String),
+}
+
+impl StartError {
+    /// Whether waiting may help: the database may come, or come back.
+    pub(super) fn of(error: SchemaError) -> Result<StoreError, Self> {
+        match error {
+            SchemaError::Store(
+                error @ (StoreError::Gone(_)
+                | StoreError::Busy
+                | StoreError::Conflict(_)
+                | StoreError::TooSlow
+                | StoreError::Full(_)),
+            ) => Ok(error),
+            error => Err(Self::Unusable(error.to_string())),
+        }
+    }
+}
+
+/// An instance of the coordinator over a database. It keeps nothing of its own.
+pub struct PostgresEngine {
+    pub(super) options: Options,
+    pub(super) connect: PgConnectOptions,
+    pub(super) pool: PgPool,
+    pub(super) shared: Shared,
+    /// What the keeper saw last.
+    pub(super) observed: watch::Sender<Observed>,
+    /// Grows with every change of a node that this instance made or saw.
+    pub(super) registry_version: AtomicU64,
+    /// The last events, for all watchers.
+    pub(super) recent: Mutex<Recent>,
+    keeper: Mutex<Option<JoinHandle<()>>>,
+    stop: watch::Sender<bool>,
+}
+
+impl PostgresEngine {
+    /// Begins: what it needs of the database is waited for by [`PostgresEngine::recovered`].
+    ///
+    /// # Errors
+    /// [`StartError::Url`].
+    pub fn start(options: Options) -> Result<Arc<Self>, StartError> {
+        let connect = connect::options(&options)?;
+        let pool = connect::pool(connect.clone(), &options);
+        let engine = Arc::new(Self {
+            shared: Shared::default(),
+            observed: watch::Sender::new(Observed::default()),
+            registry_version: AtomicU64::new(1),
+            recent: Mutex::default(),
+            keeper: Mutex::default(),
+            stop: watch::Sender::new(false),
+            options,
+            connect,
+            pool,
+        });
+        let keeper = Arc::clone(&engine);
+        let stopped = engine.stop.subscribe();
+        let task = tokio::spawn(async move { keeper.keep(stopped).await });
+        if let Ok(mut slot) = engine.keeper.try_lock() {
+            *slot = Some(task);
+        }
+        Ok(engine)
+    }
+
+    /// Waits until the database answered, and its tables are as this program needs them.
+    ///
+    /// # Errors
+    /// [`StartError::Unusable`] if waiting does not help.
+    pub async fn recovered(&self) -> Result<(), StartError> {
+        let mut observed = self.observed.subscribe();
+        let found = observed
+            .wait_for(|seen| seen.unusable.is_some() || seen.is_ready())
+            .await;
+        match found.map(|seen| seen.unusable.clone()) {
+            Ok(Some(reason)) => Err(StartError::Unusable(reason)),
+            Ok(None) => Ok(()),
+            Err(_) => Err(StartError::Unusable("this instance is stopping".to_owned())),
+        }
+    }
+
+    /// Lets another instance lead at once.
+    pub async fn hand_over(&self) {
+        self.shared.stop_leading();
+        self.stop.send_replace(true);
+        // The keeper gives the lease back as it ends.
+        let task = self.keeper.lock().await.take();
+        if let Some(task) = task
+            && tokio::time::timeout(Duration::from_secs(2), task).await.is_err()
+        {
+            tracing::warn!("The lease was not given back in time; another instance takes over when it ends");
+        }
+    }
+
+    /// Closes the connections, once nothing is asked any more.
+    pub async fn stop(&self) {
+        self.hand_over().await;
+        if tokio::time::timeout(Duration::from_secs(2), self.pool.close())
+            .await
+            .is_err()
+        {
+            tracing::debug!("Connections to the database are cut off");
+        }
+    }
+
+    /// Why this instance cannot go on: never, since it keeps nothing that could be lost.
+    pub fn failure(&self) -> Option<String> {
+        self.observed.borrow().unusable.clone()
+    }
+
+    /// Tells the observer of an operation that began at a time.
+    pub(super) fn ended<T, E>(&self, operation: &'static str, began: Instant, result: &Result<T, E>) {
+        self.options
+            .observer
+            .ended(operation, began.elapsed(), result.is_ok());
+    }
+}
+
+/// What a new service is called: 32 random hex digits.
+pub(super) fn new_service_id() -> String {
+    let mut bytes = [0; 16];
+    rand::rng().fill_bytes(&mut bytes);
+    format!("{:032x}", u128::from_be_bytes(bytes))
+}
