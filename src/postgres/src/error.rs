@@ -11,6 +11,9 @@ pub(crate) enum StoreError {
     /// The connection was lost, or there was none: what was sent last may or may not have happened.
     #[error("the database does not answer: {0}")]
     Gone(String),
+    /// It is known that the database cannot be used now: nothing happened.
+    #[error("{0}")]
+    Unusable(String),
     /// No connection was free in time: nothing happened.
     #[error("no connection to the database was free in time; all of database.max_connections are in use")]
     Busy,

@@ -1,6 +1,6 @@
 //! PostgreSQL servers for tests: a new one in a directory of its own, gone with the process that started it.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -79,10 +79,12 @@ impl Server {
             .collect();
         // The shell ends the server when its own input ends: however this process ends, that happens.
         let script = format!(
-            "'{}/postgres' -D '{}' -p {}{settings} </dev/null & server=$!; cat >/dev/null; kill -QUIT $server; wait $server",
-            self.programs.display(),
-            self.data(),
-            self.port
+            "'{programs}/postgres' -D '{data}' -p {port}{settings} </dev/null & server=$!; end=$(cat); \
+             kill -QUIT $server; wait $server; [ \"$end\" = keep ] || rm -rf '{dir}'",
+            programs = self.programs.display(),
+            data = self.data(),
+            dir = self.dir.display(),
+            port = self.port
         );
         let log = std::fs::File::options()
             .create(true)
@@ -120,7 +122,10 @@ impl Server {
     /// Ends it at once, as a power cut of the server alone would: connections break, and nothing is written down.
     pub fn kill(&mut self) {
         if let Some(mut shell) = self.running.take() {
-            drop(shell.stdin.take());
+            // Its directory is needed again.
+            if let Some(mut input) = shell.stdin.take() {
+                let _told = input.write_all(b"keep");
+            }
             // Its end is the end of the server.
             let _ended = shell.wait();
         }

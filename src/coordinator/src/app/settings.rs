@@ -96,12 +96,13 @@ pub(super) fn postgres(
     metrics: &Metrics,
 ) -> Result<zephyrfs_postgres::Options, AppError> {
     let database = &config.database;
-    let address = config.cluster.advertised(config.cluster.peer_port);
+    // Any instance is as good as another, so it need not be known where the one that leads is.
+    let address = config.cluster.advertise.as_ref().map(ToString::to_string);
     Ok(zephyrfs_postgres::Options {
         url: database.url.as_ref().map_or("", |url| url.expose()).to_owned(),
         password: password(config)?,
         name: config.cluster.name.clone(),
-        client_address: client_address(&address, ports.grpc),
+        client_address: client_address(address.as_deref().unwrap_or_default(), ports.grpc),
         max_connections: database.max_connections,
         acquire_timeout: database.acquire_timeout,
         statement_timeout: database.statement_timeout,

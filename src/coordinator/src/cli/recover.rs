@@ -33,7 +33,7 @@ pub(crate) fn run(command: &RecoverCommand, output: &mut Output<'_>) -> Result<(
     let config = &loaded.config;
     if config.database.engine == DatabaseEngine::Postgres {
         return Err(CliError::Refused(
-            "not applicable: engine postgres; restore the database instead".to_owned(),
+            "not applicable: engine postgres; restore the database from its own backup instead".to_owned(),
         ));
     }
     let refused = |error: &dyn std::fmt::Display| CliError::Refused(error.to_string());

@@ -204,7 +204,7 @@ impl PostgresEngine {
         let rows = query(AssertSqlSafe(sql))
             .bind(to_bigint(after))
             .bind(BATCH)
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *self.acquire().await?)
             .await?;
         let mut read = Read {
             groups: Vec::new(),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rand::RngExt as _;
 use sqlx::postgres::PgConnection;
-use sqlx::query_scalar;
+use sqlx::{Connection as _, query_scalar};
 use zephyrfs_core::engine::{At, EngineError};
 use zephyrfs_core::event::ChangeKind;
 use zephyrfs_core::units::AppliedIndex;
@@ -51,9 +51,6 @@ impl PostgresEngine {
     ) -> Result<At<Response>, EngineError> {
         let began = Instant::now();
         let name = proposal.command.name();
-        if let Some(reason) = self.observed.borrow().obstacle() {
-            return Err(EngineError::Unavailable { reason });
-        }
         let is_committing = AtomicBool::new(false);
         let trying = self.try_until_done(&proposal, &is_committing);
         let result = match tokio::time::timeout(within, trying).await {
@@ -111,7 +108,8 @@ impl PostgresEngine {
         } else {
             (STATEMENT, Locking::NodesAndRequests)
         };
-        let mut transaction = self.pool.begin_with(begin).await?;
+        let mut connection = self.acquire().await?;
+        let mut transaction = connection.begin_with(begin).await?;
         let loaded = load(&mut transaction, &reads, locking).await?;
         if attempts.unsure.is_some() && is_written(&mut transaction, proposal).await? {
             return Ok(Outcome::HappenedBefore);

@@ -41,6 +41,8 @@ struct Kept {
     renewed: Instant,
     present: Option<Instant>,
     forgot: Instant,
+    /// The epoch in which this instance leads, or led at last.
+    epoch: Option<u64>,
 }
 
 impl PostgresEngine {
@@ -71,28 +73,25 @@ impl PostgresEngine {
                 .observer
                 .connections(open, u32::try_from(idle).unwrap_or(u32::MAX));
         }
-        if let (Some(kept), Some(epoch)) = (kept.as_mut(), self.observed_lease()) {
-            if let Err(error) = give_back(&mut kept.connection, epoch).await {
-                tracing::warn!(%error, "The lease was not given back; another instance takes over when it ends");
-            }
+        self.shared.stop_leading();
+        if let Some(kept) = kept.as_mut()
+            && let Some(epoch) = kept.epoch
+            && let Err(error) = give_back(&mut kept.connection, epoch).await
+        {
+            tracing::warn!(%error, "The lease was not given back; another instance takes over when it ends");
         }
     }
 
-    /// The epoch of the lease that the row names this instance for, if it does.
-    fn observed_lease(&self) -> Option<u64> {
-        let seen = self.observed.borrow();
-        (seen.leader.as_deref() == Some(&self.options.name)).then_some(seen.epoch)
-    }
-
     fn note_trouble(&self, error: &StoreError) {
-        let trouble = error.to_string();
-        self.observed.send_if_modified(|seen| {
+        self.observed.send_modify(|seen| {
             if seen.trouble.is_none() && seen.at.is_some() {
                 tracing::warn!(%error, "The database cannot be used; requests are refused until it can");
             }
-            let is_new = seen.trouble.as_ref() != Some(&trouble);
-            seen.trouble = Some(trouble);
-            is_new
+            let since = seen
+                .trouble
+                .as_ref()
+                .map_or_else(Instant::now, |(_, since)| *since);
+            seen.trouble = Some((error.to_string(), since));
         });
     }
 
@@ -108,6 +107,7 @@ impl PostgresEngine {
                     renewed: now.checked_sub(self.options.lease).unwrap_or(now),
                     present: None,
                     forgot: now,
+                    epoch: self.shared.leads_in(),
                 })
             }
         };
@@ -221,24 +221,21 @@ impl PostgresEngine {
             address: &self.options.client_address,
             lease: self.options.lease,
         };
-        let held = self.observed_lease();
-        let is_due = kept.renewed.elapsed() >= self.options.lease / 4;
         let leads = self.shared.leads_in();
-        let lease = match (held, leads) {
-            // It led before, and nobody took the lease since.
-            (Some(epoch), Some(known)) if epoch == known && !is_due => return self.work(kept, epoch).await,
-            (Some(epoch), Some(known)) if epoch == known => holder.renew(&mut kept.connection, epoch).await?,
-            // Another process of this name may hold it, or this one did before it was started again: waiting is safe.
-            _ => {
-                self.shared.stop_leading();
-                holder.take(&mut kept.connection).await?
+        let lease = match leads {
+            Some(epoch) if kept.renewed.elapsed() < self.options.lease / 4 => {
+                return self.work(kept, epoch).await;
             }
+            Some(epoch) => holder.renew(&mut kept.connection, epoch).await?,
+            None => holder.take(&mut kept.connection).await?,
         };
         let Some(lease) = lease else {
             self.shared.stop_leading();
+            kept.epoch = None;
             return Ok(());
         };
         kept.renewed = Instant::now();
+        kept.epoch = Some(lease.epoch);
         if leads != Some(lease.epoch) {
             tracing::info!(
                 epoch = lease.epoch,

@@ -10,4 +10,6 @@ mod start;
 mod status;
 mod trouble;
 
+#[cfg(test)]
+pub(crate) use places::give_places;
 pub use start::{PostgresEngine, StartError};

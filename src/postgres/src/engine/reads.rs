@@ -33,13 +33,8 @@ use crate::tables::{chunks, files, heartbeats, nodes, requests, tasks};
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 impl PostgresEngine {
-    /// A connection for a read. Whether it still works was tried if it was idle.
     async fn connection(&self) -> Result<PoolConnection<Postgres>, EngineError> {
-        if let Some(reason) = self.observed.borrow().obstacle() {
-            return Err(EngineError::Unavailable { reason });
-        }
-        let acquired = self.pool.acquire().await.map_err(StoreError::from);
-        acquired.map_err(nothing_happened)
+        self.acquire().await.map_err(nothing_happened)
     }
 
     /// A read that began at a time is done.

@@ -5,7 +5,8 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use rand::Rng as _;
-use sqlx::postgres::{PgConnectOptions, PgPool};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPool, Postgres};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
@@ -105,9 +106,8 @@ impl PostgresEngine {
 
     /// Lets another instance lead at once.
     pub async fn hand_over(&self) {
-        self.shared.stop_leading();
+        // The keeper stops leading and gives the lease back as it ends.
         self.stop.send_replace(true);
-        // The keeper gives the lease back as it ends.
         let task = self.keeper.lock().await.take();
         if let Some(task) = task
             && tokio::time::timeout(Duration::from_secs(2), task).await.is_err()
@@ -127,9 +127,30 @@ impl PostgresEngine {
         }
     }
 
+    /// One of the connections for requests, for as long as a test holds it.
+    #[cfg(test)]
+    pub(crate) async fn hold_connection(&self) -> sqlx::pool::PoolConnection<sqlx::Postgres> {
+        self.pool.acquire().await.unwrap()
+    }
+
     /// Why this instance cannot go on: never, since it keeps nothing that could be lost.
     pub fn failure(&self) -> Option<String> {
         self.observed.borrow().unusable.clone()
+    }
+
+    /// A connection for a request. Nobody waits for one while the database is known to be gone.
+    pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>, StoreError> {
+        let mut observed = self.observed.subscribe();
+        let gone = async {
+            let obstacle = |seen: &Observed| seen.obstacle().is_some();
+            let seen = observed.wait_for(obstacle).await.ok()?;
+            seen.obstacle()
+        };
+        tokio::select! {
+            biased;
+            Some(reason) = gone => Err(StoreError::Unusable(reason)),
+            acquired = self.pool.acquire() => Ok(acquired?),
+        }
     }
 
     /// Tells the observer of an operation that began at a time.

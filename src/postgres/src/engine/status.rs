@@ -13,6 +13,9 @@ use super::start::PostgresEngine;
 /// An instance is not asked any more when it has not reached the database for so long.
 const SILENCE: Duration = Duration::from_secs(3);
 
+/// Trouble that lasts no longer than this is none: requests find out by themselves whether they are concerned.
+const HICCUP: Duration = Duration::from_millis(300);
+
 /// What the keeper saw last.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Observed {
@@ -26,8 +29,8 @@ pub(super) struct Observed {
     pub(super) instances: Vec<Instance>,
     /// When the database answered last; `None` if it never did.
     pub(super) at: Option<Instant>,
-    /// Why it does not answer.
-    pub(super) trouble: Option<String>,
+    /// Why it does not answer, and since when.
+    pub(super) trouble: Option<(String, Instant)>,
     /// Why it never will.
     pub(super) unusable: Option<String>,
 }
@@ -53,7 +56,8 @@ impl Observed {
         }
         let is_silent = self.at.is_none_or(|at| at.elapsed() > SILENCE);
         match &self.trouble {
-            Some(trouble) => Some(trouble.clone()),
+            // A connection that broke once is soon replaced by another.
+            Some((trouble, since)) => (is_silent || since.elapsed() >= HICCUP).then(|| trouble.clone()),
             None if self.at.is_none() => Some("connecting to the database".to_owned()),
             None if is_silent => Some(format!(
                 "the database has not answered for {} s",

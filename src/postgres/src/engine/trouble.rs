@@ -13,6 +13,7 @@ pub(super) fn nothing_happened(error: StoreError) -> EngineError {
             reason: "the same rows are being written by too many at once".to_owned(),
         },
         StoreError::Gone(_)
+        | StoreError::Unusable(_)
         | StoreError::ReadOnly(_)
         | StoreError::Full(_)
         | StoreError::Refused(_)

@@ -1,0 +1,141 @@
+//! Instances over one database: what they answer, and how often they ask.
+
+use zephyrfs_core::engine::{Engine as _, EngineError, Freshness};
+use zephyrfs_core::id::{FileId, NodeId};
+use zephyrfs_core::row::NodeStatus;
+use zephyrfs_core::{Idempotency, ReadSet, Rejection, Response};
+
+use super::support::{PATIENCE, database, eventually, file, log_of, node, register_nodes, sql, start};
+
+fn one_file(id: &str) -> ReadSet {
+    ReadSet {
+        file_chunks: vec![(FileId::from(id), 100)],
+        replica_nodes: true,
+        ..ReadSet::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_instance_answers_from_what_any_of_them_wrote() {
+    let url = database("shared");
+    let (one, other) = (start(&url, "one").await, start(&url, "other").await);
+    register_nodes(&one).await;
+    let before = other.registry_version();
+    one.execute(node("n4"), PATIENCE).await.unwrap();
+    other.execute(file("f", 8), PATIENCE).await.unwrap();
+    let view = one.view(one_file("f"), Freshness::default()).await.unwrap().value;
+    assert_eq!((view.chunks.len(), view.nodes.len()), (8, 3));
+    assert_eq!(one.nodes(Freshness::default()).await.unwrap().value.len(), 4);
+    let missing = file("f", 8).command;
+    assert_eq!(missing.name(), "register_file");
+    for engine in [&one, &other] {
+        eventually("all is counted", || engine.totals().value.chunks == 8).await;
+        assert_eq!(engine.totals().value.nodes_with(NodeStatus::Active), 4);
+        let members: Vec<_> = engine
+            .status()
+            .members
+            .into_iter()
+            .map(|member| member.name)
+            .collect();
+        assert_eq!(members.first().map(String::as_str), Some("one"), "{members:?}");
+    }
+    eventually("the other notices the node", || other.registry_version() > before).await;
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_of_the_rules_is_one_and_a_key_has_one_effect() {
+    let url = database("rules");
+    let engine = start(&url, "one").await;
+    let refused = engine.execute(file("f", 1), PATIENCE).await.unwrap_err();
+    assert!(
+        matches!(
+            &refused,
+            EngineError::Rejected {
+                rejection: Rejection::PlacementStale { .. },
+                ..
+            }
+        ),
+        "{refused:?}"
+    );
+    register_nodes(&engine).await;
+    let mut keyed = file("f", 1);
+    keyed.idempotency = Some(Idempotency {
+        key: "k".to_owned(),
+        fingerprint: zephyrfs_core::row::Fingerprint::from_bytes([1; 32]),
+        keep_for: zephyrfs_core::units::Millis::from_seconds(60),
+    });
+    let first = engine.execute(keyed.clone(), PATIENCE).await.unwrap().value;
+    keyed.id = file("f", 1).id;
+    let again = engine.execute(keyed.clone(), PATIENCE).await.unwrap().value;
+    assert_eq!(first, again);
+    assert_eq!(
+        sql("rules", "SELECT count(*) FROM events WHERE NOT about_nodes"),
+        "1"
+    );
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn registering_a_file_takes_few_statements() {
+    let url = database("statements");
+    let engine = start(&url, "one").await;
+    register_nodes(&engine).await;
+    engine.stop().await;
+    sql("postgres", "ALTER DATABASE statements SET log_statement = 'all'");
+    let engine = start(&url, "one").await;
+    engine.execute(file("f", 8), PATIENCE).await.unwrap();
+    engine.stop().await;
+    let log = log_of("statements");
+    let begin = log
+        .iter()
+        .position(|line| line.contains("REPEATABLE READ"))
+        .unwrap();
+    // The keeper's own statements come in between: they are told by what they speak of.
+    let is_ours = |line: &&String| {
+        let of_keeper = [
+            "coordinator SET",
+            "FROM coordinator\n",
+            "instances",
+            "WHERE place IS NULL",
+            "service_id",
+        ];
+        (line.contains("statement:") || line.contains("execute "))
+            && !of_keeper.iter().any(|words| line.contains(words))
+    };
+    let end = begin
+        + log[begin..]
+            .iter()
+            .position(|line| line.contains("statement: COMMIT"))
+            .unwrap();
+    let statements: Vec<_> = log[begin..=end].iter().filter(is_ours).collect();
+    assert!(
+        statements.len() <= 10,
+        "{} statements: {statements:#?}",
+        statements.len()
+    );
+    assert!(statements.len() >= 5, "{statements:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_can_read_the_tables() {
+    let url = database("people");
+    let engine = start(&url, "one").await;
+    register_nodes(&engine).await;
+    engine.execute(file("f", 2), PATIENCE).await.unwrap();
+    let where_is = "SELECT c.chunk_id, string_agg(r.node_id || ' ' || r.state, ', ' ORDER BY position) \
+        FROM chunks c JOIN chunk_replicas r USING (chunk_id) WHERE home_file_id = 'f' GROUP BY 1 ORDER BY 1";
+    assert_eq!(
+        sql("people", where_is),
+        "f-0|n1 assigned, n2 assigned, n3 assigned\nf-1|n1 assigned, n2 assigned, n3 assigned"
+    );
+    let zones = "SELECT capabilities->>'zone', count(*) FROM nodes WHERE wanted = 'in_service' GROUP BY 1";
+    assert_eq!(sql("people", zones), "z1|3");
+    let response = engine.execute(node("n1"), PATIENCE).await.unwrap().value;
+    assert!(
+        matches!(&response, Response::NodeRegistered { node, known: true, .. } if *node == NodeId::from("n1")),
+        "{response:?}"
+    );
+    engine.stop().await;
+}

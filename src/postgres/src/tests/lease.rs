@@ -1,0 +1,108 @@
+//! Who leads.
+
+use std::time::Duration;
+
+use sqlx::{Connection as _, PgConnection};
+use zephyrfs_core::engine::{Engine as _, EngineError};
+
+use super::support::{
+    PATIENCE, database, eventually, file, leader, options, register_nodes, sql, start, start_with,
+};
+use crate::engine::give_places;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_instance_leads_and_another_takes_over_when_it_stops() {
+    let url = database("handover");
+    let (one, other) = (start(&url, "one").await, start(&url, "other").await);
+    let first = leader(&[&one, &other]).await;
+    let second = if first.status().leads && one.status().leads {
+        &other
+    } else {
+        &one
+    };
+    assert!(!second.status().leads);
+    let epoch = first.status().term;
+    first.hand_over().await;
+    assert!(!first.status().leads);
+    eventually("the second leads", || second.status().leads).await;
+    assert!(second.status().term > epoch);
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_was_replaced_stops_leading_and_gives_no_places_any_more() {
+    let url = database("replaced");
+    let one = start(&url, "one").await;
+    leader(&[&one]).await;
+    register_nodes(&one).await;
+    eventually("all have places", || one.totals().index.get() == 3).await;
+    let old = one.status().term;
+    // As if it had been paused for long, and another process had taken the lease meanwhile.
+    sql(
+        "replaced",
+        "UPDATE coordinator SET leader = 'third', leader_epoch = leader_epoch + 1, leader_until = now() + interval '1 hour'",
+    );
+    eventually("it does not lead any more", || !one.status().leads).await;
+    let status = one.status();
+    assert_eq!(status.leader.as_deref(), Some("third"));
+    one.execute(file("f", 1), PATIENCE).await.unwrap();
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    assert_eq!(give_places(&mut connection, old).await.unwrap(), 0);
+    assert_eq!(
+        sql("replaced", "SELECT count(*) FROM events WHERE place IS NULL"),
+        "1"
+    );
+    assert_eq!(give_places(&mut connection, old + 1).await.unwrap(), 1);
+    eventually("what happened is counted", || one.totals().value.files == 1).await;
+    one.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_of_one_name_do_not_both_lead() {
+    let url = database("namesakes");
+    let (one, other) = (start(&url, "same").await, start(&url, "same").await);
+    leader(&[&one, &other]).await;
+    for _ in 0..20 {
+        assert!(!(one.status().leads && other.status().leads));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let (leading, following) = if one.status().leads {
+        (&one, &other)
+    } else {
+        (&other, &one)
+    };
+    following.stop().await;
+    assert!(leading.status().leads, "the lease was not its to give back");
+    leading.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changed_is_forgotten_after_a_while_and_who_is_too_far_behind_is_told() {
+    let url = database("forgotten");
+    let mut own = options(&url, "one");
+    own.keep_events = Duration::from_millis(1);
+    let one = start_with(own).await;
+    leader(&[&one]).await;
+    register_nodes(&one).await;
+    eventually("all have places", || one.totals().index.get() == 3).await;
+    let begun = std::time::Instant::now();
+    loop {
+        let events = one
+            .events(zephyrfs_core::units::AppliedIndex::new(0), 10, Duration::ZERO)
+            .await;
+        match events {
+            Err(zephyrfs_core::engine::EventsError::TooOld { oldest }) => {
+                assert_eq!(oldest.get(), 3);
+                break;
+            }
+            Err(zephyrfs_core::engine::EventsError::Engine(EngineError::Unavailable { reason })) => {
+                panic!("{reason}")
+            }
+            other => assert!(begun.elapsed() < PATIENCE, "{other:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(sql("forgotten", "SELECT count(*) FROM events"), "0");
+    one.stop().await;
+}
