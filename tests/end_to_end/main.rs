@@ -13,6 +13,7 @@ mod contract;
 mod durability;
 mod fleet;
 mod heartbeats;
+mod postgres;
 mod start_up;
 mod tasks;
 mod watch;

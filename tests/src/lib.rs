@@ -5,6 +5,7 @@
 
 mod binary;
 mod cluster;
+mod engine;
 pub mod history;
 mod load;
 pub mod nemesis;
@@ -25,6 +26,7 @@ pub use place::Place;
 pub use rest::{Answer, Rest};
 pub use storage::StorageNodes;
 pub use wait::{until, until_told};
+pub use zephyrfs_postgres::testing::Server as PostgresServer;
 
 /// The generated gRPC client of the public API.
 pub type GrpcClient = zephyrfs_proto::coordinator::coordinator_service_client::CoordinatorServiceClient<

@@ -1,14 +1,15 @@
 //! A coordinator under test: a process that can be killed, stopped and started again on the same data.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::GrpcClient;
 use crate::place::Place;
 use crate::process::{Launch, Process};
 use crate::rest::Rest;
+use crate::{GrpcClient, engine};
 
 /// Where a replica keeps its data.
 enum Data {
@@ -50,6 +51,7 @@ impl TestNode {
             environment: environment
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .chain(engine::environment())
                 .collect(),
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             ..Launch::default()
@@ -81,6 +83,11 @@ impl TestNode {
     /// Its REST API.
     pub fn rest(&self) -> Rest {
         self.place.rest()
+    }
+
+    /// Its REST API, for a client that waits so long for an answer.
+    pub fn rest_for(&self, patience: Duration) -> Rest {
+        self.place.rest_for(patience)
     }
 
     /// Its health port.
