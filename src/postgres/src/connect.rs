@@ -20,10 +20,15 @@ const LIFETIME: Duration = Duration::from_secs(1_800);
 const TRIED_OUT: Duration = Duration::from_secs(1);
 
 /// What each connection is told first. One that a database does not know is left out.
-const SETTINGS: [&str; 3] = [
+const SETTINGS: [&str; 5] = [
     // A plan that was made while a table was empty would otherwise read all of it for ever.
     "SET enable_seqscan = off",
+    // Statements are few and find rows by their keys: one plan for each will do, instead of one for each list of keys.
+    "SET plan_cache_mode = force_generic_plan",
     "SET jit = off",
+    // Who waits for a row longer than this may be waiting for somebody who waits for him: giving way and trying again is quicker
+    // than the server's own search for deadlocks.
+    "SET lock_timeout = '250ms'",
     "SET idle_in_transaction_session_timeout = '30s'",
 ];
 

@@ -69,8 +69,8 @@ fn from_database(error: &dyn DatabaseError) -> StoreError {
     let message = error.message().to_owned();
     let code = error.code().unwrap_or_default();
     match &*code {
-        // Serialization failure, deadlock, a unique key that another transaction took first.
-        "40001" | "40P01" | "23505" => StoreError::Conflict(message),
+        // Serialization failure, deadlock, a unique key that another transaction took first, a row that it holds.
+        "40001" | "40P01" | "23505" | "55P03" => StoreError::Conflict(message),
         "57014" => StoreError::TooSlow,
         "25006" => StoreError::ReadOnly(message),
         "53100" => StoreError::Full(message),

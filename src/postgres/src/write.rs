@@ -8,17 +8,23 @@ use sqlx::query;
 use zephyrfs_core::engine::TaskKey;
 use zephyrfs_core::event::{Change, OldFile, Recorder};
 use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId};
-use zephyrfs_core::row::{BeatRow, ChunkRow, FileRow, NodeRow, TaskRow, users};
+use zephyrfs_core::row::{BeatRow, ChunkRow, FileRow, NodeRow, ReleaseRow, RequestRow, TaskRow, users};
 use zephyrfs_core::{Mutation, Totals, View};
 
 use crate::columns::{Time, Uuid};
 use crate::error::StoreError;
 use crate::load::{Loaded, tasks_by_key};
-use crate::statement::Statement;
+use crate::statement::{RowsAre, Statement};
 use crate::tables::chunks::CopyChanges;
-use crate::tables::events::Delta;
+use crate::tables::events::{Delta, NewEvent};
 use crate::tables::sharers::Sharer;
 use crate::tables::{chunks, events, files, heartbeats, nodes, releases, requests, sharers, tasks};
+
+/// What a proposal came to.
+pub(crate) struct Decided<'d> {
+    pub(crate) id: RequestId,
+    pub(crate) mutations: &'d [Mutation],
+}
 
 /// What a write changes, for who watches and for the totals.
 pub(crate) struct Written {
@@ -26,51 +32,115 @@ pub(crate) struct Written {
     pub(crate) delta: Delta,
 }
 
+impl Written {
+    fn is_nothing(&self) -> bool {
+        self.changes.is_empty() && self.delta.iter().all(|delta| *delta == 0)
+    }
+}
+
 /// Counts are kept along from the middle of their range, so that they may fall below where they began.
 const MIDDLE: u64 = 1 << 62;
 
-/// Writes the mutations of the proposal `id`, which was decided on what was loaded.
+/// Writes what proposals came to that were decided on what was loaded. No two of them may write the same row.
 ///
 /// # Errors
 /// The database's; nothing may be committed then.
 pub(crate) async fn write(
     connection: &mut PgConnection,
-    id: RequestId,
-    mutations: &[Mutation],
+    decided: &[Decided<'_>],
     loaded: &Loaded,
-) -> Result<Written, StoreError> {
-    let plan = Plan::of(mutations);
+) -> Result<Vec<Written>, StoreError> {
+    let plan = Plan::of(decided);
     let unknown: Vec<TaskKey> = plan.unknown_tasks(&loaded.view);
     let unknown = tasks_by_key(connection, &unknown).await?;
-    let written = plan.record(mutations, &loaded.view, &unknown);
+    let written: Vec<Written> = decided
+        .iter()
+        .map(|one| record(one.mutations, &loaded.view, &unknown))
+        .collect();
     plan.lock(connection, &loaded.view).await?;
-
-    let mut puts = Statement::default();
-    nodes::put(&mut puts, &plan.nodes)?;
-    heartbeats::put(&mut puts, &plan.beats)?;
-    plan.put_files(&mut puts, &loaded.view)?;
-    chunks::put(&mut puts, &plan.chunks)?;
     let copies = plan.copies(loaded);
-    copies.put(&mut puts)?;
-    sharers::put(&mut puts, &plan.sharers)?;
-    tasks::put(&mut puts, &plan.tasks)?;
-    for mutation in mutations {
-        match mutation {
-            Mutation::PutRelease(id, row) => match loaded.view.releases.get(id) {
-                Some(_) => releases::go_on(&mut puts, *id, row.done)?,
-                None => releases::insert(&mut puts, *id, row)?,
-            },
-            Mutation::PutRequest(key, row) => {
-                requests::put(&mut puts, key, row, loaded.view.requests.contains_key(key))?;
-            }
-            _ => {}
-        }
+    let view = &loaded.view;
+
+    let nodes = apart(&plan.nodes, |(id, _)| view.nodes.contains_key(*id));
+    let beats = apart(&plan.beats, |(id, _)| view.beats.contains_key(*id));
+    let chunks = apart(&plan.chunks, |(id, _)| view.chunks.contains_key(*id));
+    let files = apart(&plan.files, |(id, _)| view.files.contains_key(*id));
+    let sharers = apart(&plan.sharers, |(chunk, file, _)| {
+        view.sharers.contains_key(&((*chunk).clone(), (*file).clone()))
+    });
+    let tasks = apart(&plan.tasks, |(node, chunk, _)| {
+        let key = ((*node).clone(), (*chunk).clone());
+        view.tasks.contains_key(&key) || unknown.contains_key(&key)
+    });
+
+    let mut inserts = Statement::default();
+    nodes::put(&mut inserts, &nodes.new, RowsAre::New)?;
+    heartbeats::put(&mut inserts, &beats.new, RowsAre::New)?;
+    chunks::put(&mut inserts, &chunks.new, RowsAre::New)?;
+    copies.insert(&mut inserts)?;
+    files::put(&mut inserts, &files.new, RowsAre::New)?;
+    sharers::put(&mut inserts, &sharers.new, RowsAre::New)?;
+    tasks::put(&mut inserts, &tasks.new, RowsAre::New)?;
+    for &(id, row) in plan
+        .releases
+        .iter()
+        .filter(|(id, _)| !view.releases.contains_key(id))
+    {
+        releases::insert(&mut inserts, id, row)?;
     }
-    if !written.changes.is_empty() || written.delta.iter().any(|delta| *delta != 0) {
-        let (id, at) = (Uuid(*id.as_bytes()), Time(loaded.now));
-        events::insert(&mut puts, id, at, &written.changes, written.delta)?;
+    for &(key, row) in plan
+        .requests
+        .iter()
+        .filter(|(key, _)| !view.requests.contains_key(*key))
+    {
+        requests::insert(&mut inserts, key, row)?;
     }
-    puts.run(connection).await?;
+    let events = decided
+        .iter()
+        .zip(&written)
+        .filter(|(_, written)| !written.is_nothing());
+    let events = events.map(|(one, written)| NewEvent {
+        id: Uuid(*one.id.as_bytes()),
+        changes: &written.changes,
+        delta: &written.delta,
+    });
+    events::insert(&mut inserts, Time(loaded.now), &events.collect::<Vec<_>>())?;
+    inserts.run(connection).await?;
+
+    let mut updates = Statement::default();
+    nodes::put(&mut updates, &nodes.known, RowsAre::Known)?;
+    heartbeats::put(&mut updates, &beats.known, RowsAre::Known)?;
+    chunks::put(&mut updates, &chunks.known, RowsAre::Known)?;
+    copies.update(&mut updates)?;
+    let has_new_content = |(id, row): &(&FileId, &FileRow)| {
+        let old = view.files.get(*id);
+        old.is_none_or(|old| !has_same_content(old, row) || old.created_at != row.created_at)
+    };
+    let content = apart(&files.known, has_new_content);
+    files::put(&mut updates, &content.known, RowsAre::Known)?;
+    sharers::put(&mut updates, &sharers.known, RowsAre::Known)?;
+    tasks::put(&mut updates, &tasks.known, RowsAre::Known)?;
+    for &(id, row) in plan
+        .releases
+        .iter()
+        .filter(|(id, _)| view.releases.contains_key(id))
+    {
+        releases::go_on(&mut updates, id, row.done)?;
+    }
+    for &(key, row) in plan
+        .requests
+        .iter()
+        .filter(|(key, _)| view.requests.contains_key(*key))
+    {
+        requests::update(&mut updates, key, row)?;
+    }
+    updates.run(connection).await?;
+    // Apart from files with new content: a statement that writes to one table twice is not understood everywhere.
+    for (id, row) in content.new {
+        let mut rename = Statement::default();
+        files::rename(&mut rename, id, row)?;
+        rename.run(connection).await?;
+    }
 
     let mut deletions = Statement::default();
     files::delete(&mut deletions, &plan.deleted_files)?;
@@ -84,6 +154,17 @@ pub(crate) async fn write(
     Ok(written)
 }
 
+/// Rows of which something holds, such as that they were there when they were read, and the others.
+struct Apart<T> {
+    known: Vec<T>,
+    new: Vec<T>,
+}
+
+fn apart<T: Copy>(rows: &[T], is_known: impl Fn(&T) -> bool) -> Apart<T> {
+    let (known, new) = rows.iter().partition(|row| is_known(row));
+    Apart { known, new }
+}
+
 /// The mutations by table, in the order of their keys: transactions that meet lock rows in the same order.
 #[derive(Default)]
 struct Plan<'m> {
@@ -95,6 +176,8 @@ struct Plan<'m> {
     deleted_chunks: Vec<&'m ChunkId>,
     sharers: Vec<Sharer<'m>>,
     deleted_sharers: Vec<(&'m ChunkId, &'m FileId)>,
+    releases: Vec<(RequestId, &'m ReleaseRow)>,
+    requests: Vec<(&'m str, &'m RequestRow)>,
     deleted_releases: Vec<RequestId>,
     deleted_requests: Vec<&'m str>,
     tasks: Vec<(&'m NodeId, &'m ChunkId, &'m TaskRow)>,
@@ -102,9 +185,9 @@ struct Plan<'m> {
 }
 
 impl<'m> Plan<'m> {
-    fn of(mutations: &'m [Mutation]) -> Self {
+    fn of(decided: &[Decided<'m>]) -> Self {
         let mut plan = Self::default();
-        for mutation in mutations {
+        for mutation in decided.iter().flat_map(|one| one.mutations) {
             match mutation {
                 Mutation::PutNode(id, row) => plan.nodes.push((id, row)),
                 Mutation::PutBeat(id, row) => plan.beats.push((id, row)),
@@ -118,8 +201,8 @@ impl<'m> Plan<'m> {
                 Mutation::DeleteRequest(key) => plan.deleted_requests.push(key),
                 Mutation::PutTask(node, chunk, row) => plan.tasks.push((node, chunk, row)),
                 Mutation::DeleteTask(node, chunk) => plan.deleted_tasks.push((node.clone(), chunk.clone())),
-                // One at a time, since they hold lists of their own.
-                Mutation::PutRelease(..) | Mutation::PutRequest(..) => {}
+                Mutation::PutRelease(id, row) => plan.releases.push((*id, row)),
+                Mutation::PutRequest(key, row) => plan.requests.push((key, row)),
             }
         }
         plan.nodes.sort_unstable_by_key(|(id, _)| *id);
@@ -141,62 +224,7 @@ impl<'m> Plan<'m> {
             .collect()
     }
 
-    /// Notes what changes, beside the rows that were there before.
-    fn record(&self, mutations: &[Mutation], view: &View, unknown: &BTreeMap<TaskKey, TaskRow>) -> Written {
-        let mut totals = Totals::from_counts([MIDDLE; Totals::COUNTS]);
-        let mut recorder = Recorder::new(&mut totals);
-        let old_task = |key: &TaskKey| view.tasks.get(key).or_else(|| unknown.get(key));
-        for mutation in mutations {
-            match mutation {
-                Mutation::PutNode(id, row) => {
-                    let old = view.nodes.get(id).map(AsRef::as_ref);
-                    recorder.node_changed(id, old, row);
-                }
-                Mutation::PutFile(id, row) => {
-                    let old = view.files.get(id).map(|old| OldFile {
-                        name: &old.name,
-                        owner: old.owner.as_ref(),
-                        has_same_content: has_same_content(old, row),
-                    });
-                    recorder.file_written(id, old, row);
-                }
-                Mutation::DeleteFile(id) => {
-                    if view.files.contains_key(id) {
-                        recorder.file_deleted(id);
-                    }
-                }
-                Mutation::PutChunk(id, row) => recorder.chunk_written(id, view.chunks.get(id), row),
-                Mutation::DeleteChunk(id) => {
-                    if let Some(old) = view.chunks.get(id) {
-                        recorder.chunk_deleted(id, old);
-                    }
-                }
-                Mutation::PutTask(node, chunk, row) => {
-                    let old = old_task(&(node.clone(), chunk.clone()));
-                    recorder.task_changed((node, chunk), old, Some(row));
-                }
-                Mutation::DeleteTask(node, chunk) => {
-                    let old = old_task(&(node.clone(), chunk.clone()));
-                    recorder.task_changed((node, chunk), old, None);
-                }
-                Mutation::PutBeat(..)
-                | Mutation::PutSharer(..)
-                | Mutation::DeleteSharer(..)
-                | Mutation::PutRelease(..)
-                | Mutation::DeleteRelease(..)
-                | Mutation::PutRequest(..)
-                | Mutation::DeleteRequest(..) => {}
-            }
-        }
-        let changes = recorder.into_changes();
-        let mut delta = [0; Totals::COUNTS];
-        for (delta, count) in delta.iter_mut().zip(totals.to_counts()) {
-            *delta = count.wrapping_sub(MIDDLE).cast_signed();
-        }
-        Written { changes, delta }
-    }
-
-    /// Locks what was read, decides something and is not written: so that it still holds at the commit. See `DESIGN.md`.
+    /// Touches or locks what was read, decides something and is not written: see `DESIGN.md` for what that is good for.
     async fn lock(&self, connection: &mut PgConnection, view: &View) -> Result<(), StoreError> {
         let written: BTreeSet<&ChunkId> = self
             .chunks
@@ -207,7 +235,7 @@ impl<'m> Plan<'m> {
         let read = view.chunks.keys().filter(|id| !written.contains(id));
         let read: Vec<&str> = read.map(ChunkId::as_str).collect();
         if !read.is_empty() {
-            query("SELECT 1 FROM chunks WHERE chunk_id = ANY($1) ORDER BY chunk_id FOR SHARE")
+            query("UPDATE chunks SET sharers = sharers WHERE chunk_id = ANY($1)")
                 .bind(&read)
                 .execute(&mut *connection)
                 .await?;
@@ -267,18 +295,6 @@ impl<'m> Plan<'m> {
         grown.into_iter().collect()
     }
 
-    fn put_files(&self, statement: &mut Statement, view: &View) -> Result<(), StoreError> {
-        for &(id, row) in &self.files {
-            match view.files.get(id) {
-                Some(old) if has_same_content(old, row) && old.created_at == row.created_at => {
-                    files::rename(statement, id, row)?;
-                }
-                Some(_) | None => files::put(statement, id, row)?,
-            }
-        }
-        Ok(())
-    }
-
     fn copies<'r>(&self, loaded: &'r Loaded) -> CopyChanges<'r>
     where
         'm: 'r,
@@ -302,6 +318,61 @@ impl<'m> Plan<'m> {
         }
         changes
     }
+}
+
+/// Notes what changes, beside the rows that were there before.
+fn record(mutations: &[Mutation], view: &View, unknown: &BTreeMap<TaskKey, TaskRow>) -> Written {
+    let mut totals = Totals::from_counts([MIDDLE; Totals::COUNTS]);
+    let mut recorder = Recorder::new(&mut totals);
+    let old_task = |key: &TaskKey| view.tasks.get(key).or_else(|| unknown.get(key));
+    for mutation in mutations {
+        match mutation {
+            Mutation::PutNode(id, row) => {
+                let old = view.nodes.get(id).map(AsRef::as_ref);
+                recorder.node_changed(id, old, row);
+            }
+            Mutation::PutFile(id, row) => {
+                let old = view.files.get(id).map(|old| OldFile {
+                    name: &old.name,
+                    owner: old.owner.as_ref(),
+                    has_same_content: has_same_content(old, row),
+                });
+                recorder.file_written(id, old, row);
+            }
+            Mutation::DeleteFile(id) => {
+                if view.files.contains_key(id) {
+                    recorder.file_deleted(id);
+                }
+            }
+            Mutation::PutChunk(id, row) => recorder.chunk_written(id, view.chunks.get(id), row),
+            Mutation::DeleteChunk(id) => {
+                if let Some(old) = view.chunks.get(id) {
+                    recorder.chunk_deleted(id, old);
+                }
+            }
+            Mutation::PutTask(node, chunk, row) => {
+                let old = old_task(&(node.clone(), chunk.clone()));
+                recorder.task_changed((node, chunk), old, Some(row));
+            }
+            Mutation::DeleteTask(node, chunk) => {
+                let old = old_task(&(node.clone(), chunk.clone()));
+                recorder.task_changed((node, chunk), old, None);
+            }
+            Mutation::PutBeat(..)
+            | Mutation::PutSharer(..)
+            | Mutation::DeleteSharer(..)
+            | Mutation::PutRelease(..)
+            | Mutation::DeleteRelease(..)
+            | Mutation::PutRequest(..)
+            | Mutation::DeleteRequest(..) => {}
+        }
+    }
+    let changes = recorder.into_changes();
+    let mut delta = [0; Totals::COUNTS];
+    for (delta, count) in delta.iter_mut().zip(totals.to_counts()) {
+        *delta = count.wrapping_sub(MIDDLE).cast_signed();
+    }
+    Written { changes, delta }
 }
 
 fn has_same_content(old: &FileRow, new: &FileRow) -> bool {

@@ -16,7 +16,7 @@ use super::trouble::nothing_happened;
 use crate::columns::{Uuid, count};
 use crate::error::StoreError;
 use crate::load::{Locking, load};
-use crate::write::write;
+use crate::write::{Decided, write};
 
 /// All that a transaction reads is of one state, and the first of two that write the same row wins.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
@@ -134,7 +134,11 @@ impl PostgresEngine {
             transaction.rollback().await?;
             return Ok(Outcome::Decided(Ok(effects.response), index));
         }
-        let written = write(&mut transaction, proposal.id, &effects.mutations, &loaded).await?;
+        let decided = Decided {
+            id: proposal.id,
+            mutations: &effects.mutations,
+        };
+        let written = write(&mut transaction, &[decided], &loaded).await?;
         is_committing.store(true, Ordering::Relaxed);
         let committed = transaction.commit().await.map_err(StoreError::from);
         if let Err(error) = committed {
@@ -150,8 +154,8 @@ impl PostgresEngine {
             return Err(error);
         }
         if written
-            .changes
             .iter()
+            .flat_map(|written| &written.changes)
             .any(|change| change.kind() == ChangeKind::Node)
         {
             self.registry_version.fetch_add(1, Ordering::Relaxed);

@@ -37,7 +37,7 @@ pub(crate) async fn give_places(connection: &mut PgConnection, epoch: u64) -> Re
         return Ok(0);
     };
     let rows = query(
-        "SELECT event_id, totals_delta FROM events WHERE place IS NULL ORDER BY happened_at, event_id LIMIT $1",
+        "SELECT event_id, totals_delta FROM events WHERE place IS NULL ORDER BY written_at, event_id LIMIT $1",
     )
     .bind(BATCH)
     .fetch_all(&mut *transaction)

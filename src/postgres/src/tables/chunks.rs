@@ -8,11 +8,39 @@ use zephyrfs_core::row::{ChunkRow, Replica, ReplicaState};
 use super::nodes::size;
 use crate::columns::{Time, Word, small};
 use crate::error::StoreError;
-use crate::statement::{Statement, unnest};
+use crate::statement::{Column, RowsAre, Statement, Target, unnest};
 
 /// The columns of a chunk with its copies, in their order, to be selected from [`FROM`].
 pub(crate) const COLUMNS: &str = "chunks.chunk_id, hash, size_bytes, created_at, home_file_id, chunk_index, sharers, \
     unreferenced_since, copies.nodes, copies.states, copies.positions";
+
+/// The table, for those who write to it.
+const CHUNKS: Target = Target {
+    table: "chunks",
+    keys: 1,
+    columns: &[
+        Column("chunk_id", "text", ""),
+        Column("hash", "text", ""),
+        Column("size_bytes", "bigint", ""),
+        Column("created_at", "timestamptz", ""),
+        Column("home_file_id", "text", ""),
+        Column("chunk_index", "bigint", ""),
+        Column("sharers", "bigint", ""),
+        Column("unreferenced_since", "timestamptz", ""),
+    ],
+};
+
+/// The table, for those who write to it.
+const COPIES: Target = Target {
+    table: "chunk_replicas",
+    keys: 2,
+    columns: &[
+        Column("chunk_id", "text", ""),
+        Column("node_id", "text", ""),
+        Column("position", "bigint", ""),
+        Column("state", "text", ""),
+    ],
+};
 
 /// Where chunks are selected from.
 pub(crate) const FROM: &str = "chunks CROSS JOIN LATERAL (SELECT array_agg(node_id ORDER BY position) AS nodes, \
@@ -55,8 +83,13 @@ pub(crate) fn read(row: &PgRow) -> Result<Stored, StoreError> {
     })
 }
 
-/// Adds to a statement that these chunks are written, without their copies.
-pub(crate) fn put(statement: &mut Statement, rows: &[(&ChunkId, &ChunkRow)]) -> Result<(), StoreError> {
+/// Adds to a statement that these chunks are written, without their copies. New ones and known ones are written apart:
+/// looking whether a row is there costs as much again.
+pub(crate) fn put(
+    statement: &mut Statement,
+    rows: &[(&ChunkId, &ChunkRow)],
+    rows_are: RowsAre,
+) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -77,25 +110,7 @@ pub(crate) fn put(statement: &mut Statement, rows: &[(&ChunkId, &ChunkRow)]) -> 
             .map(|row| row.unreferenced_since.map(Time))
             .collect::<Vec<_>>(),
     )?;
-    statement.part(&format!(
-        "INSERT INTO chunks SELECT * FROM {} ON CONFLICT (chunk_id) DO UPDATE SET hash = excluded.hash, \
-         size_bytes = excluded.size_bytes, created_at = excluded.created_at, home_file_id = excluded.home_file_id, \
-         chunk_index = excluded.chunk_index, sharers = excluded.sharers, \
-         unreferenced_since = excluded.unreferenced_since",
-        unnest(
-            last,
-            &[
-                ("chunk_id", "text"),
-                ("hash", "text"),
-                ("size_bytes", "bigint"),
-                ("created_at", "timestamptz"),
-                ("home_file_id", "text"),
-                ("chunk_index", "bigint"),
-                ("sharers", "bigint"),
-                ("unreferenced_since", "timestamptz"),
-            ]
-        )
-    ));
+    CHUNKS.put(statement, last, rows_are);
     Ok(())
 }
 
@@ -109,10 +124,14 @@ pub(crate) fn delete(statement: &mut Statement, ids: &[&ChunkId]) -> Result<(), 
     Ok(())
 }
 
+/// A copy of a chunk on a node, with its position and its state.
+type Copy<'r> = (&'r ChunkId, &'r NodeId, i64, ReplicaState);
+
 /// The copies of chunks that are to be written and deleted.
 #[derive(Default)]
 pub(crate) struct CopyChanges<'r> {
-    put: Vec<(&'r ChunkId, &'r NodeId, i64, ReplicaState)>,
+    new: Vec<Copy<'r>>,
+    changed: Vec<Copy<'r>>,
     deleted: Vec<(&'r ChunkId, &'r NodeId)>,
 }
 
@@ -139,8 +158,11 @@ impl<'r> CopyChanges<'r> {
                 Some(_) | None => last + 1,
             };
             last = position;
-            if known != Some((replica.state, position)) {
-                self.put.push((chunk, &replica.node, position, replica.state));
+            let copy = (chunk, &replica.node, position, replica.state);
+            match known {
+                None => self.new.push(copy),
+                Some(stored) if stored != (replica.state, position) => self.changed.push(copy),
+                Some(_) => {}
             }
         }
         let is_gone = |replica: &&Replica| new.iter().all(|kept| kept.node != replica.node);
@@ -148,30 +170,14 @@ impl<'r> CopyChanges<'r> {
         self.deleted.extend(gone.map(|replica| (chunk, &replica.node)));
     }
 
-    /// Adds to a statement those that are written.
-    pub(crate) fn put(&self, statement: &mut Statement) -> Result<(), StoreError> {
-        if self.put.is_empty() {
-            return Ok(());
-        }
-        let each = || self.put.iter();
-        statement.bind(each().map(|(chunk, ..)| chunk.as_str()).collect::<Vec<_>>())?;
-        statement.bind(each().map(|(_, node, ..)| node.as_str()).collect::<Vec<_>>())?;
-        statement.bind(each().map(|(_, _, position, _)| *position).collect::<Vec<_>>())?;
-        let last = statement.bind(each().map(|(.., state)| state.word()).collect::<Vec<_>>())?;
-        statement.part(&format!(
-            "INSERT INTO chunk_replicas SELECT * FROM {} ON CONFLICT (chunk_id, node_id) \
-             DO UPDATE SET position = excluded.position, state = excluded.state",
-            unnest(
-                last,
-                &[
-                    ("chunk_id", "text"),
-                    ("node_id", "text"),
-                    ("position", "bigint"),
-                    ("state", "text")
-                ]
-            )
-        ));
-        Ok(())
+    /// Adds to a statement those that are new.
+    pub(crate) fn insert(&self, statement: &mut Statement) -> Result<(), StoreError> {
+        put_copies(statement, &self.new, RowsAre::New)
+    }
+
+    /// Adds to a statement those that change.
+    pub(crate) fn update(&self, statement: &mut Statement) -> Result<(), StoreError> {
+        put_copies(statement, &self.changed, RowsAre::Known)
     }
 
     /// Adds to a statement those that are deleted.
@@ -189,6 +195,19 @@ impl<'r> CopyChanges<'r> {
         ));
         Ok(())
     }
+}
+
+fn put_copies(statement: &mut Statement, copies: &[Copy<'_>], rows_are: RowsAre) -> Result<(), StoreError> {
+    if copies.is_empty() {
+        return Ok(());
+    }
+    let each = || copies.iter();
+    statement.bind(each().map(|(chunk, ..)| chunk.as_str()).collect::<Vec<_>>())?;
+    statement.bind(each().map(|(_, node, ..)| node.as_str()).collect::<Vec<_>>())?;
+    statement.bind(each().map(|(_, _, position, _)| *position).collect::<Vec<_>>())?;
+    let last = statement.bind(each().map(|(.., state)| state.word()).collect::<Vec<_>>())?;
+    COPIES.put(statement, last, rows_are);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -211,8 +230,9 @@ mod tests {
         let mut changes = CopyChanges::default();
         changes.note(&chunk, &old, positions, &new);
         let put = changes
-            .put
+            .new
             .iter()
+            .chain(&changes.changed)
             .map(|(_, node, position, _)| (node.to_string(), *position));
         let deleted = changes.deleted.iter().map(|(_, node)| node.to_string());
         (put.collect(), deleted.collect())

@@ -8,27 +8,51 @@ use zephyrfs_core::units::AppliedIndex;
 
 use crate::columns::{Time, Uuid, count, decode, encode};
 use crate::error::StoreError;
-use crate::statement::Statement;
+use crate::statement::{Statement, list_of_numbers, unnest};
 
 /// What a write adds to each of the totals.
 pub(crate) type Delta = [i64; Totals::COUNTS];
 
-/// Adds to a statement that a write changed something. Its id is that of the proposal: the same proposal cannot be written
-/// twice, however often it is tried.
-pub(crate) fn insert(
-    statement: &mut Statement,
-    id: Uuid,
-    at: Time,
-    changes: &[Change],
-    delta: Delta,
-) -> Result<(), StoreError> {
-    let id = statement.bind(id)?;
+/// What a write changed.
+pub(crate) struct NewEvent<'w> {
+    /// The id of its proposal: the same proposal cannot be written twice, however often it is tried.
+    pub(crate) id: Uuid,
+    pub(crate) changes: &'w [Change],
+    pub(crate) delta: &'w Delta,
+}
+
+/// Adds to a statement what writes changed at a time.
+pub(crate) fn insert(statement: &mut Statement, at: Time, events: &[NewEvent<'_>]) -> Result<(), StoreError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let is_about_nodes = |event: &NewEvent<'_>| {
+        event
+            .changes
+            .iter()
+            .any(|change| change.kind() == ChangeKind::Node)
+    };
+    let changes = events.iter().map(|event| encode(&event.changes));
+    let deltas = events
+        .iter()
+        .map(|event| list_of_numbers(event.delta.iter().copied()));
     let at = statement.bind(at)?;
-    let nodes = statement.bind(changes.iter().any(|change| change.kind() == ChangeKind::Node))?;
-    let changes = statement.bind(encode(&changes)?)?;
-    let delta = statement.bind(delta.as_slice())?;
+    statement.bind(events.iter().map(|event| event.id).collect::<Vec<_>>())?;
+    statement.bind(events.iter().map(is_about_nodes).collect::<Vec<_>>())?;
+    statement.bind(changes.collect::<Result<Vec<_>, _>>()?)?;
+    let last = statement.bind(deltas.collect::<Vec<_>>())?;
     statement.part(&format!(
-        "INSERT INTO events (event_id, happened_at, about_nodes, changes, totals_delta) VALUES (${id}, ${at}, ${nodes}, ${changes}, ${delta})"
+        "INSERT INTO events (event_id, happened_at, written_at, about_nodes, changes, totals_delta) \
+         SELECT event_id, ${at}, clock_timestamp(), about_nodes, changes, totals_delta::bigint[] FROM {}",
+        unnest(
+            last,
+            &[
+                ("event_id", "uuid"),
+                ("about_nodes", "boolean"),
+                ("changes", "bytea"),
+                ("totals_delta", "text"),
+            ]
+        )
     ));
     Ok(())
 }

@@ -10,11 +10,27 @@ use zephyrfs_core::row::{FileChunk, FileRow};
 use super::nodes::size;
 use crate::columns::{Time, small};
 use crate::error::StoreError;
-use crate::statement::Statement;
+use crate::statement::{Column, RowsAre, Statement, Target, list_of_numbers, list_of_texts};
 
 /// The columns of a file.
 pub(crate) const COLUMNS: &str =
     "file_id, name, size_bytes, hash, owner_node_id, created_at, chunk_ids, chunk_indexes";
+
+/// The table, for those who write to it.
+const FILES: Target = Target {
+    table: "files",
+    keys: 1,
+    columns: &[
+        Column("file_id", "text", ""),
+        Column("name", "text", ""),
+        Column("size_bytes", "bigint", ""),
+        Column("hash", "text", ""),
+        Column("owner_node_id", "text", ""),
+        Column("created_at", "timestamptz", ""),
+        Column("chunk_ids", "text", "::text[]"),
+        Column("chunk_indexes", "text", "::bigint[]"),
+    ],
+};
 
 /// A file from its columns.
 pub(crate) fn read(row: &PgRow) -> Result<(FileId, FileRow), StoreError> {
@@ -57,24 +73,31 @@ pub(crate) fn arrays(chunks: &[FileChunk]) -> (Vec<&str>, Vec<i64>) {
         .unzip()
 }
 
-/// Adds to a statement that a file is written.
-pub(crate) fn put(statement: &mut Statement, id: &FileId, row: &FileRow) -> Result<(), StoreError> {
-    let (ids, indexes) = arrays(&row.chunks);
-    statement.bind(id.as_str())?;
-    statement.bind(row.name.as_str())?;
-    statement.bind(row.size.to_wire())?;
-    statement.bind(row.hash.as_str())?;
-    statement.bind(row.owner.as_ref().map(NodeId::as_str))?;
-    statement.bind(Time(row.created_at))?;
-    statement.bind(ids)?;
-    let last = statement.bind(indexes)?;
-    let values: Vec<String> = (last - 7..=last).map(|at| format!("${at}")).collect();
-    statement.part(&format!(
-        "INSERT INTO files ({COLUMNS}) VALUES ({}) ON CONFLICT (file_id) DO UPDATE SET name = excluded.name, \
-         size_bytes = excluded.size_bytes, hash = excluded.hash, owner_node_id = excluded.owner_node_id, \
-         created_at = excluded.created_at, chunk_ids = excluded.chunk_ids, chunk_indexes = excluded.chunk_indexes",
-        values.join(", ")
-    ));
+/// Adds to a statement that files are written.
+pub(crate) fn put(
+    statement: &mut Statement,
+    rows: &[(&FileId, &FileRow)],
+    rows_are: RowsAre,
+) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let each = || rows.iter().map(|(_, row)| *row);
+    let ids = |row: &FileRow| list_of_texts(row.chunks.iter().map(|chunk| chunk.id.as_str()));
+    let indexes = |row: &FileRow| list_of_numbers(row.chunks.iter().map(|chunk| chunk.index.into()));
+    statement.bind(rows.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>())?;
+    statement.bind(each().map(|row| row.name.as_str()).collect::<Vec<_>>())?;
+    statement.bind(each().map(|row| row.size.to_wire()).collect::<Vec<_>>())?;
+    statement.bind(each().map(|row| row.hash.as_str()).collect::<Vec<_>>())?;
+    statement.bind(
+        each()
+            .map(|row| row.owner.as_ref().map(NodeId::as_str))
+            .collect::<Vec<_>>(),
+    )?;
+    statement.bind(each().map(|row| Time(row.created_at)).collect::<Vec<_>>())?;
+    statement.bind(each().map(ids).collect::<Vec<_>>())?;
+    let last = statement.bind(each().map(indexes).collect::<Vec<_>>())?;
+    FILES.put(statement, last, rows_are);
     Ok(())
 }
 

@@ -8,11 +8,29 @@ use zephyrfs_core::row::{BeatRow, NodeStats};
 use super::nodes::size;
 use crate::columns::{Time, count, to_bigint};
 use crate::error::StoreError;
-use crate::statement::{Statement, unnest};
+use crate::statement::{Column, RowsAre, Statement, Target};
 
 /// The columns of a heartbeat, to be selected from `heartbeats` or joined to `nodes`.
 pub(crate) const COLUMNS: &str = "beat_at, storage_used, storage_available, chunks_stored, bandwidth_up, bandwidth_down, \
     cpu_usage, memory_usage, uptime_seconds";
+
+/// The table, for those who write to it.
+const HEARTBEATS: Target = Target {
+    table: "heartbeats",
+    keys: 1,
+    columns: &[
+        Column("node_id", "text", ""),
+        Column("beat_at", "timestamptz", ""),
+        Column("storage_used", "bigint", ""),
+        Column("storage_available", "bigint", ""),
+        Column("chunks_stored", "bigint", ""),
+        Column("bandwidth_up", "bigint", ""),
+        Column("bandwidth_down", "bigint", ""),
+        Column("cpu_usage", "double precision", ""),
+        Column("memory_usage", "double precision", ""),
+        Column("uptime_seconds", "bigint", ""),
+    ],
+};
 
 /// A heartbeat from its columns; `None` if the node joined to them has sent none.
 pub(crate) fn read(row: &PgRow) -> Result<Option<BeatRow>, StoreError> {
@@ -35,7 +53,11 @@ pub(crate) fn read(row: &PgRow) -> Result<Option<BeatRow>, StoreError> {
 }
 
 /// Adds to a statement that these heartbeats are written.
-pub(crate) fn put(statement: &mut Statement, rows: &[(&NodeId, &BeatRow)]) -> Result<(), StoreError> {
+pub(crate) fn put(
+    statement: &mut Statement,
+    rows: &[(&NodeId, &BeatRow)],
+    rows_are: RowsAre,
+) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -57,27 +79,6 @@ pub(crate) fn put(statement: &mut Statement, rows: &[(&NodeId, &BeatRow)]) -> Re
     statement.bind(shares(|stats| stats.cpu_usage))?;
     statement.bind(shares(|stats| stats.memory_usage))?;
     let last = statement.bind(stats(|stats| stats.uptime_seconds))?;
-    statement.part(&format!(
-        "INSERT INTO heartbeats SELECT * FROM {} ON CONFLICT (node_id) DO UPDATE SET beat_at = excluded.beat_at, \
-         storage_used = excluded.storage_used, storage_available = excluded.storage_available, \
-         chunks_stored = excluded.chunks_stored, bandwidth_up = excluded.bandwidth_up, \
-         bandwidth_down = excluded.bandwidth_down, cpu_usage = excluded.cpu_usage, \
-         memory_usage = excluded.memory_usage, uptime_seconds = excluded.uptime_seconds",
-        unnest(
-            last,
-            &[
-                ("node_id", "text"),
-                ("beat_at", "timestamptz"),
-                ("storage_used", "bigint"),
-                ("storage_available", "bigint"),
-                ("chunks_stored", "bigint"),
-                ("bandwidth_up", "bigint"),
-                ("bandwidth_down", "bigint"),
-                ("cpu_usage", "double precision"),
-                ("memory_usage", "double precision"),
-                ("uptime_seconds", "bigint"),
-            ]
-        )
-    ));
+    HEARTBEATS.put(statement, last, rows_are);
     Ok(())
 }

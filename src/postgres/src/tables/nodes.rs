@@ -10,13 +10,41 @@ use zephyrfs_core::units::ByteSize;
 
 use crate::columns::{Time, Word, count, small, to_bigint};
 use crate::error::StoreError;
-use crate::statement::{Statement, unnest};
+use crate::statement::{Column, RowsAre, Statement, Target};
 
 /// The columns of a node, to be selected from `nodes`.
 pub(crate) const COLUMNS: &str = "nodes.node_id, addresses::text AS addresses, capacity_bytes, \
     capabilities::text AS capabilities, registered_at, wanted, maintenance_until, removed_at, removed_reason, drain_since, \
     drain_copies, drain_bytes, drain_then, drain_done_at, silent_since, written_off, heard_since, returns, held_until, \
     last_silence";
+
+/// The table, for those who write to it.
+const NODES: Target = Target {
+    table: "nodes",
+    keys: 1,
+    columns: &[
+        Column("node_id", "text", ""),
+        Column("addresses", "text", "::jsonb"),
+        Column("capacity_bytes", "bigint", ""),
+        Column("capabilities", "text", "::jsonb"),
+        Column("registered_at", "timestamptz", ""),
+        Column("wanted", "text", ""),
+        Column("maintenance_until", "timestamptz", ""),
+        Column("removed_at", "timestamptz", ""),
+        Column("removed_reason", "text", ""),
+        Column("drain_since", "timestamptz", ""),
+        Column("drain_copies", "bigint", ""),
+        Column("drain_bytes", "bigint", ""),
+        Column("drain_then", "text", ""),
+        Column("drain_done_at", "timestamptz", ""),
+        Column("silent_since", "timestamptz", ""),
+        Column("written_off", "boolean", ""),
+        Column("heard_since", "timestamptz", ""),
+        Column("returns", "bigint", ""),
+        Column("held_until", "timestamptz", ""),
+        Column("last_silence", "timestamptz", ""),
+    ],
+};
 
 /// A node from its columns.
 pub(crate) fn read(row: &PgRow) -> Result<NodeRow, StoreError> {
@@ -99,7 +127,11 @@ fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
 }
 
 /// Adds to a statement that these nodes are written.
-pub(crate) fn put(statement: &mut Statement, rows: &[(&NodeId, &NodeRow)]) -> Result<(), StoreError> {
+pub(crate) fn put(
+    statement: &mut Statement,
+    rows: &[(&NodeId, &NodeRow)],
+    rows_are: RowsAre,
+) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -186,44 +218,7 @@ pub(crate) fn put(statement: &mut Statement, rows: &[(&NodeId, &NodeRow)]) -> Re
     )?;
     statement.bind(times(|row| Some(Time(row.contact.held_until))))?;
     let last = statement.bind(times(|row| Some(Time(row.contact.last_silence))))?;
-    statement.part(&format!(
-        "INSERT INTO nodes SELECT node_id, addresses::jsonb, capacity_bytes, capabilities::jsonb, registered_at, wanted, \
-         maintenance_until, removed_at, removed_reason, drain_since, drain_copies, drain_bytes, drain_then, drain_done_at, \
-         silent_since, written_off, heard_since, returns, held_until, last_silence FROM {} \
-         ON CONFLICT (node_id) DO UPDATE SET addresses = excluded.addresses, capacity_bytes = excluded.capacity_bytes, \
-         capabilities = excluded.capabilities, registered_at = excluded.registered_at, wanted = excluded.wanted, \
-         maintenance_until = excluded.maintenance_until, removed_at = excluded.removed_at, \
-         removed_reason = excluded.removed_reason, drain_since = excluded.drain_since, \
-         drain_copies = excluded.drain_copies, drain_bytes = excluded.drain_bytes, drain_then = excluded.drain_then, \
-         drain_done_at = excluded.drain_done_at, silent_since = excluded.silent_since, \
-         written_off = excluded.written_off, heard_since = excluded.heard_since, returns = excluded.returns, \
-         held_until = excluded.held_until, last_silence = excluded.last_silence",
-        unnest(
-            last,
-            &[
-                ("node_id", "text"),
-                ("addresses", "text"),
-                ("capacity_bytes", "bigint"),
-                ("capabilities", "text"),
-                ("registered_at", "timestamptz"),
-                ("wanted", "text"),
-                ("maintenance_until", "timestamptz"),
-                ("removed_at", "timestamptz"),
-                ("removed_reason", "text"),
-                ("drain_since", "timestamptz"),
-                ("drain_copies", "bigint"),
-                ("drain_bytes", "bigint"),
-                ("drain_then", "text"),
-                ("drain_done_at", "timestamptz"),
-                ("silent_since", "timestamptz"),
-                ("written_off", "boolean"),
-                ("heard_since", "timestamptz"),
-                ("returns", "bigint"),
-                ("held_until", "timestamptz"),
-                ("last_silence", "timestamptz"),
-            ]
-        )
-    ));
+    NODES.put(statement, last, rows_are);
     Ok(())
 }
 

@@ -25,27 +25,32 @@ pub(crate) fn read(row: &PgRow) -> Result<(String, RequestRow), StoreError> {
     Ok((row.try_get("request_key")?, request))
 }
 
-/// Adds to a statement that an answer is remembered. A key that another transaction took meanwhile is a conflict, unless
-/// `is_known` says that what stands there is to be overwritten.
-pub(crate) fn put(
-    statement: &mut Statement,
-    key: &str,
-    row: &RequestRow,
-    is_known: bool,
-) -> Result<(), StoreError> {
-    let key = statement.bind(key)?;
-    let fingerprint = statement.bind(row.fingerprint.as_bytes().as_slice())?;
-    let response = statement.bind(encode(&row.response)?)?;
-    let expires = statement.bind(Time(row.expires_at))?;
-    statement.part(&if is_known {
-        format!(
-            "UPDATE requests SET fingerprint = ${fingerprint}, response = ${response}, expires_at = ${expires} \
-             WHERE request_key = ${key}"
-        )
-    } else {
-        format!("INSERT INTO requests ({COLUMNS}) VALUES (${key}, ${fingerprint}, ${response}, ${expires})")
-    });
+/// Adds to a statement that an answer is remembered. A key that another transaction took meanwhile is a conflict.
+pub(crate) fn insert(statement: &mut Statement, key: &str, row: &RequestRow) -> Result<(), StoreError> {
+    let [key, fingerprint, response, expires] = bind(statement, key, row)?;
+    statement.part(&format!(
+        "INSERT INTO requests ({COLUMNS}) VALUES (${key}, ${fingerprint}, ${response}, ${expires})"
+    ));
     Ok(())
+}
+
+/// Adds to a statement that another answer is remembered for a key.
+pub(crate) fn update(statement: &mut Statement, key: &str, row: &RequestRow) -> Result<(), StoreError> {
+    let [key, fingerprint, response, expires] = bind(statement, key, row)?;
+    statement.part(&format!(
+        "UPDATE requests SET fingerprint = ${fingerprint}, response = ${response}, expires_at = ${expires} \
+         WHERE request_key = ${key}"
+    ));
+    Ok(())
+}
+
+fn bind(statement: &mut Statement, key: &str, row: &RequestRow) -> Result<[usize; 4], StoreError> {
+    Ok([
+        statement.bind(key)?,
+        statement.bind(row.fingerprint.as_bytes().as_slice())?,
+        statement.bind(encode(&row.response)?)?,
+        statement.bind(Time(row.expires_at))?,
+    ])
 }
 
 /// Adds to a statement that answers are forgotten.

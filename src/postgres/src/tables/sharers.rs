@@ -6,10 +6,21 @@ use zephyrfs_core::id::{ChunkId, FileId};
 
 use crate::columns::small;
 use crate::error::StoreError;
-use crate::statement::{Statement, unnest};
+use crate::statement::{Column, RowsAre, Statement, Target, unnest};
 
 /// The columns of a sharer.
 pub(crate) const COLUMNS: &str = "chunk_id, file_id, chunk_index";
+
+/// The table, for those who write to it.
+const SHARERS: Target = Target {
+    table: "chunk_sharers",
+    keys: 2,
+    columns: &[
+        Column("chunk_id", "text", ""),
+        Column("file_id", "text", ""),
+        Column("chunk_index", "bigint", ""),
+    ],
+};
 
 /// A sharer, by chunk and file, with the chunk's index in it.
 pub(crate) type Sharer<'r> = (&'r ChunkId, &'r FileId, u32);
@@ -24,7 +35,11 @@ pub(crate) fn read(row: &PgRow) -> Result<((ChunkId, FileId), u32), StoreError> 
 }
 
 /// Adds to a statement that sharers are written.
-pub(crate) fn put(statement: &mut Statement, rows: &[Sharer<'_>]) -> Result<(), StoreError> {
+pub(crate) fn put(
+    statement: &mut Statement,
+    rows: &[Sharer<'_>],
+    rows_are: RowsAre,
+) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -35,18 +50,7 @@ pub(crate) fn put(statement: &mut Statement, rows: &[Sharer<'_>]) -> Result<(), 
             .map(|(.., index)| i64::from(*index))
             .collect::<Vec<_>>(),
     )?;
-    statement.part(&format!(
-        "INSERT INTO chunk_sharers SELECT * FROM {} ON CONFLICT (chunk_id, file_id) \
-         DO UPDATE SET chunk_index = excluded.chunk_index",
-        unnest(
-            last,
-            &[
-                ("chunk_id", "text"),
-                ("file_id", "text"),
-                ("chunk_index", "bigint")
-            ]
-        )
-    ));
+    SHARERS.put(statement, last, rows_are);
     Ok(())
 }
 

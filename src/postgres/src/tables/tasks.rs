@@ -9,11 +9,29 @@ use zephyrfs_core::row::{TaskKind, TaskReason, TaskRow};
 use super::nodes::size;
 use crate::columns::{Time, Uuid, Word, small};
 use crate::error::StoreError;
-use crate::statement::{Statement, unnest};
+use crate::statement::{Column, RowsAre, Statement, Target, unnest};
 
 /// The columns of a task.
 pub(crate) const COLUMNS: &str = "tasks.node_id, tasks.chunk_id, task_id, kind, reason, created_at, deadline, attempt, \
     source_node_id, size_bytes";
+
+/// The table, for those who write to it.
+const TASKS: Target = Target {
+    table: "tasks",
+    keys: 2,
+    columns: &[
+        Column("node_id", "text", ""),
+        Column("chunk_id", "text", ""),
+        Column("task_id", "uuid", ""),
+        Column("kind", "text", ""),
+        Column("reason", "text", ""),
+        Column("created_at", "timestamptz", ""),
+        Column("deadline", "timestamptz", ""),
+        Column("attempt", "bigint", ""),
+        Column("source_node_id", "text", ""),
+        Column("size_bytes", "bigint", ""),
+    ],
+};
 
 /// A task from its columns.
 pub(crate) fn read(row: &PgRow) -> Result<(TaskKey, TaskRow), StoreError> {
@@ -38,6 +56,7 @@ pub(crate) fn read(row: &PgRow) -> Result<(TaskKey, TaskRow), StoreError> {
 pub(crate) fn put(
     statement: &mut Statement,
     rows: &[(&NodeId, &ChunkId, &TaskRow)],
+    rows_are: RowsAre,
 ) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
@@ -61,27 +80,7 @@ pub(crate) fn put(
             .collect::<Vec<_>>(),
     )?;
     let last = statement.bind(each().map(|row| row.size.to_wire()).collect::<Vec<_>>())?;
-    statement.part(&format!(
-        "INSERT INTO tasks SELECT * FROM {} ON CONFLICT (node_id, chunk_id) DO UPDATE SET task_id = excluded.task_id, \
-         kind = excluded.kind, reason = excluded.reason, created_at = excluded.created_at, \
-         deadline = excluded.deadline, attempt = excluded.attempt, source_node_id = excluded.source_node_id, \
-         size_bytes = excluded.size_bytes",
-        unnest(
-            last,
-            &[
-                ("node_id", "text"),
-                ("chunk_id", "text"),
-                ("task_id", "uuid"),
-                ("kind", "text"),
-                ("reason", "text"),
-                ("created_at", "timestamptz"),
-                ("deadline", "timestamptz"),
-                ("attempt", "bigint"),
-                ("source_node_id", "text"),
-                ("size_bytes", "bigint"),
-            ]
-        )
-    ));
+    TASKS.put(statement, last, rows_are);
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use crate::dump::dump;
 use crate::error::StoreError;
 use crate::load::{Locking, load};
 use crate::schema;
-use crate::write::write;
+use crate::write::{Decided, write};
 
 /// A database that is emptied for each sequence.
 struct Database {
@@ -86,16 +86,13 @@ impl Subject for Tables {
                 .await
                 .unwrap();
             let effects = decide(envelope, &loaded.view, &context)?;
-            let written = write(
-                &mut transaction,
-                envelope.proposal.id,
-                &effects.mutations,
-                &loaded,
-            )
-            .await
-            .unwrap();
+            let decided = Decided {
+                id: envelope.proposal.id,
+                mutations: &effects.mutations,
+            };
+            let mut written = write(&mut transaction, &[decided], &loaded).await.unwrap();
             transaction.commit().await.unwrap();
-            Ok((effects.response, written.changes))
+            Ok((effects.response, written.remove(0).changes))
         });
         self.changes.clear();
         let (response, changes) = decided?;
