@@ -3,7 +3,7 @@
 use sqlx::error::DatabaseError;
 
 /// What went wrong.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum StoreError {
     /// Another transaction was first: nothing happened, and trying again at once is right.
     #[error("another write was first: {0}")]

@@ -1,16 +1,19 @@
 //! Commands: each is a transaction, tried again while others are first.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rand::RngExt as _;
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, query_scalar};
+use tokio::sync::oneshot;
 use zephyrfs_core::engine::{At, EngineError};
 use zephyrfs_core::event::ChangeKind;
 use zephyrfs_core::units::AppliedIndex;
 use zephyrfs_core::{Context, Envelope, Proposal, Rejection, Response, decide};
 
+use super::batch::{Fate, Verdict, Waiting, may_share, stopped};
 use super::start::PostgresEngine;
 use super::trouble::nothing_happened;
 use crate::columns::{Uuid, count};
@@ -19,7 +22,7 @@ use crate::load::{Locking, load};
 use crate::write::{Decided, write};
 
 /// All that a transaction reads is of one state, and the first of two that write the same row wins.
-const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
+pub(super) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
 
 /// Each statement reads what is committed by then: for commands that ask how much lies on nodes, which they lock first.
 const STATEMENT: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
@@ -37,10 +40,20 @@ enum Outcome {
 
 /// What is known of earlier attempts at the same proposal.
 #[derive(Default)]
-struct Attempts {
+pub(super) struct Attempts {
     number: u32,
     /// A commit was sent and its answer never came: what it would have answered.
     unsure: Option<At<Response>>,
+}
+
+impl Attempts {
+    /// A commit was sent, with this answer, and nobody knows whether it was done.
+    pub(super) fn unsure(answer: At<Response>) -> Self {
+        Self {
+            number: 1,
+            unsure: Some(answer),
+        }
+    }
 }
 
 impl PostgresEngine {
@@ -51,29 +64,60 @@ impl PostgresEngine {
     ) -> Result<At<Response>, EngineError> {
         let began = Instant::now();
         let name = proposal.command.name();
-        let is_committing = AtomicBool::new(false);
-        let trying = self.try_until_done(&proposal, &is_committing);
+        let fate = Arc::new(Fate::default());
+        let trying = async {
+            if may_share(&proposal) {
+                self.in_company(proposal, &fate).await
+            } else {
+                self.until_done(&proposal, &fate, Attempts::default()).await
+            }
+        };
         let result = match tokio::time::timeout(within, trying).await {
             Ok(result) => result,
-            Err(_) if is_committing.load(Ordering::Relaxed) => Err(EngineError::UnknownOutcome {
-                reason: "the time ran out while the database was writing".to_owned(),
-            }),
-            Err(_) => Err(EngineError::Unavailable {
+            Err(_) if fate.withdraw() => Err(EngineError::Unavailable {
                 reason: "the database was too slow for the time there was; nothing was changed".to_owned(),
+            }),
+            Err(_) => Err(EngineError::UnknownOutcome {
+                reason: "the time ran out while the database was writing".to_owned(),
             }),
         };
         self.ended(name, began, &result);
         result
     }
 
-    async fn try_until_done(
+    /// Hands a command to the workers, and tries it alone if it cannot be done together with others.
+    async fn in_company(&self, proposal: Proposal, fate: &Arc<Fate>) -> Result<At<Response>, EngineError> {
+        let (answer, verdict) = oneshot::channel();
+        let waiting = Waiting {
+            proposal: proposal.clone(),
+            fate: Arc::clone(fate),
+            answer,
+        };
+        self.queue.send(waiting).await.map_err(|_| stopped())?;
+        // A worker that was stopped in the middle says nothing.
+        let silence = |_| {
+            if fate.withdraw() {
+                stopped()
+            } else {
+                unknown(&StoreError::Unusable("this instance is stopping".to_owned()))
+            }
+        };
+        match verdict.await.map_err(silence)? {
+            Verdict::Decided(Ok(value), index) => Ok(At { index, value }),
+            Verdict::Decided(Err(rejection), index) => Err(EngineError::Rejected { rejection, index }),
+            Verdict::Failed(error) => Err(nothing_happened(error)),
+            Verdict::Alone(attempts) => self.until_done(&proposal, fate, attempts).await,
+        }
+    }
+
+    async fn until_done(
         &self,
         proposal: &Proposal,
-        is_committing: &AtomicBool,
+        fate: &Fate,
+        mut attempts: Attempts,
     ) -> Result<At<Response>, EngineError> {
-        let mut attempts = Attempts::default();
         loop {
-            let error = match self.attempt(proposal, &mut attempts, is_committing).await {
+            let error = match self.attempt(proposal, &mut attempts, fate).await {
                 Ok(Outcome::Decided(Ok(value), index)) => return Ok(At { index, value }),
                 Ok(Outcome::Decided(Err(rejection), index)) => {
                     return Err(EngineError::Rejected { rejection, index });
@@ -100,7 +144,7 @@ impl PostgresEngine {
         &self,
         proposal: &Proposal,
         attempts: &mut Attempts,
-        is_committing: &AtomicBool,
+        fate: &Fate,
     ) -> Result<Outcome, StoreError> {
         let reads = proposal.reads();
         let (begin, locking) = if reads.usage.is_empty() {
@@ -139,7 +183,9 @@ impl PostgresEngine {
             mutations: &effects.mutations,
         };
         let written = write(&mut transaction, &[decided], &loaded).await?;
-        is_committing.store(true, Ordering::Relaxed);
+        if !fate.commit() {
+            return Err(StoreError::Conflict("the command was withdrawn".to_owned()));
+        }
         let committed = transaction.commit().await.map_err(StoreError::from);
         if let Err(error) = committed {
             if error.is_gone() {
@@ -148,8 +194,8 @@ impl PostgresEngine {
                     index,
                     value: effects.response,
                 });
-            } else {
-                is_committing.store(attempts.unsure.is_some(), Ordering::Relaxed);
+            } else if attempts.unsure.is_none() {
+                fate.did_not_happen();
             }
             return Err(error);
         }

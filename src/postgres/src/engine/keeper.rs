@@ -12,7 +12,7 @@ use zephyrfs_core::Totals;
 
 use super::lease::{Holder, give_back};
 use super::places::{forget, give_places};
-use super::start::{PostgresEngine, StartError, new_service_id};
+use super::start::{Ending, PostgresEngine, StartError, new_service_id};
 use super::status::{Instance, Observed};
 use crate::columns::{Time, count, to_bigint};
 use crate::connect;
@@ -47,14 +47,14 @@ struct Kept {
 
 impl PostgresEngine {
     /// Runs until it is told to stop, and then gives the lease back.
-    pub(super) async fn keep(&self, mut stop: watch::Receiver<bool>) {
+    pub(super) async fn keep(&self, mut ending: watch::Receiver<Ending>) {
         let mut kept: Option<Kept> = None;
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
-                _ = stop.wait_for(|stop| *stop) => break,
+                _ = ending.wait_for(|ending| *ending != Ending::NotYet) => break,
             }
             let looked = tokio::time::timeout(PATIENCE, self.look(&mut kept)).await;
             let outcome = looked.unwrap_or_else(|_| {

@@ -1,5 +1,6 @@
 //! The engine: commands as transactions, reads, and what one instance alone does.
 
+mod batch;
 mod events;
 mod execute;
 mod keeper;

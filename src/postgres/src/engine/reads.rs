@@ -12,8 +12,8 @@ use sqlx::postgres::{PgConnection, PgRow, Postgres};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _, query, query_scalar};
 use zephyrfs_core::command::ExpireNodes;
 use zephyrfs_core::engine::{
-    At, BeatingNode, ChunkScan, ClusterChange, ClusterError, Engine, EngineError, EngineStatus, Events,
-    EventsError, Freshness, NodeWithBeat, Page, ScanCursor, StorageReport, TaskKey,
+    At, BeatingNode, ChunkScan, ClusterChange, ClusterError, Consistency, Engine, EngineError, EngineStatus,
+    Events, EventsError, Freshness, NodeWithBeat, Page, ScanCursor, StorageReport, TaskKey,
 };
 use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId};
 use zephyrfs_core::row::{ChunkRow, FileRow, RequestRow, Row, TaskRow};
@@ -59,9 +59,32 @@ impl PostgresEngine {
         }
     }
 
+    /// What somebody may read who is content with a replica's own state, whatever that is: each statement by itself, since a
+    /// command that follows from it decides on rows of its own.
+    async fn local_view(&self, reads: &ReadSet, began: Instant) -> Result<At<View>, EngineError> {
+        // As of before: what is read may be newer.
+        let index = self.index();
+        if *reads == ReadSet::default() {
+            return Ok(At {
+                index,
+                value: View::default(),
+            });
+        }
+        let loaded = load(&mut *self.connection().await?, reads, Locking::Undated).await;
+        let value = self.done("view", began, loaded)?.view;
+        Ok(At { index, value })
+    }
+
     fn index(&self) -> AppliedIndex {
         AppliedIndex::new(self.observed.borrow().place)
     }
+}
+
+/// Whether each row that is asked for stands for itself: none is found by what another says, which may be gone a moment later.
+/// Nodes never are.
+fn is_simple(reads: &ReadSet) -> bool {
+    let of_others = reads.file_chunks.len() + reads.releases.len() + reads.node_tasks.len();
+    of_others == 0 && reads.sharers.is_none()
 }
 
 /// Rows of a part of a table, in the order of their keys, and whether there are more: one more than asked for was read.
@@ -241,6 +264,9 @@ impl Engine for PostgresEngine {
     async fn view(&self, reads: ReadSet, freshness: Freshness) -> Result<At<View>, EngineError> {
         self.wait_for(freshness).await;
         let began = Instant::now();
+        if freshness.consistency == Consistency::Local && is_simple(&reads) {
+            return self.local_view(&reads, began).await;
+        }
         let viewed = view(&mut *self.connection().await?, &reads).await;
         self.done("view", began, viewed)
     }

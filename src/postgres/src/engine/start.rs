@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use rand::Rng as _;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, Postgres};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::batch::Waiting;
 use super::events::Recent;
 use super::status::{Observed, Shared};
 use crate::connect::{self, UrlError};
@@ -44,6 +45,23 @@ impl StartError {
     }
 }
 
+/// How far an engine is with its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It works.
+    NotYet,
+    /// It leads no more, and still takes requests.
+    HandedOver,
+    /// It takes nothing any more.
+    Closed,
+}
+
+/// So many commands wait for a worker before others wait to wait.
+const QUEUED: usize = 1_024;
+
+/// Of so many connections one is for commands that share transactions.
+const CONNECTIONS_EACH: u32 = 4;
+
 /// An instance of the coordinator over a database. It keeps nothing of its own.
 pub struct PostgresEngine {
     pub(super) options: Options,
@@ -56,8 +74,10 @@ pub struct PostgresEngine {
     pub(super) registry_version: AtomicU64,
     /// The last events, for all watchers.
     pub(super) recent: Mutex<Recent>,
+    /// Commands that may share a transaction.
+    pub(super) queue: mpsc::Sender<Waiting>,
     keeper: Mutex<Option<JoinHandle<()>>>,
-    stop: watch::Sender<bool>,
+    ending: watch::Sender<Ending>,
 }
 
 impl PostgresEngine {
@@ -68,20 +88,33 @@ impl PostgresEngine {
     pub fn start(options: Options) -> Result<Arc<Self>, StartError> {
         let connect = connect::options(&options)?;
         let pool = connect::pool(connect.clone(), &options);
+        let (queue, waiting) = mpsc::channel(QUEUED);
         let engine = Arc::new(Self {
+            queue,
             shared: Shared::default(),
             observed: watch::Sender::new(Observed::default()),
             registry_version: AtomicU64::new(1),
             recent: Mutex::default(),
             keeper: Mutex::default(),
-            stop: watch::Sender::new(false),
+            ending: watch::Sender::new(Ending::NotYet),
             options,
             connect,
             pool,
         });
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..(engine.options.max_connections / CONNECTIONS_EACH).max(1) {
+            let (worker, waiting) = (Arc::clone(&engine), Arc::clone(&waiting));
+            let mut ending = engine.ending.subscribe();
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = worker.work_off(waiting) => {}
+                    _ = ending.wait_for(|ending| *ending == Ending::Closed) => {}
+                }
+            });
+        }
         let keeper = Arc::clone(&engine);
-        let stopped = engine.stop.subscribe();
-        let task = tokio::spawn(async move { keeper.keep(stopped).await });
+        let ending = engine.ending.subscribe();
+        let task = tokio::spawn(async move { keeper.keep(ending).await });
         if let Ok(mut slot) = engine.keeper.try_lock() {
             *slot = Some(task);
         }
@@ -107,7 +140,7 @@ impl PostgresEngine {
     /// Lets another instance lead at once.
     pub async fn hand_over(&self) {
         // The keeper stops leading and gives the lease back as it ends.
-        self.stop.send_replace(true);
+        self.ending.send_replace(Ending::HandedOver);
         let task = self.keeper.lock().await.take();
         if let Some(task) = task
             && tokio::time::timeout(Duration::from_secs(2), task).await.is_err()
@@ -119,6 +152,7 @@ impl PostgresEngine {
     /// Closes the connections, once nothing is asked any more.
     pub async fn stop(&self) {
         self.hand_over().await;
+        self.ending.send_replace(Ending::Closed);
         if tokio::time::timeout(Duration::from_secs(2), self.pool.close())
             .await
             .is_err()

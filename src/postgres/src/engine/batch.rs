@@ -1,0 +1,282 @@
+//! Commands that have nothing to do with each other, in one transaction.
+//!
+//! What a transaction costs besides its rows (its beginning, its end on disk, a look at the nodes) is the same for one command as
+//! for twenty. So commands of the kinds that clients send all the time wait in a queue until a worker is free, and each worker
+//! takes all that wait, as many as fit. Nobody waits for company: with few clients each transaction has one command.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use sqlx::Connection as _;
+use tokio::sync::{Mutex, mpsc, oneshot};
+use zephyrfs_core::engine::{At, EngineError};
+use zephyrfs_core::units::AppliedIndex;
+use zephyrfs_core::{Command, Context, Effects, Envelope, Proposal, ReadSet, Rejection, Response, decide};
+
+use super::execute::{Attempts, SNAPSHOT};
+use super::start::PostgresEngine;
+use crate::columns::count;
+use crate::error::StoreError;
+use crate::load::{Loaded, Locking, load};
+use crate::write::{Decided, write};
+
+/// So many commands at most make a transaction.
+const MOST: usize = 32;
+
+/// So many chunks at most are named by the commands of one: a few large files are enough.
+const MOST_CHUNKS: usize = 512;
+
+/// How far a command has come.
+const WAITING: u8 = 0;
+const COMMITTING: u8 = 1;
+const WITHDRAWN: u8 = 2;
+
+/// Where a command stands between who waits for its answer and who works on it.
+#[derive(Debug, Default)]
+pub(super) struct Fate(AtomicU8);
+
+impl Fate {
+    /// Whoever waits gives up: whether it is certain that nothing happens.
+    pub(super) fn withdraw(&self) -> bool {
+        let withdrawn = self
+            .0
+            .compare_exchange(WAITING, WITHDRAWN, Ordering::SeqCst, Ordering::SeqCst);
+        withdrawn.is_ok()
+    }
+
+    /// From now on it may happen; not if it was withdrawn.
+    pub(super) fn commit(&self) -> bool {
+        let before = self
+            .0
+            .compare_exchange(WAITING, COMMITTING, Ordering::SeqCst, Ordering::SeqCst);
+        before != Err(WITHDRAWN)
+    }
+
+    /// It is certain again that nothing happened.
+    pub(super) fn did_not_happen(&self) {
+        let _was_withdrawn = self
+            .0
+            .compare_exchange(COMMITTING, WAITING, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    fn is_withdrawn(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == WITHDRAWN
+    }
+}
+
+/// What becomes of a command in a batch.
+pub(super) enum Verdict {
+    /// It is done, or refused.
+    Decided(Result<Response, Rejection>, AppliedIndex),
+    /// It is to be tried by itself, and this is known of the attempt in the batch.
+    Alone(Attempts),
+    /// Nothing happened, for a reason that concerns all.
+    Failed(StoreError),
+}
+
+/// A command that waits.
+pub(super) struct Waiting {
+    pub(super) proposal: Proposal,
+    pub(super) fate: Arc<Fate>,
+    pub(super) answer: oneshot::Sender<Verdict>,
+}
+
+/// Whether a command may share a transaction: it writes nothing but files and chunks that it names.
+pub(super) fn may_share(proposal: &Proposal) -> bool {
+    let is_common = matches!(
+        proposal.command,
+        Command::RegisterFile(_) | Command::UpdateChunkLocations(_) | Command::DeleteFile(_)
+    );
+    is_common && weight(&proposal.reads()) <= MOST_CHUNKS
+}
+
+fn weight(reads: &ReadSet) -> usize {
+    reads.chunks.len().max(1)
+}
+
+impl PostgresEngine {
+    /// Works off what waits, until nothing comes any more.
+    pub(super) async fn work_off(&self, queue: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
+        let mut taken = Vec::with_capacity(MOST);
+        loop {
+            if queue.lock().await.recv_many(&mut taken, MOST).await == 0 {
+                return;
+            }
+            let mut batch = Vec::new();
+            let mut chunks = 0;
+            for waiting in taken.drain(..) {
+                let own = weight(&waiting.proposal.reads());
+                if chunks > 0 && chunks + own > MOST_CHUNKS {
+                    self.work_on(std::mem::take(&mut batch)).await;
+                    chunks = 0;
+                }
+                chunks += own;
+                batch.push(waiting);
+            }
+            self.work_on(batch).await;
+        }
+    }
+
+    async fn work_on(&self, batch: Vec<Waiting>) {
+        let mut batch: Vec<_> = batch
+            .into_iter()
+            .filter(|waiting| !waiting.fate.is_withdrawn())
+            .collect();
+        let outcome = self.attempt_all(&mut batch).await;
+        let verdicts = match outcome {
+            Ok(verdicts) => verdicts,
+            // Each by itself finds out who was in whose way, or that the connection was broken.
+            Err(StoreError::Conflict(_) | StoreError::Gone(_)) => batch
+                .iter()
+                .map(|_| Verdict::Alone(Attempts::default()))
+                .collect(),
+            Err(error) => batch.iter().map(|_| Verdict::Failed(error.clone())).collect(),
+        };
+        for (waiting, verdict) in batch.into_iter().zip(verdicts) {
+            // Whoever gave up does not want to know.
+            let _wanted = waiting.answer.send(verdict);
+        }
+    }
+
+    /// Tries to work off a batch in one transaction. Commands that meet at the same rows are left to be tried by themselves.
+    async fn attempt_all(&self, batch: &mut [Waiting]) -> Result<Vec<Verdict>, StoreError> {
+        let mut connection = self.acquire().await?;
+        let mut transaction = connection.begin_with(SNAPSHOT).await?;
+        let reads: Vec<ReadSet> = batch.iter().map(|waiting| waiting.proposal.reads()).collect();
+        let loaded = load(&mut transaction, &together(&reads), Locking::No).await?;
+        let index = AppliedIndex::new(count(loaded.place)?);
+        let mut met = Met::default();
+        let decisions: Vec<Option<Result<Effects, Rejection>>> = batch
+            .iter()
+            .zip(&reads)
+            .map(|(waiting, reads)| {
+                met.first(reads, &loaded)
+                    .then(|| decide_on(&waiting.proposal, reads, &loaded, index))
+            })
+            .collect();
+        let decided: Vec<Decided<'_>> = batch
+            .iter()
+            .zip(&decisions)
+            .filter_map(|(waiting, decision)| match decision {
+                Some(Ok(effects)) if !effects.mutations.is_empty() => Some(Decided {
+                    id: waiting.proposal.id,
+                    mutations: &effects.mutations,
+                }),
+                _ => None,
+            })
+            .collect();
+        let mut lost = false;
+        if decided.is_empty() {
+            transaction.rollback().await?;
+        } else {
+            write(&mut transaction, &decided, &loaded).await?;
+            if !batch.iter().all(|waiting| waiting.fate.commit()) {
+                batch.iter().for_each(|waiting| waiting.fate.did_not_happen());
+                return Err(StoreError::Conflict("a command was withdrawn".to_owned()));
+            }
+            match transaction.commit().await.map_err(StoreError::from) {
+                Ok(()) => {}
+                // The server may still have done it. The events that were written with it tell.
+                Err(error) if error.is_gone() => lost = true,
+                Err(error) => {
+                    batch.iter().for_each(|waiting| waiting.fate.did_not_happen());
+                    return Err(error);
+                }
+            }
+        }
+        let verdict = |decision: Option<Result<Effects, Rejection>>| match decision {
+            None => Verdict::Alone(Attempts::default()),
+            Some(Err(rejection)) => Verdict::Decided(Err(rejection), index),
+            Some(Ok(effects)) if lost && !effects.mutations.is_empty() => {
+                Verdict::Alone(Attempts::unsure(At {
+                    index,
+                    value: effects.response,
+                }))
+            }
+            Some(Ok(effects)) => Verdict::Decided(Ok(effects.response), index),
+        };
+        Ok(decisions.into_iter().map(verdict).collect())
+    }
+}
+
+fn decide_on(
+    proposal: &Proposal,
+    reads: &ReadSet,
+    loaded: &Loaded,
+    index: AppliedIndex,
+) -> Result<Effects, Rejection> {
+    let envelope = Envelope {
+        proposed_at: loaded.now,
+        proposal: proposal.clone(),
+    };
+    let context = Context {
+        index,
+        now: loaded.now,
+    };
+    decide(&envelope, &loaded.part_for(reads), &context)
+}
+
+/// All that several commands ask for.
+fn together(reads: &[ReadSet]) -> ReadSet {
+    let mut all = ReadSet::default();
+    for one in reads {
+        all.nodes.extend_from_slice(&one.nodes);
+        all.files.extend_from_slice(&one.files);
+        all.file_chunks.extend_from_slice(&one.file_chunks);
+        all.chunks.extend_from_slice(&one.chunks);
+        all.requests.extend_from_slice(&one.requests);
+        all.replica_nodes |= one.replica_nodes;
+        if let Some(files) = &one.sharers {
+            all.sharers.get_or_insert_default().extend_from_slice(files);
+        }
+    }
+    all
+}
+
+/// The files, chunks and keys that commands of a batch ask for.
+#[derive(Default)]
+struct Met<'r> {
+    files: BTreeSet<&'r str>,
+    chunks: BTreeSet<&'r str>,
+    keys: BTreeSet<&'r str>,
+}
+
+impl<'r> Met<'r> {
+    /// Whether nobody before asked for any of them; and notes them if so.
+    fn first(&mut self, reads: &'r ReadSet, loaded: &'r Loaded) -> bool {
+        let of_files = reads.file_chunks.iter().filter_map(|(file, limit)| {
+            let chunks = &loaded.view.files.get(file)?.chunks;
+            Some(chunks.iter().take(*limit))
+        });
+        let held = of_files.flatten().map(|chunk| chunk.id.as_str());
+        let chunks: Vec<&str> = reads
+            .chunks
+            .iter()
+            .map(|chunk| chunk.as_str())
+            .chain(held)
+            .collect();
+        let named = reads
+            .files
+            .iter()
+            .chain(reads.file_chunks.iter().map(|(file, _)| file));
+        let files: Vec<&str> = named.map(|file| file.as_str()).collect();
+        let keys: Vec<&str> = reads.requests.iter().map(String::as_str).collect();
+        let is_first = chunks.iter().all(|chunk| !self.chunks.contains(chunk))
+            && files.iter().all(|file| !self.files.contains(file))
+            && keys.iter().all(|key| !self.keys.contains(key));
+        if is_first {
+            self.chunks.extend(chunks);
+            self.files.extend(files);
+            self.keys.extend(keys);
+        }
+        is_first
+    }
+}
+
+/// Who stops takes nothing any more.
+pub(super) fn stopped() -> EngineError {
+    EngineError::Unavailable {
+        reason: "this instance is stopping".to_owned(),
+    }
+}
