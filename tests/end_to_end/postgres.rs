@@ -74,20 +74,14 @@ async fn killed_instances_cost_no_acknowledged_write_and_no_request_to_others() 
         );
         files.extend(acknowledged(&attempts).into_iter().map(str::to_owned));
         one.start_again().await;
-        // The next round kills the one that leads now.
-        std::mem::swap(&mut one, &mut other);
-        until("it is found again", async || {
-            (one.health().get("/ready").await.status == 200).then_some(())
-        })
-        .await;
-        one.kill().await;
-        one.start_again().await;
-        std::mem::swap(&mut one, &mut other);
+        // The other one is lost as well, so that the next round begins as this one did.
+        other.kill().await;
         until("the first leads", async || {
             let status = one.rest().get("/api/v1/cluster").await.body;
             (status["leader"] == "one").then_some(())
         })
         .await;
+        other.start_again().await;
     }
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
     assert_none_is_lost(&server, &files);
@@ -133,11 +127,10 @@ async fn an_immediate_shutdown_of_the_database_loses_nothing_and_all_goes_on_whe
         slow.is_none(),
         "a request took longer than its deadline: {slow:?}"
     );
+    // 504 says that nobody knows whether a write was done that was under way when the database went.
     let answered = |attempt: &&Attempt| {
-        attempt
-            .answer
-            .as_ref()
-            .is_ok_and(|answer| ![201, 503].contains(&answer.status))
+        let answer = attempt.answer.as_ref();
+        answer.is_ok_and(|answer| ![201, 503, 504].contains(&answer.status))
     };
     let odd = attempts.iter().find(answered);
     assert!(odd.is_none(), "{odd:?}");

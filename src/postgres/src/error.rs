@@ -42,6 +42,11 @@ impl StoreError {
         Self::Corrupt(what.into())
     }
 
+    /// Whether waiting may help.
+    pub(crate) const fn may_pass(&self) -> bool {
+        !matches!(self, Self::Corrupt(_) | Self::Other(_))
+    }
+
     /// Whether the connection is lost, so that the outcome of a commit is not known.
     pub(crate) const fn is_gone(&self) -> bool {
         matches!(self, Self::Gone(_))

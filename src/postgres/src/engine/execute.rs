@@ -131,6 +131,8 @@ impl PostgresEngine {
             let cause = match &error {
                 StoreError::Conflict(_) => "conflict",
                 StoreError::Gone(_) => "connection",
+                // The answer is in the database: it is waited for as long as there is time.
+                _ if attempts.unsure.is_some() && error.may_pass() => "connection",
                 _ if attempts.unsure.is_some() => return Err(unknown(&error)),
                 _ => return Err(nothing_happened(error)),
             };
