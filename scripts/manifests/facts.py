@@ -5,6 +5,8 @@ from pathlib import Path
 
 SETTINGS = Path("src/coordinator/src/config/table.rs")
 IMAGE = "zephyrfs/coordinator"
+# Where replicas with data of their own speak to each other.
+PEER_PORT = 8092
 
 
 class Facts:

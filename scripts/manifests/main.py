@@ -20,7 +20,7 @@ def kustomizations(root):
 def check_folder(root, folder):
     """The problems of one kustomization."""
     name = folder.relative_to(root)
-    return [f"{name}: {problem}" for problem in kustomization.check(folder, Facts(root))]
+    return [f"{name}: {problem}" for problem in kustomization.check(root, folder, Facts(root))]
 
 
 def check_image(root):
@@ -28,28 +28,30 @@ def check_image(root):
     return [f"Dockerfile: {problem}" for problem in image.check(root, Facts(root))]
 
 
-def check_compose(root):
-    """The problems of the compose file."""
-    return [f"config/compose.yaml: {problem}" for problem in compose.check(root, Facts(root))]
+def check_compose(root, file):
+    """The problems of a compose file."""
+    return [f"{file}: {problem}" for problem in compose.check(root, file, Facts(root))]
 
 
 def check(root):
-    """All problems below `root`, and how many files and folders were checked."""
+    """All problems below `root`, and how many kustomizations were checked."""
     folders = kustomizations(root)
-    problems = check_image(root) + check_compose(root)
+    problems = check_image(root)
+    for file in compose.FILES:
+        problems += check_compose(root, file)
     for folder in folders:
         problems += check_folder(root, folder)
     if not folders:
         problems.append("k8s: nothing was found that can be rendered")
-    return problems, 2 + len(folders)
+    return problems, len(folders)
 
 
 def check_part(root, file):
     """The problems of that part of `root` which `file` belongs to."""
     if file == "Dockerfile":
         return check_image(root)
-    if file == "config/compose.yaml":
-        return check_compose(root)
+    if file in compose.FILES:
+        return check_compose(root, file)
     return check_folder(root, (root / file).parent)
 
 
@@ -62,7 +64,7 @@ def main(arguments):
     problems, checked = check(REPOSITORY)
     for problem in problems:
         print(f"check-manifests: {problem}", file=sys.stderr)
-    print(f"check-manifests: Dockerfile, compose file and {checked - 2} kustomizations, {len(problems)} problems")
+    print(f"check-manifests: Dockerfile, compose files and {checked} kustomizations, {len(problems)} problems")
     return 1 if problems else 0
 
 

@@ -2,17 +2,20 @@
 
 
 class Objects:
-    """Objects by kind, and shorter ways to the replicas' pod."""
+    """Objects by kind, and shorter ways to the replicas' pod: of a StatefulSet with data, of a Deployment over PostgreSQL."""
 
     def __init__(self, documents):
         self.all = documents
-        sets = self.of_kind("StatefulSet")
-        if len(sets) != 1:
-            raise SystemExit(f"check-manifests: {len(sets)} StatefulSets are rendered where one is expected")
-        self.replicas = sets[0]
+        found = self.of_kind("StatefulSet") + self.of_kind("Deployment")
+        if len(found) != 1:
+            raise SystemExit(f"check-manifests: {len(found)} StatefulSets and Deployments are rendered instead of one")
+        self.replicas = found[0]
         self.template = self.replicas["spec"]["template"]
         self.pod = self.template["spec"]
         self.container = self.pod["containers"][0]
+
+    def are_over_postgres(self):
+        return self.replicas["kind"] == "Deployment"
 
     def of_kind(self, kind):
         return [document for document in self.all if document["kind"] == kind]
@@ -27,6 +30,23 @@ class Objects:
     def environment(self):
         """Values of the container's variables by name, None where it comes from elsewhere."""
         return {variable["name"]: variable.get("value") for variable in self.container["env"]}
+
+    def source(self, name):
+        """Where the value of the container's variable comes from; nothing where it is given, or there is none."""
+        found = [variable for variable in self.container["env"] if variable["name"] == name]
+        return found[0].get("valueFrom", {}) if found else {}
+
+    def mount(self, path):
+        """The name of the volume that the container has at `path`, or None."""
+        return next((one["name"] for one in self.container["volumeMounts"] if one["mountPath"] == path), None)
+
+    def published(self):
+        """The numbers of the container's ports."""
+        return {port["containerPort"] for port in self.container["ports"]}
+
+    def ingress(self):
+        """What all network policies let in, rule by rule."""
+        return [rule for policy in self.of_kind("NetworkPolicy") for rule in policy["spec"].get("ingress", [])]
 
     def port(self, name):
         """The number of the container's port of that name, or None."""

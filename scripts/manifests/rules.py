@@ -1,41 +1,8 @@
-"""What has to hold for the rendered manifests beyond their schemas. Each rule yields its problems, one text each."""
+"""What has to hold for all rendered manifests beyond their schemas. Each rule yields its problems, one text each."""
 
 import re
 
 from objects import selects
-
-PEER_PORT = 8092
-
-
-def replicas_agree(objects, _facts):
-    wanted = objects.replicas["spec"]["replicas"]
-    formed = objects.environment().get("CLUSTER_REPLICAS")
-    if formed != str(wanted):
-        yield f"{wanted} replicas are started, and CLUSTER_REPLICAS waits for {formed}"
-    if wanted % 2 == 0:
-        yield f"{wanted} replicas bear no more losses than {wanted - 1}"
-    if objects.replicas["spec"].get("podManagementPolicy") != "Parallel":
-        yield "podManagementPolicy is not Parallel: the first replica waits for others that are not started"
-
-
-def replicas_find_each_other(objects, _facts):
-    name = objects.replicas["spec"]["serviceName"]
-    service = objects.service(name)
-    if service is None:
-        yield f"the StatefulSet's serviceName {name} is no Service"
-        return
-    if service["spec"].get("clusterIP") != "None":
-        yield f"Service {name} is not headless"
-    if service["spec"].get("publishNotReadyAddresses") is not True:
-        yield f"Service {name} does not publish replicas that are not ready: no cluster can form"
-    if PEER_PORT not in [port["port"] for port in service["spec"]["ports"]]:
-        yield f"Service {name} lacks port {PEER_PORT}"
-    environment = objects.environment()
-    if environment.get("CLUSTER_PEERS") != f"{name}:{PEER_PORT}":
-        yield f"CLUSTER_PEERS is {environment.get('CLUSTER_PEERS')}, and should be {name}:{PEER_PORT}"
-    advertised = f"$(REPLICA_NAME).{name}.$(POD_NAMESPACE).svc:{PEER_PORT}"
-    if environment.get("PEER_ADVERTISE") != advertised:
-        yield f"PEER_ADVERTISE is {environment.get('PEER_ADVERTISE')}, and should be {advertised}"
 
 
 def variables_are_known(objects, facts):
@@ -50,9 +17,11 @@ def variables_are_known(objects, facts):
     for name in defined:
         if name not in facts.variables | used:
             yield f"{name} is no setting of the program"
+    if objects.source("REPLICA_NAME") != {"fieldRef": {"fieldPath": "metadata.name"}}:
+        yield "REPLICA_NAME is not the name of the pod"
 
 
-def services_lead_somewhere(objects, facts):
+def services_lead_somewhere(objects, _facts):
     labels = objects.template["metadata"]["labels"]
     for service in objects.of_kind("Service"):
         name = service["metadata"]["name"]
@@ -61,9 +30,6 @@ def services_lead_somewhere(objects, facts):
         for port in service["spec"]["ports"]:
             if objects.port(port.get("targetPort")) != port["port"]:
                 yield f"Service {name}: port {port['port']} leads to {port.get('targetPort')}, which is another or none"
-    published = {port["containerPort"] for port in objects.container["ports"]}
-    if published != facts.ports:
-        yield f"the container has the ports {sorted(published)}, and the image {sorted(facts.ports)}"
 
 
 def policies_meet_the_replicas(objects, _facts):
@@ -79,22 +45,9 @@ def policies_meet_the_replicas(objects, _facts):
     for budget in objects.of_kind("PodDisruptionBudget"):
         if budget["spec"].get("maxUnavailable") != 1:
             yield f"PodDisruptionBudget {budget['metadata']['name']} lets more than one replica go at a time"
-
-
-def only_replicas_reach_the_peers_port(objects, _facts):
-    labels = objects.template["metadata"]["labels"]
-    for policy in objects.of_kind("NetworkPolicy"):
-        for rule in policy["spec"]["ingress"]:
-            ports = [port.get("port") for port in rule.get("ports", [])]
-            if ports and PEER_PORT not in ports:
-                continue
-            sources = rule.get("from", [{}])
-            alone = all(
-                set(source) == {"podSelector"} and selects(source["podSelector"].get("matchLabels"), labels)
-                for source in sources
-            )
-            if not alone:
-                yield f"NetworkPolicy {policy['metadata']['name']} lets others than replicas reach port {PEER_PORT}"
+    for port in sorted(objects.published()):
+        if not any("ports" not in rule or {"port": port} in rule["ports"] for rule in objects.ingress()):
+            yield f"no NetworkPolicy lets anybody reach port {port}"
 
 
 def pod_is_restricted(objects, facts):
@@ -116,7 +69,7 @@ def pod_is_restricted(objects, facts):
         yield "the pod has less than 30 seconds to stop"
 
 
-def containers_are_restricted(objects, facts):
+def containers_are_restricted(objects, _facts):
     for container in objects.containers():
         name = container["name"]
         context = container.get("securityContext")
@@ -129,27 +82,15 @@ def containers_are_restricted(objects, facts):
             yield f"container {name} can write outside its volumes"
         if context.get("capabilities") != {"drop": ["ALL"]}:
             yield f"container {name} keeps capabilities"
-    mounts = {mount["mountPath"]: mount for mount in objects.container["volumeMounts"]}
-    claims = {claim["metadata"]["name"] for claim in objects.replicas["spec"]["volumeClaimTemplates"]}
-    if mounts.get(facts.data, {}).get("name") not in claims:
-        yield f"{facts.data} is no volume that outlives the pod"
 
 
-def resources_suit_raft(objects, _facts):
+def resources_are_given(objects, _facts):
     resources = objects.container.get("resources", {})
     for amount in ("cpu", "memory"):
         if amount not in resources.get("requests", {}):
             yield f"no {amount} is requested"
-    limits = resources.get("limits", {})
-    if "memory" not in limits:
+    if "memory" not in resources.get("limits", {}):
         yield "memory has no limit"
-    if "cpu" in limits and cpus(limits["cpu"]) < 2:
-        yield f"a limit of {limits['cpu']} CPUs makes replicas stand still for longer than the others wait for them"
-
-
-def cpus(quantity):
-    text = str(quantity)
-    return float(text[:-1]) / 1000 if text.endswith("m") else float(text)
 
 
 def probes_ask_the_right_thing(objects, _facts):
@@ -183,15 +124,12 @@ def monitors_find_a_service(objects, _facts):
 
 
 RULES = [
-    replicas_agree,
-    replicas_find_each_other,
     variables_are_known,
     services_lead_somewhere,
     policies_meet_the_replicas,
-    only_replicas_reach_the_peers_port,
     pod_is_restricted,
     containers_are_restricted,
-    resources_suit_raft,
+    resources_are_given,
     probes_ask_the_right_thing,
     image_is_of_this_version,
     monitors_find_a_service,

@@ -4,7 +4,7 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _};
 
 use crate::error::StoreError;
 use crate::options::Options;
@@ -15,9 +15,6 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// Idle connections are closed after a while, so that a server that was restarted elsewhere is found.
 const IDLE: Duration = Duration::from_secs(600);
 const LIFETIME: Duration = Duration::from_secs(1_800);
-
-/// A connection that was idle for so long may be broken.
-const TRIED_OUT: Duration = Duration::from_secs(1);
 
 /// What each connection is told first. One that a database does not know is left out.
 const SETTINGS: [&str; 5] = [
@@ -105,16 +102,7 @@ pub(crate) fn pool(connect: PgConnectOptions, options: &Options) -> PgPool {
         .acquire_timeout(options.acquire_timeout)
         .idle_timeout(IDLE)
         .max_lifetime(LIFETIME)
-        // Only one that was idle is tried out: not every request is to pay a round trip for it.
-        .test_before_acquire(false)
-        .before_acquire(|connection, about| {
-            Box::pin(async move {
-                if about.idle_for < TRIED_OUT {
-                    return Ok(true);
-                }
-                Ok(connection.ping().await.is_ok())
-            })
-        })
+        .test_before_acquire(true)
         .after_connect(move |connection, _| Box::pin(async move { prepare(connection, statements).await }))
         .connect_lazy_with(connect)
 }

@@ -72,9 +72,10 @@ pub(crate) async fn prepare(connection: &mut PgConnection, service_id: &str) -> 
         .bind(VERSION)
         .execute(&mut *transaction)
         .await?;
+    // No index is 0: that is what somebody has who knows nothing yet.
     query(
         "INSERT INTO coordinator (only_row, service_id, totals, last_place, forgotten_place, leader_until, leader_epoch) \
-         VALUES (true, $1, $2, 0, 0, '1970-01-01 00:00:00+00', 0) ON CONFLICT (only_row) DO NOTHING",
+         VALUES (true, $1, $2, 1, 0, '1970-01-01 00:00:00+00', 0) ON CONFLICT (only_row) DO NOTHING",
     )
     .bind(service_id)
     .bind([0_i64; zephyrfs_core::Totals::COUNTS].as_slice())

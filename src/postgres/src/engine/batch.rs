@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use sqlx::Connection as _;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use zephyrfs_core::engine::{At, EngineError};
 use zephyrfs_core::units::AppliedIndex;
 use zephyrfs_core::{Command, Context, Effects, Envelope, Proposal, ReadSet, Rejection, Response, decide};
@@ -26,6 +26,9 @@ const MOST: usize = 32;
 
 /// So many chunks at most are named by the commands of one: a few large files are enough.
 const MOST_CHUNKS: usize = 512;
+
+/// Of so many connections one is for commands that share transactions.
+const CONNECTIONS_EACH: u32 = 4;
 
 /// How far a command has come.
 const WAITING: u8 = 0;
@@ -96,25 +99,35 @@ fn weight(reads: &ReadSet) -> usize {
 }
 
 impl PostgresEngine {
-    /// Works off what waits, until nothing comes any more.
-    pub(super) async fn work_off(&self, queue: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
-        let mut taken = Vec::with_capacity(MOST);
-        loop {
-            if queue.lock().await.recv_many(&mut taken, MOST).await == 0 {
-                return;
-            }
-            let mut batch = Vec::new();
-            let mut chunks = 0;
-            for waiting in taken.drain(..) {
-                let own = weight(&waiting.proposal.reads());
-                if chunks > 0 && chunks + own > MOST_CHUNKS {
-                    self.work_on(std::mem::take(&mut batch)).await;
-                    chunks = 0;
+    /// Works off what waits, until nothing comes any more. What comes while all workers are busy is taken together.
+    pub(super) async fn work_off(self: Arc<Self>, mut queue: mpsc::Receiver<Waiting>) {
+        let workers = (self.options.max_connections / CONNECTIONS_EACH).max(1);
+        let idle = Arc::new(Semaphore::new(usize::try_from(workers).unwrap_or(1)));
+        let mut next: Option<Waiting> = None;
+        while let Ok(place) = Arc::clone(&idle).acquire_owned().await {
+            let mut batch = match next.take() {
+                Some(waiting) => vec![waiting],
+                None => match queue.recv().await {
+                    Some(waiting) => vec![waiting],
+                    None => return,
+                },
+            };
+            let mut chunks = weight(&batch[0].proposal.reads());
+            while batch.len() < MOST
+                && let Ok(waiting) = queue.try_recv()
+            {
+                chunks += weight(&waiting.proposal.reads());
+                if chunks > MOST_CHUNKS {
+                    next = Some(waiting);
+                    break;
                 }
-                chunks += own;
                 batch.push(waiting);
             }
-            self.work_on(batch).await;
+            let worker = Arc::clone(&self);
+            tokio::spawn(async move {
+                worker.work_on(batch).await;
+                drop(place);
+            });
         }
     }
 
@@ -170,13 +183,13 @@ impl PostgresEngine {
         if decided.is_empty() {
             transaction.rollback().await?;
         } else {
-            write(&mut transaction, &decided, &loaded).await?;
+            let written = write(&mut transaction, &decided, &loaded).await?;
             if !batch.iter().all(|waiting| waiting.fate.commit()) {
                 batch.iter().for_each(|waiting| waiting.fate.did_not_happen());
                 return Err(StoreError::Conflict("a command was withdrawn".to_owned()));
             }
             match transaction.commit().await.map_err(StoreError::from) {
-                Ok(()) => {}
+                Ok(()) => self.note_written(decided.iter().map(|one| one.id).zip(&written)),
                 // The server may still have done it. The events that were written with it tell.
                 Err(error) if error.is_gone() => lost = true,
                 Err(error) => {
@@ -184,6 +197,9 @@ impl PostgresEngine {
                     return Err(error);
                 }
             }
+        }
+        if !lost {
+            connection.keep();
         }
         let verdict = |decision: Option<Result<Effects, Rejection>>| match decision {
             None => Verdict::Alone(Attempts::default()),

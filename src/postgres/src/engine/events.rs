@@ -201,11 +201,13 @@ impl PostgresEngine {
              ORDER BY place",
             events::COLUMNS
         );
+        let mut connection = self.acquire().await?;
         let rows = query(AssertSqlSafe(sql))
             .bind(to_bigint(after))
             .bind(BATCH)
-            .fetch_all(&mut *self.acquire().await?)
+            .fetch_all(&mut *connection)
             .await?;
+        connection.keep();
         let mut read = Read {
             groups: Vec::new(),
             through: after,

@@ -10,6 +10,7 @@ use sqlx::{Connection as _, query_scalar};
 use tokio::sync::oneshot;
 use zephyrfs_core::engine::{At, EngineError};
 use zephyrfs_core::event::ChangeKind;
+use zephyrfs_core::id::RequestId;
 use zephyrfs_core::units::AppliedIndex;
 use zephyrfs_core::{Context, Envelope, Proposal, Rejection, Response, decide};
 
@@ -19,7 +20,7 @@ use super::trouble::nothing_happened;
 use crate::columns::{Uuid, count};
 use crate::error::StoreError;
 use crate::load::{Locking, load};
-use crate::write::{Decided, write};
+use crate::write::{Decided, Written, write};
 
 /// All that a transaction reads is of one state, and the first of two that write the same row wins.
 pub(super) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
@@ -173,11 +174,13 @@ impl PostgresEngine {
             Ok(effects) => effects,
             Err(rejection) => {
                 transaction.rollback().await?;
+                connection.keep();
                 return Ok(Outcome::Decided(Err(rejection), index));
             }
         };
         if effects.mutations.is_empty() {
             transaction.rollback().await?;
+            connection.keep();
             return Ok(Outcome::Decided(Ok(effects.response), index));
         }
         let decided = Decided {
@@ -201,14 +204,25 @@ impl PostgresEngine {
             }
             return Err(error);
         }
-        if written
-            .iter()
-            .flat_map(|written| &written.changes)
-            .any(|change| change.kind() == ChangeKind::Node)
-        {
-            self.registry_version.fetch_add(1, Ordering::Relaxed);
-        }
+        connection.keep();
+        self.note_written(std::iter::once(proposal.id).zip(&written));
         Ok(Outcome::Decided(Ok(effects.response), index))
+    }
+}
+
+impl PostgresEngine {
+    /// Proposals were written.
+    pub(super) fn note_written<'w>(&self, written: impl Iterator<Item = (RequestId, &'w Written)>) {
+        for (id, written) in written {
+            self.own.add(Uuid(*id.as_bytes()), &written.delta);
+            if written
+                .changes
+                .iter()
+                .any(|change| change.kind() == ChangeKind::Node)
+            {
+                self.registry_version.fetch_add(1, Ordering::Relaxed);
+            }
+        }
     }
 }
 

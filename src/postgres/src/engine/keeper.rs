@@ -14,7 +14,7 @@ use super::lease::{Holder, give_back};
 use super::places::{forget, give_places};
 use super::start::{Ending, PostgresEngine, StartError, new_service_id};
 use super::status::{Instance, Observed};
-use crate::columns::{Time, count, to_bigint};
+use crate::columns::{Time, Uuid, count, to_bigint};
 use crate::connect;
 use crate::error::StoreError;
 use crate::schema;
@@ -68,10 +68,9 @@ impl PostgresEngine {
                 kept = None;
                 self.note_trouble(&error);
             }
-            let (open, idle) = (self.pool.size(), self.pool.num_idle());
-            self.options
-                .observer
-                .connections(open, u32::try_from(idle).unwrap_or(u32::MAX));
+            self.connections.tidy();
+            let (open, idle) = self.connections.counts();
+            self.options.observer.connections(open, idle);
         }
         self.shared.stop_leading();
         if let Some(kept) = kept.as_mut()
@@ -145,12 +144,15 @@ impl PostgresEngine {
     /// Looks how far the service is, and who leads.
     async fn observe(&self, kept: &mut Kept) -> Result<(), StoreError> {
         let before = self.observed.borrow().place;
+        let own = self.own.ids();
         let row = query(
             "SELECT clock_timestamp() AS now_at, service_id, totals, last_place, forgotten_place, leader, leader_address, \
              leader_epoch, leader_until > clock_timestamp() AS is_led, \
-             EXISTS (SELECT 1 FROM events WHERE place > $1 AND about_nodes) AS nodes_changed FROM coordinator",
+             EXISTS (SELECT 1 FROM events WHERE place > $1 AND about_nodes) AS nodes_changed, \
+             ARRAY(SELECT event_id FROM events WHERE event_id = ANY($2) AND place IS NULL) AS uncounted FROM coordinator",
         )
         .bind(to_bigint(before))
+        .bind(&own)
         .fetch_one(&mut kept.connection)
         .await?;
         self.shared.set_clock(row.try_get::<Time, _>("now_at")?.0);
@@ -177,7 +179,10 @@ impl PostgresEngine {
             trouble: None,
             unusable: None,
         };
-        let was = self.observed.send_replace(seen);
+        let uncounted: Vec<Uuid> = row.try_get("uncounted")?;
+        let mut was = Observed::default();
+        self.own
+            .keep(&own, &uncounted, || was = self.observed.send_replace(seen));
         if was.trouble.is_some() && was.at.is_some() {
             tracing::info!("The database answers again");
         }

@@ -1,10 +1,12 @@
 //! The engine: commands as transactions, reads, and what one instance alone does.
 
 mod batch;
+mod connections;
 mod events;
 mod execute;
 mod keeper;
 mod lease;
+mod own;
 mod places;
 mod reads;
 mod start;

@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnection, PgRow, Postgres};
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _, query, query_scalar};
 use zephyrfs_core::command::ExpireNodes;
 use zephyrfs_core::engine::{
-    At, BeatingNode, ChunkScan, ClusterChange, ClusterError, Consistency, Engine, EngineError, EngineStatus,
-    Events, EventsError, Freshness, NodeWithBeat, Page, ScanCursor, StorageReport, TaskKey,
+    At, BeatingNode, ChunkScan, ClusterChange, ClusterError, Engine, EngineError, EngineStatus, Events,
+    EventsError, Freshness, NodeWithBeat, Page, ScanCursor, StorageReport, TaskKey,
 };
 use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId};
 use zephyrfs_core::row::{ChunkRow, FileRow, RequestRow, Row, TaskRow};
 use zephyrfs_core::units::{AppliedIndex, Timestamp};
 use zephyrfs_core::{Proposal, ReadSet, Response, Totals, View};
 
+use super::connections::Held;
 use super::start::PostgresEngine;
 use super::status::Observed;
 use super::trouble::nothing_happened;
@@ -33,7 +33,7 @@ use crate::tables::{chunks, files, heartbeats, nodes, requests, tasks};
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 impl PostgresEngine {
-    async fn connection(&self) -> Result<PoolConnection<Postgres>, EngineError> {
+    async fn connection(&self) -> Result<Held<'_>, EngineError> {
         self.acquire().await.map_err(nothing_happened)
     }
 
@@ -42,8 +42,12 @@ impl PostgresEngine {
         &self,
         operation: &'static str,
         began: Instant,
+        connection: Held<'_>,
         result: Result<T, StoreError>,
     ) -> Result<T, EngineError> {
+        if result.is_ok() {
+            connection.keep();
+        }
         self.ended(operation, began, &result);
         result.map_err(nothing_happened)
     }
@@ -59,19 +63,14 @@ impl PostgresEngine {
         }
     }
 
-    /// What somebody may read who is content with a replica's own state, whatever that is: each statement by itself, since a
-    /// command that follows from it decides on rows of its own.
-    async fn local_view(&self, reads: &ReadSet, began: Instant) -> Result<At<View>, EngineError> {
+    /// Rows that each stand for themselves, each statement by itself: that saves a transaction. Where a statement follows another it
+    /// is for the nodes of copies, which may be a moment newer than the copies; nodes never go.
+    async fn simple_view(&self, reads: &ReadSet, began: Instant) -> Result<At<View>, EngineError> {
         // As of before: what is read may be newer.
         let index = self.index();
-        if *reads == ReadSet::default() {
-            return Ok(At {
-                index,
-                value: View::default(),
-            });
-        }
-        let loaded = load(&mut *self.connection().await?, reads, Locking::Undated).await;
-        let value = self.done("view", began, loaded)?.view;
+        let mut connection = self.connection().await?;
+        let loaded = load(&mut connection, reads, Locking::Undated).await;
+        let value = self.done("view", began, connection, loaded)?.view;
         Ok(At { index, value })
     }
 
@@ -83,8 +82,10 @@ impl PostgresEngine {
 /// Whether each row that is asked for stands for itself: none is found by what another says, which may be gone a moment later.
 /// Nodes never are.
 fn is_simple(reads: &ReadSet) -> bool {
-    let of_others = reads.file_chunks.len() + reads.releases.len() + reads.node_tasks.len();
-    of_others == 0 && reads.sharers.is_none()
+    let of_others =
+        reads.file_chunks.len() + reads.releases.len() + reads.node_tasks.len() + reads.usage.len();
+    // Whoever asks for nothing wants to know how far the events are.
+    of_others == 0 && reads.sharers.is_none() && *reads != ReadSet::default()
 }
 
 /// Rows of a part of a table, in the order of their keys, and whether there are more: one more than asked for was read.
@@ -264,24 +265,27 @@ impl Engine for PostgresEngine {
     async fn view(&self, reads: ReadSet, freshness: Freshness) -> Result<At<View>, EngineError> {
         self.wait_for(freshness).await;
         let began = Instant::now();
-        if freshness.consistency == Consistency::Local && is_simple(&reads) {
-            return self.local_view(&reads, began).await;
+        if is_simple(&reads) {
+            return self.simple_view(&reads, began).await;
         }
-        let viewed = view(&mut *self.connection().await?, &reads).await;
-        self.done("view", began, viewed)
+        let mut connection = self.connection().await?;
+        let viewed = view(&mut connection, &reads).await;
+        self.done("view", began, connection, viewed)
     }
 
     async fn nodes(&self, freshness: Freshness) -> Result<At<Vec<(NodeId, NodeWithBeat)>>, EngineError> {
         self.wait_for(freshness).await;
         let began = Instant::now();
-        let nodes = all_nodes(&mut *self.connection().await?).await;
-        self.done("nodes", began, nodes)
+        let mut connection = self.connection().await?;
+        let nodes = all_nodes(&mut connection).await;
+        self.done("nodes", began, connection, nodes)
     }
 
     async fn beating(&self, nodes: &[NodeId]) -> Result<At<Vec<Option<BeatingNode>>>, EngineError> {
         let began = Instant::now();
-        let known = beating_nodes(&mut *self.connection().await?, nodes).await;
-        let known = self.done("beating", began, known)?;
+        let mut connection = self.connection().await?;
+        let known = beating_nodes(&mut connection, nodes).await;
+        let known = self.done("beating", began, connection, known)?;
         Ok(At {
             index: self.index(),
             value: nodes.iter().map(|id| known.get(id).cloned()).collect(),
@@ -290,8 +294,9 @@ impl Engine for PostgresEngine {
 
     async fn due_nodes(&self, silent_since: Timestamp, now: Timestamp) -> Result<Vec<NodeId>, EngineError> {
         let began = Instant::now();
-        let due = due(&mut *self.connection().await?, silent_since, now).await;
-        self.done("due_nodes", began, due)
+        let mut connection = self.connection().await?;
+        let due = due(&mut connection, silent_since, now).await;
+        self.done("due_nodes", began, connection, due)
     }
 
     async fn files(
@@ -306,17 +311,18 @@ impl Engine for PostgresEngine {
             "SELECT {} FROM files WHERE file_id > $1 ORDER BY file_id LIMIT $2",
             files::COLUMNS
         );
+        let mut connection = self.connection().await?;
         let rows = query(AssertSqlSafe(sql))
             .bind(after.as_ref().map_or("", FileId::as_str))
             .bind(one_more(limit))
-            .fetch_all(&mut *self.connection().await?)
+            .fetch_all(&mut *connection)
             .await;
         let files = rows
             .map_err(StoreError::from)
             .and_then(|rows| page(&rows, limit, files::read));
         Ok(At {
             index: self.index(),
-            value: self.done("files", began, files)?,
+            value: self.done("files", began, connection, files)?,
         })
     }
 
@@ -329,7 +335,7 @@ impl Engine for PostgresEngine {
         let after = cursor.as_ref().map_or("", ChunkId::as_str);
         let mut connection = self.connection().await?;
         let page = chunks_after(&mut connection, after, limit, "AND home_file_id IS NULL").await;
-        self.done("unreferenced_chunks", began, page)
+        self.done("unreferenced_chunks", began, connection, page)
     }
 
     async fn scan_chunks(&self, cursor: Option<ScanCursor>, limit: usize) -> Result<ChunkScan, EngineError> {
@@ -340,8 +346,9 @@ impl Engine for PostgresEngine {
         let after = after.map_err(|error| EngineError::Failed {
             reason: format!("a scan was to go on from a place of another engine: {error}"),
         })?;
-        let page = chunks_after(&mut *self.connection().await?, after, limit, "").await;
-        let Page { items, next } = self.done("scan_chunks", began, page)?;
+        let mut connection = self.connection().await?;
+        let page = chunks_after(&mut connection, after, limit, "").await;
+        let Page { items, next } = self.done("scan_chunks", began, connection, page)?;
         let next = next.map(|id| ScanCursor::new(id.as_str().as_bytes().to_vec()));
         Ok(ChunkScan { items, next })
     }
@@ -359,7 +366,7 @@ impl Engine for PostgresEngine {
         let page = tasks_after(&mut connection, node.as_ref(), after.as_ref(), limit).await;
         Ok(At {
             index: self.index(),
-            value: self.done("tasks", began, page)?,
+            value: self.done("tasks", began, connection, page)?,
         })
     }
 
@@ -373,25 +380,27 @@ impl Engine for PostgresEngine {
             "SELECT {} FROM requests WHERE request_key > $1 ORDER BY request_key LIMIT $2",
             requests::COLUMNS
         );
+        let mut connection = self.connection().await?;
         let rows = query(AssertSqlSafe(sql))
             .bind(after.unwrap_or_default())
             .bind(one_more(limit))
-            .fetch_all(&mut *self.connection().await?)
+            .fetch_all(&mut *connection)
             .await;
         let page = rows
             .map_err(StoreError::from)
             .and_then(|rows| page(&rows, limit, requests::read));
-        self.done("requests", began, page)
+        self.done("requests", began, connection, page)
     }
 
     async fn releases(&self, limit: usize) -> Result<Vec<RequestId>, EngineError> {
         let began = Instant::now();
+        let mut connection = self.connection().await?;
         let ids: Result<Vec<Uuid>, sqlx::Error> =
             query_scalar("SELECT release_id FROM releases ORDER BY release_id LIMIT $1")
                 .bind(to_bigint(limit as u64))
-                .fetch_all(&mut *self.connection().await?)
+                .fetch_all(&mut *connection)
                 .await;
-        let ids = self.done("releases", began, ids.map_err(StoreError::from))?;
+        let ids = self.done("releases", began, connection, ids.map_err(StoreError::from))?;
         Ok(ids.into_iter().map(|id| RequestId::from_bytes(id.0)).collect())
     }
 
@@ -405,10 +414,9 @@ impl Engine for PostgresEngine {
     }
 
     fn totals(&self) -> At<Totals> {
-        let seen = self.observed.borrow();
         At {
-            index: AppliedIndex::new(seen.place),
-            value: seen.totals,
+            index: self.index(),
+            value: self.own.totals(|| self.observed.borrow().totals),
         }
     }
 
@@ -439,14 +447,16 @@ impl Engine for PostgresEngine {
 
     async fn storage(&self) -> Result<StorageReport, EngineError> {
         let began = Instant::now();
-        let report = storage(&mut *self.connection().await?).await;
-        self.done("storage", began, report)
+        let mut connection = self.connection().await?;
+        let report = storage(&mut connection).await;
+        self.done("storage", began, connection, report)
     }
 
     async fn dump(&self, take: &mut (dyn FnMut(Row) -> bool + Send)) -> Result<AppliedIndex, EngineError> {
         let began = Instant::now();
-        let dumped = dump_all(&mut *self.connection().await?, take).await;
-        self.done("dump", began, dumped)
+        let mut connection = self.connection().await?;
+        let dumped = dump_all(&mut connection, take).await;
+        self.done("dump", began, connection, dumped)
     }
 
     fn now(&self) -> Timestamp {

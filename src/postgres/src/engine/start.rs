@@ -5,13 +5,14 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use rand::Rng as _;
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPool, Postgres};
+use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::batch::Waiting;
+use super::connections::{Connections, Held};
 use super::events::Recent;
+use super::own::OwnWrites;
 use super::status::{Observed, Shared};
 use crate::connect::{self, UrlError};
 use crate::error::StoreError;
@@ -59,14 +60,11 @@ pub(super) enum Ending {
 /// So many commands wait for a worker before others wait to wait.
 const QUEUED: usize = 1_024;
 
-/// Of so many connections one is for commands that share transactions.
-const CONNECTIONS_EACH: u32 = 4;
-
 /// An instance of the coordinator over a database. It keeps nothing of its own.
 pub struct PostgresEngine {
     pub(super) options: Options,
     pub(super) connect: PgConnectOptions,
-    pub(super) pool: PgPool,
+    pub(super) connections: Connections,
     pub(super) shared: Shared,
     /// What the keeper saw last.
     pub(super) observed: watch::Sender<Observed>,
@@ -74,6 +72,8 @@ pub struct PostgresEngine {
     pub(super) registry_version: AtomicU64,
     /// The last events, for all watchers.
     pub(super) recent: Mutex<Recent>,
+    /// What it wrote itself and what is not counted yet.
+    pub(super) own: OwnWrites,
     /// Commands that may share a transaction.
     pub(super) queue: mpsc::Sender<Waiting>,
     keeper: Mutex<Option<JoinHandle<()>>>,
@@ -88,9 +88,11 @@ impl PostgresEngine {
     pub fn start(options: Options) -> Result<Arc<Self>, StartError> {
         let connect = connect::options(&options)?;
         let pool = connect::pool(connect.clone(), &options);
+        let connections = Connections::new(pool, options.max_connections, options.acquire_timeout);
         let (queue, waiting) = mpsc::channel(QUEUED);
         let engine = Arc::new(Self {
             queue,
+            own: OwnWrites::default(),
             shared: Shared::default(),
             observed: watch::Sender::new(Observed::default()),
             registry_version: AtomicU64::new(1),
@@ -99,19 +101,16 @@ impl PostgresEngine {
             ending: watch::Sender::new(Ending::NotYet),
             options,
             connect,
-            pool,
+            connections,
         });
-        let waiting = Arc::new(Mutex::new(waiting));
-        for _ in 0..(engine.options.max_connections / CONNECTIONS_EACH).max(1) {
-            let (worker, waiting) = (Arc::clone(&engine), Arc::clone(&waiting));
-            let mut ending = engine.ending.subscribe();
-            tokio::spawn(async move {
-                tokio::select! {
-                    () = worker.work_off(waiting) => {}
-                    _ = ending.wait_for(|ending| *ending == Ending::Closed) => {}
-                }
-            });
-        }
+        let workers = Arc::clone(&engine);
+        let mut ending = engine.ending.subscribe();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = workers.work_off(waiting) => {}
+                _ = ending.wait_for(|ending| *ending == Ending::Closed) => {}
+            }
+        });
         let keeper = Arc::clone(&engine);
         let ending = engine.ending.subscribe();
         let task = tokio::spawn(async move { keeper.keep(ending).await });
@@ -153,7 +152,7 @@ impl PostgresEngine {
     pub async fn stop(&self) {
         self.hand_over().await;
         self.ending.send_replace(Ending::Closed);
-        if tokio::time::timeout(Duration::from_secs(2), self.pool.close())
+        if tokio::time::timeout(Duration::from_secs(2), self.connections.close())
             .await
             .is_err()
         {
@@ -163,8 +162,8 @@ impl PostgresEngine {
 
     /// One of the connections for requests, for as long as a test holds it.
     #[cfg(test)]
-    pub(crate) async fn hold_connection(&self) -> sqlx::pool::PoolConnection<sqlx::Postgres> {
-        self.pool.acquire().await.unwrap()
+    pub(crate) async fn hold_connection(&self) -> impl std::ops::Deref<Target = sqlx::PgConnection> + '_ {
+        self.connections.acquire().await.unwrap()
     }
 
     /// Why this instance cannot go on: never, since it keeps nothing that could be lost.
@@ -173,7 +172,7 @@ impl PostgresEngine {
     }
 
     /// A connection for a request. Nobody waits for one while the database is known to be gone.
-    pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>, StoreError> {
+    pub(super) async fn acquire(&self) -> Result<Held<'_>, StoreError> {
         let mut observed = self.observed.subscribe();
         let gone = async {
             let obstacle = |seen: &Observed| seen.obstacle().is_some();
@@ -183,7 +182,7 @@ impl PostgresEngine {
         tokio::select! {
             biased;
             Some(reason) = gone => Err(StoreError::Unusable(reason)),
-            acquired = self.pool.acquire() => Ok(acquired?),
+            acquired = self.connections.acquire() => acquired,
         }
     }
 

@@ -36,7 +36,7 @@ async fn an_instance_that_was_replaced_stops_leading_and_gives_no_places_any_mor
     let one = start(&url, "one").await;
     leader(&[&one]).await;
     register_nodes(&one).await;
-    eventually("all have places", || one.totals().index.get() == 3).await;
+    eventually("all have places", || one.totals().index.get() == 4).await;
     let old = one.status().term;
     // As if it had been paused for long, and another process had taken the lease meanwhile.
     sql(
@@ -85,7 +85,7 @@ async fn what_changed_is_forgotten_after_a_while_and_who_is_too_far_behind_is_to
     let one = start_with(own).await;
     leader(&[&one]).await;
     register_nodes(&one).await;
-    eventually("all have places", || one.totals().index.get() == 3).await;
+    eventually("all have places", || one.totals().index.get() == 4).await;
     let begun = std::time::Instant::now();
     loop {
         let events = one
@@ -93,7 +93,7 @@ async fn what_changed_is_forgotten_after_a_while_and_who_is_too_far_behind_is_to
             .await;
         match events {
             Err(zephyrfs_core::engine::EventsError::TooOld { oldest }) => {
-                assert_eq!(oldest.get(), 3);
+                assert_eq!(oldest.get(), 4);
                 break;
             }
             Err(zephyrfs_core::engine::EventsError::Engine(EngineError::Unavailable { reason })) => {

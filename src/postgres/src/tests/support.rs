@@ -16,8 +16,7 @@ use crate::{Options, PostgresEngine, Unobserved};
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Nothing in the databases of tests outlives the process, so nothing has to be durable.
-const QUICK: [&str; 6] = [
-    "log_min_duration_statement=400",
+const QUICK: [&str; 5] = [
     "fsync=off",
     "synchronous_commit=off",
     "full_page_writes=off",
