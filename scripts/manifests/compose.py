@@ -67,11 +67,11 @@ def check_postgres(file, content, replicas, facts):
         return
     (database,) = others
     server = content["services"][database]
-    made = server["environment"]
+    made = server.get("environment", {})
     secret = made.get("POSTGRES_PASSWORD_FILE", "").removeprefix("/run/secrets/")
     url = f"postgres://{made.get('POSTGRES_USER')}@{database}:5432/{made.get('POSTGRES_DB')}"
     for name, service in replicas.items():
-        settings = service["environment"]
+        settings = service.get("environment", {})
         expected = {"DATABASE_URL": url, "DATABASE_PASSWORD_FILE": f"/run/secrets/{secret}"}
         yield from (f"{name}: {problem}" for problem in differences(settings, expected))
         for variable in settings:
@@ -84,8 +84,8 @@ def check_postgres(file, content, replicas, facts):
     for name, service in content["services"].items():
         if service.get("secrets") != [secret]:
             yield f"{name}: is not given the secret {secret}"
-        for variable, value in service["environment"].items():
-            if variable.endswith("PASSWORD") or urlsplit(value).password:
+        for variable, value in service.get("environment", {}).items():
+            if variable.endswith("PASSWORD") or urlsplit(str(value)).password:
                 yield f"{name}: {variable} shows a password to everybody who may look at containers"
     if "ports" in server:
         yield f"{database}: is reached from outside"

@@ -9,6 +9,9 @@ use zephyrfs_core::row::Row;
 use crate::error::StoreError;
 use crate::tables::{chunks, files, heartbeats, nodes, releases, requests, sharers, tasks};
 
+/// What makes a row of the columns of its table.
+type Read = fn(&PgRow) -> Result<Row, StoreError>;
+
 /// Hands every row to `take`, in dump order, until it answers `false`. All are of the transaction's state.
 ///
 /// # Errors
@@ -17,7 +20,7 @@ pub(crate) async fn dump(
     connection: &mut PgConnection,
     take: &mut (dyn FnMut(Row) -> bool + Send),
 ) -> Result<(), StoreError> {
-    let kinds: [(String, fn(&PgRow) -> Result<Row, StoreError>); 8] = [
+    let kinds: [(String, Read); 8] = [
         (format!("{} FROM nodes ORDER BY node_id", nodes::COLUMNS), node),
         (
             format!(

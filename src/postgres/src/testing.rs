@@ -1,5 +1,7 @@
 //! PostgreSQL servers for tests: a new one in a directory of its own, gone with the process that started it.
 
+#![allow(clippy::expect_used, reason = "a server that does not start is a failed test")]
+
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

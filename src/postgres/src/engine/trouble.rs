@@ -6,18 +6,24 @@ use crate::error::StoreError;
 
 /// What went wrong before anything was committed.
 pub(super) fn nothing_happened(error: StoreError) -> EngineError {
-    let reason = error.to_string();
     match error {
-        StoreError::Busy => EngineError::Overloaded { reason },
+        StoreError::Busy => EngineError::Overloaded {
+            reason: error.to_string(),
+        },
         StoreError::Conflict(_) => EngineError::Overloaded {
             reason: "the same rows are being written by too many at once".to_owned(),
         },
+        // It is complete by itself.
+        StoreError::Unusable(reason) => EngineError::Unavailable { reason },
         StoreError::Gone(_)
-        | StoreError::Unusable(_)
         | StoreError::ReadOnly(_)
         | StoreError::Full(_)
         | StoreError::Refused(_)
-        | StoreError::TooSlow => EngineError::Unavailable { reason },
-        StoreError::Corrupt(_) | StoreError::Other(_) => EngineError::Failed { reason },
+        | StoreError::TooSlow => EngineError::Unavailable {
+            reason: error.to_string(),
+        },
+        StoreError::Corrupt(_) | StoreError::Other(_) => EngineError::Failed {
+            reason: error.to_string(),
+        },
     }
 }
