@@ -47,11 +47,14 @@ impl TestNode {
     #[allow(clippy::panic, reason = "without a place for its data there is no test")]
     pub async fn start_with(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
         let data = TempDir::new().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
+        // A test that says which database means it.
+        let is_said = environment.iter().any(|(name, _)| *name == "DATABASE_URL");
+        let engine = (!is_said).then(engine::environment);
         let launch = Launch {
             environment: environment
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .chain(engine::environment())
+                .chain(engine.flatten())
                 .collect(),
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             ..Launch::default()

@@ -69,7 +69,7 @@ impl Server {
         server
     }
 
-    /// Starts it again after [`Server::kill`] or [`Server::stop`].
+    /// Starts it again after [`Server::kill`].
     ///
     /// # Panics
     /// If it does not start.
