@@ -79,8 +79,9 @@ CREATE TABLE chunk_replicas (
     PRIMARY KEY (chunk_id, node_id)
 ) WITH (fillfactor = 90);
 
--- Not with the chunk: a few long lists of rows cost less to keep than an entry for each.
-CREATE INDEX chunk_replicas_by_node ON chunk_replicas (node_id);
+-- Only of what lies on nodes, which is asked about when they are drained: registering a file does not pay for it. And not with
+-- the chunk: a few long lists of rows cost less to keep than an entry for each.
+CREATE INDEX chunk_replicas_by_node ON chunk_replicas (node_id) WHERE state = 'stored';
 
 -- Further files that hold a chunk, beside its home.
 CREATE TABLE chunk_sharers (
@@ -137,8 +138,8 @@ CREATE TABLE events (
     totals_delta bigint[]    NOT NULL
 );
 
-CREATE UNIQUE INDEX events_by_place ON events (place);
-CREATE INDEX events_without_place ON events (event_id) WHERE place IS NULL;
+CREATE UNIQUE INDEX events_by_place ON events (place) WHERE place IS NOT NULL;
+CREATE INDEX events_without_place ON events (written_at, event_id) WHERE place IS NULL;
 
 -- One row: what all instances have in common.
 CREATE TABLE coordinator (

@@ -17,9 +17,12 @@ const IDLE: Duration = Duration::from_secs(600);
 const LIFETIME: Duration = Duration::from_secs(1_800);
 
 /// What each connection is told first. One that a database does not know is left out.
-const SETTINGS: [&str; 5] = [
+const SETTINGS: [&str; 7] = [
     // A plan that was made while a table was empty would otherwise read all of it for ever.
     "SET enable_seqscan = off",
+    // The same of joins: rows are looked up by their keys, one by one, however few the server believes there are.
+    "SET enable_hashjoin = off",
+    "SET enable_mergejoin = off",
     // Statements are few and find rows by their keys: one plan for each will do, instead of one for each list of keys.
     "SET plan_cache_mode = force_generic_plan",
     "SET jit = off",
@@ -35,6 +38,46 @@ pub enum UrlError {
     /// It is none.
     #[error("database.url is not a PostgreSQL URL such as postgres://user:password@host:5432/database: {0}")]
     Malformed(String),
+    /// It has a parameter that means nothing here.
+    #[error(
+        "database.url has the parameter {0}, which means nothing here; there are sslmode, sslrootcert, sslcert and sslkey"
+    )]
+    UnknownParameter(String),
+}
+
+/// The parameters of a URL that mean something. The library logs others with their values, which may be secrets.
+const PARAMETERS: [&str; 15] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+];
+
+fn unknown_parameter(url: &str) -> Option<String> {
+    let (_, parameters) = url.split_once('?')?;
+    let names = parameters
+        .split('&')
+        .filter_map(|parameter| parameter.split('=').next());
+    let mut unknown = names.filter(|name| !name.is_empty() && !PARAMETERS.contains(name));
+    Some(
+        unknown
+            .next()?
+            .chars()
+            .filter(char::is_ascii_graphic)
+            .take(40)
+            .collect(),
+    )
 }
 
 /// What a URL says of how to connect.
@@ -42,6 +85,9 @@ pub enum UrlError {
 /// # Errors
 /// [`UrlError`].
 pub(crate) fn options(options: &Options) -> Result<PgConnectOptions, UrlError> {
+    if let Some(name) = unknown_parameter(&options.url) {
+        return Err(UrlError::UnknownParameter(name));
+    }
     let mut connect =
         PgConnectOptions::from_str(&options.url).map_err(|error| UrlError::Malformed(plainly(&error)))?;
     if let Some(password) = &options.password {

@@ -12,14 +12,15 @@ use crate::tables::{chunks, files, heartbeats, nodes, releases, requests, sharer
 /// What makes a row of the columns of its table.
 type Read = fn(&PgRow) -> Result<Row, StoreError>;
 
-/// Hands every row to `take`, in dump order, until it answers `false`. All are of the transaction's state.
+/// Hands every row to `take`, in dump order, until it answers `false`. All are of the transaction's state. Answers whether
+/// it were all.
 ///
 /// # Errors
 /// The database's.
 pub(crate) async fn dump(
     connection: &mut PgConnection,
     take: &mut (dyn FnMut(Row) -> bool + Send),
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let kinds: [(String, Read); 8] = [
         (format!("{} FROM nodes ORDER BY node_id", nodes::COLUMNS), node),
         (
@@ -63,11 +64,11 @@ pub(crate) async fn dump(
         let mut rows = statement.fetch(&mut *connection);
         while let Some(row) = rows.try_next().await? {
             if !take(read(&row)?) {
-                return Ok(());
+                return Ok(false);
             }
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 fn node_id(row: &PgRow) -> Result<NodeId, StoreError> {

@@ -23,7 +23,13 @@ pub(crate) enum StoreError {
     /// The database has no room.
     #[error("the database has no room left ({0}); free space on its disk")]
     Full(String),
-    /// The database refuses connections of this kind for now.
+    /// The server takes no more connections.
+    #[error(
+        "the database takes no more connections ({0}); raise max_connections of the server, or lower database.max_connections \
+         of the instances"
+    )]
+    Crowded(String),
+    /// The database does not let this program in.
     #[error("the database refuses connections: {0}")]
     Refused(String),
     /// A statement took longer than it may.
@@ -79,9 +85,7 @@ fn from_database(error: &dyn DatabaseError) -> StoreError {
         "57014" => StoreError::TooSlow,
         "25006" => StoreError::ReadOnly(message),
         "53100" => StoreError::Full(message),
-        "53300" | "53400" => StoreError::Refused(format!(
-            "{message}; raise max_connections of the server, or lower database.max_connections of the instances"
-        )),
+        "53300" | "53400" => StoreError::Crowded(message),
         // The server stops, starts, or ended the connection.
         "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => StoreError::Gone(message),
         code if code.starts_with("08") => StoreError::Gone(message),

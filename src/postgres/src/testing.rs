@@ -175,6 +175,29 @@ impl Server {
         }
     }
 
+    /// From now on everybody but its superuser has to give a password.
+    ///
+    /// # Panics
+    /// If its files cannot be written.
+    pub fn ask_for_passwords(&self) {
+        let rules = format!("host all {USER} 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n");
+        std::fs::write(self.dir.join("data/pg_hba.conf"), rules).expect("the server's rules of access");
+        let read_at = || {
+            let asked = self.sql("postgres", "SELECT pg_conf_load_time()");
+            asked.expect("the server answers")
+        };
+        let (before, begun) = (read_at(), Instant::now());
+        self.sql("postgres", "SELECT pg_reload_conf()")
+            .expect("the server answers");
+        while read_at() == before {
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "the server does not read its rules anew"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// The port it listens on.
     pub const fn port(&self) -> u16 {
         self.port

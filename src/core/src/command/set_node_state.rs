@@ -41,9 +41,11 @@ pub enum NodeStateChange {
 
 impl SetNodeState {
     pub(super) fn reads(&self) -> ReadSet {
+        // What lies on the node is only asked where there is to be something to compare it with: counting may take long.
+        let is_drain = matches!(self.change, NodeStateChange::Drain { .. });
         ReadSet {
             nodes: vec![self.node.clone()],
-            usage: vec![self.node.clone()],
+            usage: is_drain.then(|| self.node.clone()).into_iter().collect(),
             ..ReadSet::default()
         }
     }

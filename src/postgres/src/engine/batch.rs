@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use sqlx::Connection as _;
+use sqlx::postgres::PgConnection;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use zephyrfs_core::engine::{At, EngineError};
 use zephyrfs_core::units::AppliedIndex;
@@ -26,6 +27,9 @@ const MOST: usize = 32;
 
 /// So many chunks at most are named by the commands of one: a few large files are enough.
 const MOST_CHUNKS: usize = 512;
+
+/// A file that is deleted is taken for one of so many chunks.
+const A_FILE: usize = 64;
 
 /// Of so many connections one is for commands that share transactions.
 const CONNECTIONS_EACH: u32 = 4;
@@ -91,11 +95,15 @@ pub(super) fn may_share(proposal: &Proposal) -> bool {
         proposal.command,
         Command::RegisterFile(_) | Command::UpdateChunkLocations(_) | Command::DeleteFile(_)
     );
-    is_common && weight(&proposal.reads()) <= MOST_CHUNKS
+    is_common && weight(proposal) <= MOST_CHUNKS
 }
 
-fn weight(reads: &ReadSet) -> usize {
-    reads.chunks.len().max(1)
+/// About how many chunks it loads: those that it names, and those of a file that goes.
+fn weight(proposal: &Proposal) -> usize {
+    match &proposal.command {
+        Command::DeleteFile(_) => A_FILE,
+        _ => proposal.reads().chunks.len().max(1),
+    }
 }
 
 impl PostgresEngine {
@@ -112,11 +120,11 @@ impl PostgresEngine {
                     None => return,
                 },
             };
-            let mut chunks = weight(&batch[0].proposal.reads());
+            let mut chunks = weight(&batch[0].proposal);
             while batch.len() < MOST
                 && let Ok(waiting) = queue.try_recv()
             {
-                chunks += weight(&waiting.proposal.reads());
+                chunks += weight(&waiting.proposal);
                 if chunks > MOST_CHUNKS {
                     next = Some(waiting);
                     break;
@@ -132,11 +140,11 @@ impl PostgresEngine {
     }
 
     async fn work_on(&self, batch: Vec<Waiting>) {
-        let mut batch: Vec<_> = batch
+        let batch: Vec<_> = batch
             .into_iter()
             .filter(|waiting| !waiting.fate.is_withdrawn())
             .collect();
-        let outcome = self.attempt_all(&mut batch).await;
+        let outcome = self.attempt_all(&batch).await;
         let verdicts = match outcome {
             Ok(verdicts) => verdicts,
             // Each by itself finds out who was in whose way, or that the connection was broken.
@@ -153,11 +161,29 @@ impl PostgresEngine {
     }
 
     /// Tries to work off a batch in one transaction. Commands that meet at the same rows are left to be tried by themselves.
-    async fn attempt_all(&self, batch: &mut [Waiting]) -> Result<Vec<Verdict>, StoreError> {
+    async fn attempt_all(&self, batch: &[Waiting]) -> Result<Vec<Verdict>, StoreError> {
         let mut connection = self.acquire().await?;
+        let verdicts = self.attempt_all_on(connection.server()?, batch).await;
+        let is_lost = |verdict: &Verdict| matches!(verdict, Verdict::Alone(attempts) if attempts.is_unsure());
+        if !verdicts
+            .as_ref()
+            .is_ok_and(|verdicts| verdicts.iter().any(is_lost))
+        {
+            connection.keep_unless_gone(&verdicts);
+        }
+        verdicts
+    }
+
+    async fn attempt_all_on(
+        &self,
+        connection: &mut PgConnection,
+        batch: &[Waiting],
+    ) -> Result<Vec<Verdict>, StoreError> {
         let mut transaction = connection.begin_with(SNAPSHOT).await?;
         let reads: Vec<ReadSet> = batch.iter().map(|waiting| waiting.proposal.reads()).collect();
-        let loaded = load(&mut transaction, &together(&reads), Locking::No).await?;
+        let loaded = self
+            .answered(load(&mut transaction, &together(&reads), Locking::No))
+            .await?;
         let index = AppliedIndex::new(count(loaded.place)?);
         let mut met = Met::default();
         let decisions: Vec<Option<Result<Effects, Rejection>>> = batch
@@ -183,12 +209,12 @@ impl PostgresEngine {
         if decided.is_empty() {
             transaction.rollback().await?;
         } else {
-            let written = write(&mut transaction, &decided, &loaded).await?;
+            let written = self.answered(write(&mut transaction, &decided, &loaded)).await?;
             if !batch.iter().all(|waiting| waiting.fate.commit()) {
                 batch.iter().for_each(|waiting| waiting.fate.did_not_happen());
                 return Err(StoreError::Conflict("a command was withdrawn".to_owned()));
             }
-            match transaction.commit().await.map_err(StoreError::from) {
+            match self.answered(async { Ok(transaction.commit().await?) }).await {
                 Ok(()) => self.note_written(decided.iter().map(|one| one.id).zip(&written)),
                 // The server may still have done it. The events that were written with it tell.
                 Err(error) if error.is_gone() => lost = true,
@@ -198,9 +224,12 @@ impl PostgresEngine {
                 }
             }
         }
-        if !lost {
-            connection.keep();
-        }
+        // Those that were left out were not committed.
+        let left_out = batch
+            .iter()
+            .zip(&decisions)
+            .filter(|(_, decision)| decision.is_none());
+        left_out.for_each(|(waiting, _)| waiting.fate.did_not_happen());
         let verdict = |decision: Option<Result<Effects, Rejection>>| match decision {
             None => Verdict::Alone(Attempts::default()),
             Some(Err(rejection)) => Verdict::Decided(Err(rejection), index),

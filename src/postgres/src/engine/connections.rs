@@ -3,7 +3,6 @@
 //! The library's own pool hands them out in turn, so that with few clients every request meets a server process whose plans and
 //! caches have gone cold. Here those that work are kept on a stack; the pool below makes them, and mends those that may be broken.
 
-use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,11 +10,15 @@ use sqlx::Connection as _;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnection, PgPool, Postgres};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 
 use crate::error::StoreError;
 
 /// A connection that was idle for so long may be broken.
 const TRIED_OUT: Duration = Duration::from_secs(1);
+
+/// Trying out whether it works takes no longer.
+const TRYING_OUT: Duration = Duration::from_secs(1);
 
 /// One that was idle for so long, or lived for so long, is let go of.
 const IDLE: Duration = Duration::from_secs(60);
@@ -36,9 +39,11 @@ struct Warm {
     since: Instant,
 }
 
-/// A connection in use.
+/// A connection in use. One that is not given back with [`Held::keep`] is closed: whoever dropped it may have left a transaction
+/// open on it, which the library does not see while that begins.
 pub(super) struct Held<'c> {
-    connection: PoolConnection<Postgres>,
+    /// There is one until the end.
+    connection: Option<PoolConnection<Postgres>>,
     born: Instant,
     from: &'c Connections,
     _place: SemaphorePermit<'c>,
@@ -68,39 +73,51 @@ impl Connections {
     /// # Errors
     /// [`StoreError::Busy`] if none is free in time; the database's.
     pub(super) async fn acquire(&self) -> Result<Held<'_>, StoreError> {
-        let place = tokio::time::timeout(self.acquire_timeout, self.places.acquire()).await;
+        let place = timeout(self.acquire_timeout, self.places.acquire()).await;
         let place = match place {
             Ok(Ok(place)) => place,
             Ok(Err(_)) => return Err(StoreError::Unusable("this instance is stopping".to_owned())),
             Err(_) => return Err(StoreError::Busy),
         };
+        let mut held = Held {
+            connection: None,
+            born: Instant::now(),
+            from: self,
+            _place: place,
+        };
         loop {
             let Some(warm) = self.warm().pop() else {
                 break;
             };
-            let mut connection = warm.connection;
-            if warm.since.elapsed() < TRIED_OUT || connection.ping().await.is_ok() {
-                return Ok(Held {
-                    connection,
-                    born: warm.born,
-                    from: self,
-                    _place: place,
-                });
+            held.born = warm.born;
+            let connection = held.connection.insert(warm.connection);
+            let works = warm.since.elapsed() < TRIED_OUT
+                || matches!(timeout(TRYING_OUT, connection.ping()).await, Ok(Ok(())));
+            if works {
+                return Ok(held);
             }
-            // Broken ones are closed, and the next is tried.
-            connection.close_on_drop();
+            held.close();
         }
-        Ok(Held {
-            connection: self.pool.acquire().await?,
-            born: Instant::now(),
-            from: self,
-            _place: place,
-        })
+        held.born = Instant::now();
+        held.connection = Some(self.pool.acquire().await?);
+        Ok(held)
+    }
+
+    /// Closes those that nobody uses: the server is not what it was.
+    pub(super) fn forget(&self) {
+        let warm = std::mem::take(&mut *self.warm());
+        warm.into_iter().for_each(|warm| drop(warm.connection.detach()));
     }
 
     /// Lets go of connections that nobody has used for long.
     pub(super) fn tidy(&self) {
-        self.warm().retain(|warm| warm.since.elapsed() < IDLE);
+        let mut warm = self.warm();
+        let (old, kept) = std::mem::take(&mut *warm)
+            .into_iter()
+            .partition::<Vec<_>, _>(|warm| warm.since.elapsed() >= IDLE);
+        *warm = kept;
+        drop(warm);
+        old.into_iter().for_each(|warm| drop(warm.connection.detach()));
     }
 
     /// How many there are, and how many of them nobody uses.
@@ -112,34 +129,48 @@ impl Connections {
     /// Closes all of them.
     pub(super) async fn close(&self) {
         self.places.close();
-        self.warm().clear();
+        self.forget();
         self.pool.close().await;
     }
 }
 
 impl Held<'_> {
     /// The connection works, and nothing is left half done on it: it is the first to be used again.
-    pub(super) fn keep(self) {
-        if self.born.elapsed() < LIFETIME && !self.from.places.is_closed() {
+    pub(super) fn keep(mut self) {
+        if self.born.elapsed() < LIFETIME
+            && !self.from.places.is_closed()
+            && let Some(connection) = self.connection.take()
+        {
             self.from.warm().push(Warm {
-                connection: self.connection,
+                connection,
                 born: self.born,
                 since: Instant::now(),
             });
         }
     }
-}
 
-impl Deref for Held<'_> {
-    type Target = PgConnection;
+    /// The same unless it is lost. A transaction that failed is taken back before the connection is used again.
+    pub(super) fn keep_unless_gone<T>(self, result: &Result<T, StoreError>) {
+        if !matches!(result, Err(error) if error.is_gone()) {
+            self.keep();
+        }
+    }
 
-    fn deref(&self) -> &PgConnection {
-        &self.connection
+    /// The connection to the server.
+    pub(super) fn server(&mut self) -> Result<&mut PgConnection, StoreError> {
+        let connection = self.connection.as_deref_mut();
+        connection.ok_or_else(|| StoreError::Gone("the connection is closed".to_owned()))
+    }
+
+    fn close(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            drop(connection.detach());
+        }
     }
 }
 
-impl DerefMut for Held<'_> {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.connection
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.close();
     }
 }

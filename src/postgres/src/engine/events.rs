@@ -205,7 +205,7 @@ impl PostgresEngine {
         let rows = query(AssertSqlSafe(sql))
             .bind(to_bigint(after))
             .bind(BATCH)
-            .fetch_all(&mut *connection)
+            .fetch_all(connection.server()?)
             .await?;
         connection.keep();
         let mut read = Read {

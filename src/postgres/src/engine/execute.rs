@@ -32,6 +32,9 @@ const STATEMENT: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 const FIRST_WAIT: Duration = Duration::from_millis(2);
 const LONGEST_WAIT: Duration = Duration::from_millis(200);
 
+/// The server's own limit for a statement comes first, by so much.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// What a transaction came to.
 enum Outcome {
     Decided(Result<Response, Rejection>, AppliedIndex),
@@ -48,6 +51,11 @@ pub(super) struct Attempts {
 }
 
 impl Attempts {
+    /// Whether a commit was sent and not answered.
+    pub(super) const fn is_unsure(&self) -> bool {
+        self.unsure.is_some()
+    }
+
     /// A commit was sent, with this answer, and nobody knows whether it was done.
     pub(super) fn unsure(answer: At<Response>) -> Self {
         Self {
@@ -149,13 +157,27 @@ impl PostgresEngine {
         attempts: &mut Attempts,
         fate: &Fate,
     ) -> Result<Outcome, StoreError> {
+        let mut connection = self.acquire().await?;
+        let outcome = self
+            .attempt_on(connection.server()?, proposal, attempts, fate)
+            .await;
+        connection.keep_unless_gone(&outcome);
+        outcome
+    }
+
+    async fn attempt_on(
+        &self,
+        connection: &mut PgConnection,
+        proposal: &Proposal,
+        attempts: &mut Attempts,
+        fate: &Fate,
+    ) -> Result<Outcome, StoreError> {
         let reads = proposal.reads();
         let (begin, locking) = if reads.usage.is_empty() {
             (SNAPSHOT, Locking::No)
         } else {
             (STATEMENT, Locking::NodesAndRequests)
         };
-        let mut connection = self.acquire().await?;
         let mut transaction = connection.begin_with(begin).await?;
         let loaded = load(&mut transaction, &reads, locking).await?;
         if attempts.unsure.is_some() && is_written(&mut transaction, proposal).await? {
@@ -174,13 +196,11 @@ impl PostgresEngine {
             Ok(effects) => effects,
             Err(rejection) => {
                 transaction.rollback().await?;
-                connection.keep();
                 return Ok(Outcome::Decided(Err(rejection), index));
             }
         };
         if effects.mutations.is_empty() {
             transaction.rollback().await?;
-            connection.keep();
             return Ok(Outcome::Decided(Ok(effects.response), index));
         }
         let decided = Decided {
@@ -191,7 +211,7 @@ impl PostgresEngine {
         if !fate.commit() {
             return Err(StoreError::Conflict("the command was withdrawn".to_owned()));
         }
-        let committed = transaction.commit().await.map_err(StoreError::from);
+        let committed = self.answered(async { Ok(transaction.commit().await?) }).await;
         if let Err(error) = committed {
             if error.is_gone() {
                 // The server may still have done it. The event that was written with it tells.
@@ -204,13 +224,27 @@ impl PostgresEngine {
             }
             return Err(error);
         }
-        connection.keep();
         self.note_written(std::iter::once(proposal.id).zip(&written));
         Ok(Outcome::Decided(Ok(effects.response), index))
     }
 }
 
 impl PostgresEngine {
+    /// What the server answers, in a time in which it answers if it is there at all: it may have vanished without a word.
+    pub(super) async fn answered<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let bound = self.options.statement_timeout + GRACE;
+        let answered = tokio::time::timeout(bound, work).await;
+        answered.unwrap_or_else(|_| {
+            Err(StoreError::Gone(format!(
+                "no answer within {} s",
+                bound.as_secs()
+            )))
+        })
+    }
+
     /// Proposals were written.
     pub(super) fn note_written<'w>(&self, written: impl Iterator<Item = (RequestId, &'w Written)>) {
         for (id, written) in written {

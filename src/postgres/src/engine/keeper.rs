@@ -6,18 +6,18 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnection;
-use sqlx::{Row as _, query, query_scalar};
+use sqlx::{AssertSqlSafe, Executor as _, Row as _, query, query_scalar};
 use tokio::sync::watch;
 use zephyrfs_core::Totals;
 
 use super::lease::{Holder, give_back};
-use super::places::{forget, give_places};
+use super::places::{BATCH, forget, give_places};
 use super::start::{Ending, PostgresEngine, StartError, new_service_id};
 use super::status::{Instance, Observed};
 use crate::columns::{Time, Uuid, count, to_bigint};
 use crate::connect;
 use crate::error::StoreError;
-use crate::schema;
+use crate::schema::{self, SchemaError};
 
 /// The database is looked at so often.
 const TICK: Duration = Duration::from_millis(100);
@@ -29,8 +29,15 @@ const PRESENCE: Duration = Duration::from_secs(1);
 const AWAY_SECONDS: f64 = 5.0;
 const FORGOTTEN_SECONDS: f64 = 300.0;
 
-/// So often is looked for events to forget.
-const FORGETTING: Duration = Duration::from_secs(5);
+/// So often is looked for events to forget, and for so long.
+const FORGETTING: Duration = Duration::from_secs(2);
+const FORGETTING_TAKES: Duration = Duration::from_millis(200);
+
+/// So often all events without a place are looked for, beside those that were written lately.
+const SEARCHING: Duration = Duration::from_secs(60);
+
+/// After a look that failed the next one comes later and later, up to this.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// A look that takes longer is given up, and the connection with it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -41,61 +48,73 @@ struct Kept {
     renewed: Instant,
     present: Option<Instant>,
     forgot: Instant,
+    /// When all events without a place were looked for last.
+    searched: Instant,
     /// The epoch in which this instance leads, or led at last.
     epoch: Option<u64>,
 }
 
 impl PostgresEngine {
-    /// Runs until it is told to stop, and then gives the lease back.
+    /// Runs until it is told to close. Before that it is told to hand over: then it leads no more, and goes on observing.
     pub(super) async fn keep(&self, mut ending: watch::Receiver<Ending>) {
         let mut kept: Option<Kept> = None;
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut rest = TICK;
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
-                _ = ending.wait_for(|ending| *ending != Ending::NotYet) => break,
+                _ = ending.wait_for(|ending| *ending == Ending::Closed) => break,
             }
-            let looked = tokio::time::timeout(PATIENCE, self.look(&mut kept)).await;
-            let outcome = looked.unwrap_or_else(|_| {
-                Err(StoreError::Gone(format!(
-                    "no answer within {} s",
-                    PATIENCE.as_secs()
-                )))
-            });
-            if let Err(error) = outcome {
-                // Whatever it was, a new connection begins with nothing half done.
-                kept = None;
-                self.note_trouble(&error);
+            let may_lead = *ending.borrow() == Ending::NotYet;
+            if !may_lead {
+                self.give_up_leading(kept.as_mut()).await;
+            }
+            match self.look(&mut kept, may_lead).await {
+                Ok(()) => rest = TICK,
+                Err(error) => {
+                    // Whatever it was, a new connection begins with nothing half done; and what others hold may be broken too.
+                    kept = None;
+                    self.connections.forget();
+                    self.note_trouble(&error);
+                    tokio::time::sleep(rest).await;
+                    rest = (rest * 2).min(LONGEST_REST);
+                }
             }
             self.connections.tidy();
             let (open, idle) = self.connections.counts();
             self.options.observer.connections(open, idle);
         }
+        self.give_up_leading(kept.as_mut()).await;
+        self.shared.hand_over_done.notify_one();
+    }
+
+    /// Stops leading, and lets another lead at once.
+    async fn give_up_leading(&self, kept: Option<&mut Kept>) {
         self.shared.stop_leading();
-        if let Some(kept) = kept.as_mut()
-            && let Some(epoch) = kept.epoch
+        if let Some(kept) = kept
+            && let Some(epoch) = kept.epoch.take()
             && let Err(error) = give_back(&mut kept.connection, epoch).await
         {
             tracing::warn!(%error, "The lease was not given back; another instance takes over when it ends");
         }
+        self.shared.hand_over_done.notify_one();
     }
 
     fn note_trouble(&self, error: &StoreError) {
+        let reason = error.to_string();
         self.observed.send_modify(|seen| {
-            if seen.trouble.is_none() && seen.at.is_some() {
-                tracing::warn!(%error, "The database cannot be used; requests are refused until it can");
+            let known = seen.trouble.as_ref();
+            if known.is_none_or(|(known, _)| *known != reason) {
+                tracing::warn!(%error, "The database cannot be used; requests are refused while that lasts");
             }
-            let since = seen
-                .trouble
-                .as_ref()
-                .map_or_else(Instant::now, |(_, since)| *since);
-            seen.trouble = Some((error.to_string(), since));
+            let since = known.map_or_else(Instant::now, |(_, since)| *since);
+            seen.trouble = Some((reason, since));
         });
     }
 
     /// Connects, if there is no connection, and looks once.
-    async fn look(&self, kept: &mut Option<Kept>) -> Result<(), StoreError> {
+    async fn look(&self, kept: &mut Option<Kept>, may_lead: bool) -> Result<(), StoreError> {
         let kept = match kept {
             Some(kept) => kept,
             None => {
@@ -103,33 +122,47 @@ impl PostgresEngine {
                 let now = Instant::now();
                 kept.insert(Kept {
                     connection,
-                    renewed: now.checked_sub(self.options.lease).unwrap_or(now),
+                    renewed: now,
                     present: None,
                     forgot: now,
+                    searched: now,
                     epoch: self.shared.leads_in(),
                 })
             }
         };
-        self.observe(kept).await?;
-        self.lead(kept).await
+        let looking = async {
+            self.observe(kept).await?;
+            if !may_lead {
+                return Ok(());
+            }
+            match self.lead(kept).await {
+                // Whoever leads, or led, is busy with the row that says so: the next look will tell.
+                Err(StoreError::Conflict(_)) => Ok(()),
+                led => led,
+            }
+        };
+        let looked = tokio::time::timeout(PATIENCE, looking).await;
+        looked.unwrap_or_else(|_| {
+            Err(StoreError::Gone(format!(
+                "no answer within {} s",
+                PATIENCE.as_secs()
+            )))
+        })
     }
 
     /// A connection, once the tables are as this program needs them.
     async fn enter(&self) -> Result<PgConnection, StoreError> {
         // Changes of the tables may take long.
-        let mut connection = connect::connect(&self.connect, Duration::ZERO).await?;
-        match schema::prepare(&mut connection, &new_service_id()).await {
-            Ok(()) => {}
-            Err(error) => match StartError::of(error) {
-                Ok(error) => return Err(error),
-                Err(unusable) if self.observed.borrow().at.is_none() => {
-                    let reason = unusable.to_string();
-                    self.observed.send_modify(|seen| seen.unusable = Some(reason));
-                    return Err(StoreError::Other("the database cannot be used".to_owned()));
-                }
-                Err(unusable) => return Err(StoreError::Other(unusable.to_string())),
-            },
-        }
+        let connected = connect::connect(&self.connect, Duration::ZERO).await;
+        let mut connection = connected.map_err(|error| self.judge(error.into()))?;
+        let prepared = schema::prepare(&mut connection, &new_service_id()).await;
+        prepared.map_err(|error| self.judge(error))?;
+        // Should this instance vanish in the middle of something, others are not to wait for it for long.
+        let idle = format!(
+            "SET idle_in_transaction_session_timeout = {}",
+            self.options.lease.as_millis() / 2
+        );
+        connection.execute(AssertSqlSafe(idle)).await?;
         let writable: String = query_scalar("SHOW transaction_read_only")
             .fetch_one(&mut connection)
             .await?;
@@ -141,6 +174,24 @@ impl PostgresEngine {
         Ok(connection)
     }
 
+    /// What keeps this instance out: if it has never been in, and waiting does not help, it says so and ends.
+    fn judge(&self, error: SchemaError) -> StoreError {
+        match StartError::of(error) {
+            Ok(passing) => passing,
+            Err(lasting) => {
+                let reason = lasting.to_string();
+                self.observed.send_if_modified(|seen| {
+                    let was_never_in = seen.at.is_none();
+                    if was_never_in {
+                        seen.unusable = Some(reason.clone());
+                    }
+                    was_never_in
+                });
+                StoreError::Other(reason)
+            }
+        }
+    }
+
     /// Looks how far the service is, and who leads.
     async fn observe(&self, kept: &mut Kept) -> Result<(), StoreError> {
         let before = self.observed.borrow().place;
@@ -148,7 +199,7 @@ impl PostgresEngine {
         let row = query(
             "SELECT clock_timestamp() AS now_at, service_id, totals, last_place, forgotten_place, leader, leader_address, \
              leader_epoch, leader_until > clock_timestamp() AS is_led, \
-             EXISTS (SELECT 1 FROM events WHERE place > $1 AND about_nodes) AS nodes_changed, \
+             $1 > 0 AND EXISTS (SELECT 1 FROM events WHERE place > $1 AND about_nodes) AS nodes_changed, \
              ARRAY(SELECT event_id FROM events WHERE event_id = ANY($2) AND place IS NULL) AS uncounted FROM coordinator",
         )
         .bind(to_bigint(before))
@@ -257,7 +308,12 @@ impl PostgresEngine {
     }
 
     async fn work(&self, kept: &mut Kept, epoch: u64) -> Result<(), StoreError> {
-        while give_places(&mut kept.connection, epoch).await? > 0 {
+        let everything = kept.searched.elapsed() >= SEARCHING;
+        if everything {
+            kept.searched = Instant::now();
+        }
+        // A part says that there is no more for now.
+        while give_places(&mut kept.connection, epoch, everything).await? == BATCH {
             if kept.renewed.elapsed() >= self.options.lease / 4 {
                 break;
             }
@@ -265,7 +321,11 @@ impl PostgresEngine {
         if kept.forgot.elapsed() >= FORGETTING {
             kept.forgot = Instant::now();
             let older_than = i64::try_from(self.options.keep_events.as_millis()).unwrap_or(i64::MAX);
-            forget(&mut kept.connection, epoch, older_than).await?;
+            while forget(&mut kept.connection, epoch, older_than).await? {
+                if kept.forgot.elapsed() >= FORGETTING_TAKES {
+                    break;
+                }
+            }
             let gone = "DELETE FROM instances WHERE seen_at < clock_timestamp() - $1 * interval '1 second'";
             query(gone)
                 .bind(FORGOTTEN_SECONDS)

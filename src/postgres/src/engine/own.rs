@@ -3,7 +3,7 @@
 //! Totals are counted when events get their places, a moment after they were written. Whoever asks the instance that wrote
 //! something is to find it counted at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use zephyrfs_core::Totals;
@@ -35,6 +35,7 @@ impl OwnWrites {
     /// Of those that were `asked` about only some are still without a place; the totals that come with that are noted by
     /// `note`, so that nobody sees a write counted twice or not at all.
     pub(super) fn keep(&self, asked: &[Uuid], still: &[Uuid], note: impl FnOnce()) {
+        let still: BTreeSet<&Uuid> = still.iter().collect();
         let mut own = self.lock();
         for id in asked {
             if !still.contains(id) {

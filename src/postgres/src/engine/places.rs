@@ -13,17 +13,28 @@ use crate::error::StoreError;
 use crate::tables::events::Delta;
 
 /// So many events get their places at once.
-const BATCH: i64 = 2_000;
+pub(super) const BATCH: usize = 2_000;
 
 /// So many events are forgotten at once.
 const FORGET: i64 = 5_000;
 
-/// Gives places to what has none; answers how many it were. `epoch` is that of who leads: somebody who does not lead any more
+/// Gives places to what has none, and was written lately unless `everything` is looked at; answers how many it were. `epoch` is that of who leads: somebody who does not lead any more
 /// changes nothing.
 ///
 /// # Errors
 /// The database's.
-pub(crate) async fn give_places(connection: &mut PgConnection, epoch: u64) -> Result<usize, StoreError> {
+pub(crate) async fn give_places(
+    connection: &mut PgConnection,
+    epoch: u64,
+    everything: bool,
+) -> Result<usize, StoreError> {
+    // What has its place stays in the index until no transaction is older: a look at all of it may take long.
+    let sql = if everything {
+        "SELECT event_id, totals_delta FROM events WHERE place IS NULL ORDER BY written_at, event_id LIMIT $1"
+    } else {
+        "SELECT event_id, totals_delta FROM events WHERE place IS NULL \
+         AND written_at > clock_timestamp() - interval '2 minutes' ORDER BY written_at, event_id LIMIT $1"
+    };
     let mut transaction = connection.begin().await?;
     // The row is locked until the end, so nobody else takes the lease or gives places meanwhile.
     let kept: Option<(i64, Vec<i64>)> = sqlx::query_as(
@@ -36,12 +47,10 @@ pub(crate) async fn give_places(connection: &mut PgConnection, epoch: u64) -> Re
         transaction.rollback().await?;
         return Ok(0);
     };
-    let rows = query(
-        "SELECT event_id, totals_delta FROM events WHERE place IS NULL ORDER BY written_at, event_id LIMIT $1",
-    )
-    .bind(BATCH)
-    .fetch_all(&mut *transaction)
-    .await?;
+    let rows = query(sql)
+        .bind(to_bigint(BATCH as u64))
+        .fetch_all(&mut *transaction)
+        .await?;
     if rows.is_empty() {
         transaction.rollback().await?;
         return Ok(0);
@@ -71,7 +80,7 @@ pub(crate) async fn give_places(connection: &mut PgConnection, epoch: u64) -> Re
     Ok(ids.len())
 }
 
-/// Forgets events that are older than so many milliseconds; answers how many it were.
+/// Forgets events that are older than so many milliseconds; answers whether there may be more of them.
 ///
 /// # Errors
 /// The database's.
@@ -79,11 +88,12 @@ pub(crate) async fn forget(
     connection: &mut PgConnection,
     epoch: u64,
     older_than: i64,
-) -> Result<i64, StoreError> {
+) -> Result<bool, StoreError> {
     let mut transaction = connection.begin().await?;
     let last: Option<i64> = query_scalar(
-        "SELECT max(place) FROM (SELECT place FROM events WHERE place > (SELECT forgotten_place FROM coordinator) \
-         AND happened_at < clock_timestamp() - $1 * interval '1 millisecond' ORDER BY place LIMIT $2) AS oldest",
+        "SELECT max(place) FROM (SELECT place, happened_at FROM events \
+         WHERE place > (SELECT forgotten_place FROM coordinator) ORDER BY place LIMIT $2) AS oldest \
+         WHERE happened_at < clock_timestamp() - $1 * interval '1 millisecond'",
     )
     .bind(older_than)
     .bind(FORGET)
@@ -91,7 +101,7 @@ pub(crate) async fn forget(
     .await?;
     let Some(last) = last else {
         transaction.rollback().await?;
-        return Ok(0);
+        return Ok(false);
     };
     let fenced = query("UPDATE coordinator SET forgotten_place = $2 WHERE only_row AND leader_epoch = $1")
         .bind(epoch.cast_signed())
@@ -100,12 +110,12 @@ pub(crate) async fn forget(
         .await?;
     if fenced.rows_affected() == 0 {
         transaction.rollback().await?;
-        return Ok(0);
+        return Ok(false);
     }
     let gone = query("DELETE FROM events WHERE place <= $1")
         .bind(last)
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await?;
-    Ok(to_bigint(gone.rows_affected()))
+    Ok(to_bigint(gone.rows_affected()) >= FORGET)
 }

@@ -45,9 +45,7 @@ impl PostgresEngine {
         connection: Held<'_>,
         result: Result<T, StoreError>,
     ) -> Result<T, EngineError> {
-        if result.is_ok() {
-            connection.keep();
-        }
+        connection.keep_unless_gone(&result);
         self.ended(operation, began, &result);
         result.map_err(nothing_happened)
     }
@@ -69,7 +67,12 @@ impl PostgresEngine {
         // As of before: what is read may be newer.
         let index = self.index();
         let mut connection = self.connection().await?;
-        let loaded = load(&mut connection, reads, Locking::Undated).await;
+        let loaded = load(
+            connection.server().map_err(nothing_happened)?,
+            reads,
+            Locking::Undated,
+        )
+        .await;
         let value = self.done("view", began, connection, loaded)?.view;
         Ok(At { index, value })
     }
@@ -269,7 +272,7 @@ impl Engine for PostgresEngine {
             return self.simple_view(&reads, began).await;
         }
         let mut connection = self.connection().await?;
-        let viewed = view(&mut connection, &reads).await;
+        let viewed = view(connection.server().map_err(nothing_happened)?, &reads).await;
         self.done("view", began, connection, viewed)
     }
 
@@ -277,17 +280,18 @@ impl Engine for PostgresEngine {
         self.wait_for(freshness).await;
         let began = Instant::now();
         let mut connection = self.connection().await?;
-        let nodes = all_nodes(&mut connection).await;
+        let nodes = all_nodes(connection.server().map_err(nothing_happened)?).await;
         self.done("nodes", began, connection, nodes)
     }
 
     async fn beating(&self, nodes: &[NodeId]) -> Result<At<Vec<Option<BeatingNode>>>, EngineError> {
+        let index = self.index();
         let began = Instant::now();
         let mut connection = self.connection().await?;
-        let known = beating_nodes(&mut connection, nodes).await;
+        let known = beating_nodes(connection.server().map_err(nothing_happened)?, nodes).await;
         let known = self.done("beating", began, connection, known)?;
         Ok(At {
-            index: self.index(),
+            index,
             value: nodes.iter().map(|id| known.get(id).cloned()).collect(),
         })
     }
@@ -295,7 +299,7 @@ impl Engine for PostgresEngine {
     async fn due_nodes(&self, silent_since: Timestamp, now: Timestamp) -> Result<Vec<NodeId>, EngineError> {
         let began = Instant::now();
         let mut connection = self.connection().await?;
-        let due = due(&mut connection, silent_since, now).await;
+        let due = due(connection.server().map_err(nothing_happened)?, silent_since, now).await;
         self.done("due_nodes", began, connection, due)
     }
 
@@ -306,6 +310,8 @@ impl Engine for PostgresEngine {
         freshness: Freshness,
     ) -> Result<At<Page<FileId, FileRow>>, EngineError> {
         self.wait_for(freshness).await;
+        // As of before: what is read may be newer.
+        let index = self.index();
         let began = Instant::now();
         let sql = format!(
             "SELECT {} FROM files WHERE file_id > $1 ORDER BY file_id LIMIT $2",
@@ -315,13 +321,13 @@ impl Engine for PostgresEngine {
         let rows = query(AssertSqlSafe(sql))
             .bind(after.as_ref().map_or("", FileId::as_str))
             .bind(one_more(limit))
-            .fetch_all(&mut *connection)
+            .fetch_all(connection.server().map_err(nothing_happened)?)
             .await;
         let files = rows
             .map_err(StoreError::from)
             .and_then(|rows| page(&rows, limit, files::read));
         Ok(At {
-            index: self.index(),
+            index,
             value: self.done("files", began, connection, files)?,
         })
     }
@@ -334,7 +340,13 @@ impl Engine for PostgresEngine {
         let began = Instant::now();
         let after = cursor.as_ref().map_or("", ChunkId::as_str);
         let mut connection = self.connection().await?;
-        let page = chunks_after(&mut connection, after, limit, "AND home_file_id IS NULL").await;
+        let page = chunks_after(
+            connection.server().map_err(nothing_happened)?,
+            after,
+            limit,
+            "AND home_file_id IS NULL",
+        )
+        .await;
         self.done("unreferenced_chunks", began, connection, page)
     }
 
@@ -347,7 +359,7 @@ impl Engine for PostgresEngine {
             reason: format!("a scan was to go on from a place of another engine: {error}"),
         })?;
         let mut connection = self.connection().await?;
-        let page = chunks_after(&mut connection, after, limit, "").await;
+        let page = chunks_after(connection.server().map_err(nothing_happened)?, after, limit, "").await;
         let Page { items, next } = self.done("scan_chunks", began, connection, page)?;
         let next = next.map(|id| ScanCursor::new(id.as_str().as_bytes().to_vec()));
         Ok(ChunkScan { items, next })
@@ -361,11 +373,19 @@ impl Engine for PostgresEngine {
         freshness: Freshness,
     ) -> Result<At<Page<TaskKey, TaskRow>>, EngineError> {
         self.wait_for(freshness).await;
+        // As of before: what is read may be newer.
+        let index = self.index();
         let began = Instant::now();
         let mut connection = self.connection().await?;
-        let page = tasks_after(&mut connection, node.as_ref(), after.as_ref(), limit).await;
+        let page = tasks_after(
+            connection.server().map_err(nothing_happened)?,
+            node.as_ref(),
+            after.as_ref(),
+            limit,
+        )
+        .await;
         Ok(At {
-            index: self.index(),
+            index,
             value: self.done("tasks", began, connection, page)?,
         })
     }
@@ -384,7 +404,7 @@ impl Engine for PostgresEngine {
         let rows = query(AssertSqlSafe(sql))
             .bind(after.unwrap_or_default())
             .bind(one_more(limit))
-            .fetch_all(&mut *connection)
+            .fetch_all(connection.server().map_err(nothing_happened)?)
             .await;
         let page = rows
             .map_err(StoreError::from)
@@ -398,7 +418,7 @@ impl Engine for PostgresEngine {
         let ids: Result<Vec<Uuid>, sqlx::Error> =
             query_scalar("SELECT release_id FROM releases ORDER BY release_id LIMIT $1")
                 .bind(to_bigint(limit as u64))
-                .fetch_all(&mut *connection)
+                .fetch_all(connection.server().map_err(nothing_happened)?)
                 .await;
         let ids = self.done("releases", began, connection, ids.map_err(StoreError::from))?;
         Ok(ids.into_iter().map(|id| RequestId::from_bytes(id.0)).collect())
@@ -448,15 +468,17 @@ impl Engine for PostgresEngine {
     async fn storage(&self) -> Result<StorageReport, EngineError> {
         let began = Instant::now();
         let mut connection = self.connection().await?;
-        let report = storage(&mut connection).await;
+        let report = storage(connection.server().map_err(nothing_happened)?).await;
         self.done("storage", began, connection, report)
     }
 
     async fn dump(&self, take: &mut (dyn FnMut(Row) -> bool + Send)) -> Result<AppliedIndex, EngineError> {
         let began = Instant::now();
         let mut connection = self.connection().await?;
-        let dumped = dump_all(&mut connection, take).await;
-        self.done("dump", began, connection, dumped)
+        let dumped = dump_all(connection.server().map_err(nothing_happened)?, take).await;
+        self.ended("dump", began, &dumped);
+        // The connection is closed: one that nobody reads to the end still has rows to give.
+        dumped.map_err(nothing_happened)
     }
 
     fn now(&self) -> Timestamp {
@@ -479,8 +501,9 @@ async fn dump_all(
     let place: i64 = query_scalar("SELECT last_place FROM coordinator")
         .fetch_one(&mut *transaction)
         .await?;
-    dump::dump(&mut transaction, take).await?;
-    transaction.commit().await?;
+    if dump::dump(&mut transaction, take).await? {
+        transaction.commit().await?;
+    }
     Ok(AppliedIndex::new(count(place)?))
 }
 

@@ -39,7 +39,8 @@ impl StartError {
                 | StoreError::Busy
                 | StoreError::Conflict(_)
                 | StoreError::TooSlow
-                | StoreError::Full(_)),
+                | StoreError::Full(_)
+                | StoreError::Crowded(_)),
             ) => Ok(error),
             error => Err(Self::Unusable(error.to_string())),
         }
@@ -136,14 +137,15 @@ impl PostgresEngine {
         }
     }
 
-    /// Lets another instance lead at once.
+    /// Lets another instance lead at once. Requests are still taken.
     pub async fn hand_over(&self) {
-        // The keeper stops leading and gives the lease back as it ends.
-        self.ending.send_replace(Ending::HandedOver);
-        let task = self.keeper.lock().await.take();
-        if let Some(task) = task
-            && tokio::time::timeout(Duration::from_secs(2), task).await.is_err()
-        {
+        let was = self.ending.send_replace(Ending::HandedOver);
+        if was != Ending::NotYet {
+            self.ending.send_replace(was);
+            return;
+        }
+        let done = self.shared.hand_over_done.notified();
+        if tokio::time::timeout(Duration::from_secs(2), done).await.is_err() {
             tracing::warn!("The lease was not given back in time; another instance takes over when it ends");
         }
     }
@@ -152,7 +154,15 @@ impl PostgresEngine {
     pub async fn stop(&self) {
         self.hand_over().await;
         self.ending.send_replace(Ending::Closed);
-        if tokio::time::timeout(Duration::from_secs(2), self.connections.close())
+        let keeper = self.keeper.lock().await.take();
+        let closing = async {
+            if let Some(keeper) = keeper {
+                // It ends by itself; a panic in it was logged.
+                let _ended = keeper.await;
+            }
+            self.connections.close().await;
+        };
+        if tokio::time::timeout(Duration::from_secs(2), closing)
             .await
             .is_err()
         {
@@ -162,7 +172,7 @@ impl PostgresEngine {
 
     /// One of the connections for requests, for as long as a test holds it.
     #[cfg(test)]
-    pub(crate) async fn hold_connection(&self) -> impl std::ops::Deref<Target = sqlx::PgConnection> + '_ {
+    pub(crate) async fn hold_connection(&self) -> impl Sized + '_ {
         self.connections.acquire().await.unwrap()
     }
 

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use tokio::sync::Notify;
 use zephyrfs_core::Totals;
 use zephyrfs_core::engine::{EngineStatus, Member};
 use zephyrfs_core::units::{AppliedIndex, Timestamp};
@@ -73,6 +74,8 @@ impl Observed {
 pub(super) struct Shared {
     /// Until when this instance leads, and in which epoch.
     lease: Mutex<Option<(u64, Instant)>>,
+    /// Told when the lease is given back.
+    pub(super) hand_over_done: Notify,
     /// How far the database's clock is ahead of this machine's, in milliseconds.
     clock_offset: AtomicI64,
 }

@@ -18,6 +18,7 @@ pub(super) fn nothing_happened(error: StoreError) -> EngineError {
         StoreError::Gone(_)
         | StoreError::ReadOnly(_)
         | StoreError::Full(_)
+        | StoreError::Crowded(_)
         | StoreError::Refused(_)
         | StoreError::TooSlow => EngineError::Unavailable {
             reason: error.to_string(),

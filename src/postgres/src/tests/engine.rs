@@ -29,8 +29,11 @@ async fn every_instance_answers_from_what_any_of_them_wrote() {
     let missing = file("f", 8).command;
     assert_eq!(missing.name(), "register_file");
     for engine in [&one, &other] {
-        eventually("all is counted", || engine.totals().value.chunks == 8).await;
-        assert_eq!(engine.totals().value.nodes_with(NodeStatus::Active), 4);
+        eventually("all is counted", || {
+            let totals = engine.totals().value;
+            totals.chunks == 8 && totals.nodes_with(NodeStatus::Active) == 4
+        })
+        .await;
         let members: Vec<_> = engine
             .status()
             .members

@@ -48,12 +48,12 @@ async fn an_instance_that_was_replaced_stops_leading_and_gives_no_places_any_mor
     assert_eq!(status.leader.as_deref(), Some("third"));
     one.execute(file("f", 1), PATIENCE).await.unwrap();
     let mut connection = PgConnection::connect(&url).await.unwrap();
-    assert_eq!(give_places(&mut connection, old).await.unwrap(), 0);
+    assert_eq!(give_places(&mut connection, old, false).await.unwrap(), 0);
     assert_eq!(
         sql("replaced", "SELECT count(*) FROM events WHERE place IS NULL"),
         "1"
     );
-    assert_eq!(give_places(&mut connection, old + 1).await.unwrap(), 1);
+    assert_eq!(give_places(&mut connection, old + 1, true).await.unwrap(), 1);
     eventually("what happened is counted", || one.totals().value.files == 1).await;
     one.stop().await;
 }

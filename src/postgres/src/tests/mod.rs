@@ -1,5 +1,6 @@
 //! Tests on a real server.
 
+mod believers;
 mod conformance;
 mod engine;
 mod hammer;

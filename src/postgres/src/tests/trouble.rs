@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use sqlx::Connection as _;
 use zephyrfs_core::ReadSet;
 use zephyrfs_core::engine::{Engine as _, EngineError, Freshness};
 use zephyrfs_core::id::FileId;
@@ -169,6 +170,72 @@ async fn when_all_connections_are_busy_requests_are_refused_as_too_many() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_free_connections_is_waited_for_with_its_reason() {
+    let server = Server::start(&[
+        "fsync=off",
+        "max_connections=8",
+        "superuser_reserved_connections=3",
+    ]);
+    let url = server.url("crowded");
+    // A user of its own, for whom nothing is reserved.
+    server.sql("crowded", "CREATE ROLE tenant LOGIN").unwrap();
+    server
+        .sql("crowded", "GRANT CREATE ON SCHEMA public TO tenant")
+        .unwrap();
+    let url = url.replace("coordinator@", "tenant@");
+    let mut taken = Vec::new();
+    while let Ok(connection) = sqlx::PgConnection::connect(&url).await {
+        taken.push(connection);
+    }
+    let engine = PostgresEngine::start(options(&url, "one")).unwrap();
+    eventually("it says what is lacking", || {
+        let reason = engine.status().not_ready;
+        reason.is_some_and(|reason| reason.contains("raise max_connections"))
+    })
+    .await;
+    assert_eq!(engine.failure(), None, "it may have room later");
+    drop(taken);
+    tokio::time::timeout(PATIENCE, engine.recovered())
+        .await
+        .unwrap()
+        .unwrap();
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_said_at_once_and_not_shown() {
+    let server = Server::start(&["fsync=off"]);
+    let url = server.url("locked");
+    server
+        .sql("locked", "CREATE ROLE guest LOGIN PASSWORD 'right'")
+        .unwrap();
+    server.ask_for_passwords();
+    let url = url.replace("coordinator@", "guest:hunter2@");
+    let engine = PostgresEngine::start(options(&url, "one")).unwrap();
+    let error = tokio::time::timeout(PATIENCE, engine.recovered())
+        .await
+        .unwrap()
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("password"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+    engine.stop().await;
+    let mut own = options(&url.replace(":hunter2", ""), "one");
+    own.password = Some("right".to_owned());
+    let engine = PostgresEngine::start(own).unwrap();
+    let refused = tokio::time::timeout(PATIENCE, engine.recovered())
+        .await
+        .unwrap()
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("permission denied"),
+        "it is let in, and may not make tables: {refused}"
+    );
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn secrets_are_not_shown() {
     let url = "postgres://coordinator:hunter2@127.0.0.1:1/nowhere";
     let own = options(url, "one");
@@ -187,6 +254,7 @@ async fn secrets_are_not_shown() {
         "postgres://coordinator:hunter2@:x/db",
         "postgres://coordinator:hunter2@h:99999/db",
         "postgres://u:p@h/db?sslmode=hunter2",
+        "postgres://u:p@h/db?sslpassword=hunter2",
         "hunter2",
     ] {
         let Err(error) = PostgresEngine::start(options(broken, "one")) else {
