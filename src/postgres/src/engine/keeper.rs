@@ -14,7 +14,7 @@ use super::lease::{Holder, give_back};
 use super::places::{BATCH, forget, give_places};
 use super::start::{Ending, PostgresEngine, StartError, new_service_id};
 use super::status::{Instance, Observed};
-use crate::columns::{Time, Uuid, count, to_bigint};
+use crate::columns::{Time, count, to_bigint};
 use crate::connect;
 use crate::error::StoreError;
 use crate::schema::{self, SchemaError};
@@ -200,10 +200,13 @@ impl PostgresEngine {
             "SELECT clock_timestamp() AS now_at, service_id, totals, last_place, forgotten_place, leader, leader_address, \
              leader_epoch, leader_until > clock_timestamp() AS is_led, \
              $1 > 0 AND EXISTS (SELECT 1 FROM events WHERE place > $1 AND about_nodes) AS nodes_changed, \
-             ARRAY(SELECT event_id FROM events WHERE event_id = ANY($2) AND place IS NULL) AS uncounted FROM coordinator",
+             ARRAY(SELECT coalesce(sum(totals_delta[number]), 0)::bigint FROM generate_series(1, $2) AS number \
+             LEFT JOIN (SELECT totals_delta FROM events WHERE place IS NULL \
+             AND written_at > clock_timestamp() - interval '2 minutes') AS uncounted ON true \
+             GROUP BY number ORDER BY number) AS uncounted FROM coordinator",
         )
         .bind(to_bigint(before))
-        .bind(&own)
+        .bind(i32::try_from(Totals::COUNTS).unwrap_or(i32::MAX))
         .fetch_one(&mut kept.connection)
         .await?;
         self.shared.set_clock(row.try_get::<Time, _>("now_at")?.0);
@@ -214,7 +217,13 @@ impl PostgresEngine {
         let is_led: bool = row.try_get("is_led")?;
         let leader: Option<String> = row.try_get("leader")?;
         let address: Option<String> = row.try_get("leader_address")?;
-        let totals: Vec<i64> = row.try_get("totals")?;
+        let mut totals: Vec<i64> = row.try_get("totals")?;
+        // Also what nobody gave a place yet, for want of somebody who leads.
+        let uncounted: Vec<i64> = row.try_get("uncounted")?;
+        totals
+            .iter_mut()
+            .zip(uncounted)
+            .for_each(|(total, more)| *total += more);
         let seen = Observed {
             service_id: row.try_get("service_id")?,
             place: count(row.try_get("last_place")?)?,
@@ -230,10 +239,8 @@ impl PostgresEngine {
             trouble: None,
             unusable: None,
         };
-        let uncounted: Vec<Uuid> = row.try_get("uncounted")?;
         let mut was = Observed::default();
-        self.own
-            .keep(&own, &uncounted, || was = self.observed.send_replace(seen));
+        self.own.counted(&own, || was = self.observed.send_replace(seen));
         if was.trouble.is_some() && was.at.is_some() {
             tracing::info!("The database answers again");
         }

@@ -1,9 +1,8 @@
 //! What this instance wrote and what is not counted yet.
 //!
-//! Totals are counted when events get their places, a moment after they were written. Whoever asks the instance that wrote
-//! something is to find it counted at once.
+//! Totals are read a few times a second. Whoever asks the instance that wrote something is to find it counted at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use zephyrfs_core::Totals;
@@ -11,7 +10,7 @@ use zephyrfs_core::Totals;
 use crate::columns::Uuid;
 use crate::tables::events::Delta;
 
-/// Own writes without a place, by the ids of their events.
+/// Own writes since the totals were read last, by the ids of their events.
 #[derive(Debug, Default)]
 pub(super) struct OwnWrites(Mutex<BTreeMap<Uuid, Delta>>);
 
@@ -32,15 +31,11 @@ impl OwnWrites {
         self.lock().keys().copied().collect()
     }
 
-    /// Of those that were `asked` about only some are still without a place; the totals that come with that are noted by
-    /// `note`, so that nobody sees a write counted twice or not at all.
-    pub(super) fn keep(&self, asked: &[Uuid], still: &[Uuid], note: impl FnOnce()) {
-        let still: BTreeSet<&Uuid> = still.iter().collect();
+    /// The totals that `note` notes count those that were written before they were read.
+    pub(super) fn counted(&self, before: &[Uuid], note: impl FnOnce()) {
         let mut own = self.lock();
-        for id in asked {
-            if !still.contains(id) {
-                own.remove(id);
-            }
+        for id in before {
+            own.remove(id);
         }
         note();
     }
@@ -76,7 +71,7 @@ mod tests {
         own.add(Uuid([3; 16]), &[0; Totals::COUNTS]);
         assert_eq!(own.totals(Totals::default).files, 2);
         assert_eq!(own.ids(), [one, two]);
-        own.keep(&[one, two], &[two], || {});
+        own.counted(&[one], || {});
         assert_eq!(own.totals(Totals::default).files, 1);
     }
 }
