@@ -15,7 +15,7 @@ pub struct Options {
     pub name: String,
     /// Where clients reach this instance's gRPC API; empty if it does not say so.
     pub client_address: String,
-    /// Connections for requests, at most; two more serve the instance itself.
+    /// Connections for requests, at most; one more serves the instance itself.
     pub max_connections: u32,
     /// A request waits so long for a free connection, at most.
     pub acquire_timeout: Duration,
@@ -39,7 +39,8 @@ impl fmt::Debug for Options {
 
 /// Told of what the engine does at the database.
 pub trait Observer: Send + Sync + 'static {
-    /// An operation ended: what it was, and how long it took with all its attempts.
+    /// An operation ended: what it was, and how long it took with all its attempts. A command that the rules refuse is one that
+    /// went well.
     fn ended(&self, operation: &'static str, took: Duration, is_ok: bool);
 
     /// An operation is tried again, and why: `conflict` or `connection`.

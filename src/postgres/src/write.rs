@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::postgres::PgConnection;
 use sqlx::query;
-
 use zephyrfs_core::engine::TaskKey;
 use zephyrfs_core::event::{Change, OldFile, Recorder};
 use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId};
@@ -116,8 +115,8 @@ pub(crate) async fn write(
         let old = view.files.get(*id);
         old.is_none_or(|old| !has_same_content(old, row) || old.created_at != row.created_at)
     };
-    let content = apart(&files.known, has_new_content);
-    files::put(&mut updates, &content.known, RowsAre::Known)?;
+    let (replaced, renamed): (Vec<_>, Vec<_>) = files.known.iter().partition(|file| has_new_content(file));
+    files::put(&mut updates, &replaced, RowsAre::Known)?;
     sharers::put(&mut updates, &sharers.known, RowsAre::Known)?;
     tasks::put(&mut updates, &tasks.known, RowsAre::Known)?;
     for &(id, row) in plan
@@ -136,7 +135,7 @@ pub(crate) async fn write(
     }
     updates.run(connection).await?;
     // Apart from files with new content: a statement that writes to one table twice is not understood everywhere.
-    for (id, row) in content.new {
+    for (id, row) in renamed {
         let mut rename = Statement::default();
         files::rename(&mut rename, id, row)?;
         rename.run(connection).await?;
@@ -154,7 +153,7 @@ pub(crate) async fn write(
     Ok(written)
 }
 
-/// Rows of which something holds, such as that they were there when they were read, and the others.
+/// Rows that were there when they were read, and rows that were not.
 struct Apart<T> {
     known: Vec<T>,
     new: Vec<T>,

@@ -1,7 +1,7 @@
 //! Connections for requests: the one that was used last is used first.
 //!
 //! The library's own pool hands them out in turn, so that with few clients every request meets a server process whose plans and
-//! caches have gone cold. Here those that work are kept on a stack; the pool below makes them, and mends those that may be broken.
+//! caches have gone cold. Here those that work are kept on a stack, and those that may not are closed; the pool below makes new ones.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

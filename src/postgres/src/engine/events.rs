@@ -154,15 +154,8 @@ impl PostgresEngine {
             recent.restart(after.get());
         }
         if after.get() < recent.after {
-            // Somebody far behind: what is kept for the others stays.
             drop(recent);
-            let read = self.select(after.get()).await?;
-            if after.get() < read.forgotten {
-                return Err(EventsError::TooOld {
-                    oldest: AppliedIndex::new(read.forgotten),
-                });
-            }
-            return Ok(cut(read.groups.iter(), limit, read.through));
+            return self.read_far_behind(after, limit).await;
         }
         if after.get() > recent.through.saturating_add(BATCH.cast_unsigned()) {
             recent.restart(after.get());
@@ -180,11 +173,22 @@ impl PostgresEngine {
             recent.add(read.groups, read.through);
         }
         if after.get() < recent.after {
-            return Err(EventsError::TooOld {
-                oldest: AppliedIndex::new(recent.after),
-            });
+            // So much came at once that it is not all kept.
+            drop(recent);
+            return self.read_far_behind(after, limit).await;
         }
         Ok(recent.after(after, limit))
+    }
+
+    /// For somebody who is far behind: what is kept for the others stays.
+    async fn read_far_behind(&self, after: AppliedIndex, limit: usize) -> Result<Events, EventsError> {
+        let read = self.select(after.get()).await?;
+        if after.get() < read.forgotten {
+            return Err(EventsError::TooOld {
+                oldest: AppliedIndex::new(read.forgotten),
+            });
+        }
+        Ok(cut(read.groups.iter(), limit, read.through))
     }
 
     async fn select(&self, after: u64) -> Result<Read, EngineError> {

@@ -90,7 +90,8 @@ impl PostgresEngine {
                 reason: "the time ran out while the database was writing".to_owned(),
             }),
         };
-        self.ended(name, began, &result);
+        let is_ok = matches!(result, Ok(_) | Err(EngineError::Rejected { .. }));
+        self.options.observer.ended(name, began.elapsed(), is_ok);
         result
     }
 

@@ -45,7 +45,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What the keeper remembers between two looks.
 struct Kept {
     connection: PgConnection,
-    renewed: Instant,
+    /// When the lease was taken or renewed over this connection.
+    renewed: Option<Instant>,
     present: Option<Instant>,
     forgot: Instant,
     /// When all events without a place were looked for last.
@@ -86,7 +87,6 @@ impl PostgresEngine {
             self.options.observer.connections(open, idle);
         }
         self.give_up_leading(kept.as_mut()).await;
-        self.shared.hand_over_done.notify_one();
     }
 
     /// Stops leading, and lets another lead at once.
@@ -122,7 +122,7 @@ impl PostgresEngine {
                 let now = Instant::now();
                 kept.insert(Kept {
                     connection,
-                    renewed: now,
+                    renewed: None,
                     present: None,
                     forgot: now,
                     searched: now,
@@ -286,7 +286,7 @@ impl PostgresEngine {
         };
         let leads = self.shared.leads_in();
         let lease = match leads {
-            Some(epoch) if kept.renewed.elapsed() < self.options.lease / 4 => {
+            Some(epoch) if !self.is_to_renew(kept) => {
                 return self.work(kept, epoch).await;
             }
             Some(epoch) => holder.renew(&mut kept.connection, epoch).await?,
@@ -297,7 +297,7 @@ impl PostgresEngine {
             kept.epoch = None;
             return Ok(());
         };
-        kept.renewed = Instant::now();
+        kept.renewed = Some(Instant::now());
         kept.epoch = Some(lease.epoch);
         if leads != Some(lease.epoch) {
             tracing::info!(
@@ -314,6 +314,12 @@ impl PostgresEngine {
         self.work(kept, lease.epoch).await
     }
 
+    /// Whether it is time to hold the lease for longer.
+    fn is_to_renew(&self, kept: &Kept) -> bool {
+        kept.renewed
+            .is_none_or(|renewed| renewed.elapsed() >= self.options.lease / 4)
+    }
+
     async fn work(&self, kept: &mut Kept, epoch: u64) -> Result<(), StoreError> {
         let everything = kept.searched.elapsed() >= SEARCHING;
         if everything {
@@ -321,7 +327,7 @@ impl PostgresEngine {
         }
         // A part says that there is no more for now.
         while give_places(&mut kept.connection, epoch, everything).await? == BATCH {
-            if kept.renewed.elapsed() >= self.options.lease / 4 {
+            if self.is_to_renew(kept) {
                 break;
             }
         }

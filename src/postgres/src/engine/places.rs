@@ -18,8 +18,8 @@ pub(super) const BATCH: usize = 2_000;
 /// So many events are forgotten at once.
 const FORGET: i64 = 5_000;
 
-/// Gives places to what has none, and was written lately unless `everything` is looked at; answers how many it were. `epoch` is that of who leads: somebody who does not lead any more
-/// changes nothing.
+/// Gives places to what has none, and was written lately unless `everything` is looked at; answers how many it were. `epoch` is
+/// that of who leads: somebody who does not lead any more changes nothing.
 ///
 /// # Errors
 /// The database's.

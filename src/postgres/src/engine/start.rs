@@ -176,7 +176,8 @@ impl PostgresEngine {
         self.connections.acquire().await.unwrap()
     }
 
-    /// Why this instance cannot go on: never, since it keeps nothing that could be lost.
+    /// Why this instance never could begin. Once it has, it goes on whatever becomes of the database: it keeps nothing that could be
+    /// lost.
     pub fn failure(&self) -> Option<String> {
         self.observed.borrow().unusable.clone()
     }
