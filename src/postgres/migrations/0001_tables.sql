@@ -163,3 +163,9 @@ CREATE TABLE instances (
     address text        NOT NULL,
     seen_at timestamptz NOT NULL
 );
+
+-- A row while an import is under way, and after one that was cut short: nobody serves what is only half there.
+CREATE TABLE imports (
+    only_row boolean PRIMARY KEY CHECK (only_row),
+    began_at timestamptz NOT NULL
+);

@@ -80,25 +80,28 @@ fn unknown_parameter(url: &str) -> Option<String> {
     )
 }
 
-/// What a URL says of how to connect.
+/// What an engine's options say of how to connect.
 ///
 /// # Errors
 /// [`UrlError`].
 pub(crate) fn options(options: &Options) -> Result<PgConnectOptions, UrlError> {
-    if let Some(name) = unknown_parameter(&options.url) {
+    from_url(&options.url, options.password.as_deref(), &options.name)
+}
+
+/// What a URL says of how to connect; `name` is what the server shows of who it is.
+///
+/// # Errors
+/// [`UrlError`].
+pub(crate) fn from_url(url: &str, password: Option<&str>, name: &str) -> Result<PgConnectOptions, UrlError> {
+    if let Some(name) = unknown_parameter(url) {
         return Err(UrlError::UnknownParameter(name));
     }
     let mut connect =
-        PgConnectOptions::from_str(&options.url).map_err(|error| UrlError::Malformed(plainly(&error)))?;
-    if let Some(password) = &options.password {
+        PgConnectOptions::from_str(url).map_err(|error| UrlError::Malformed(plainly(&error)))?;
+    if let Some(password) = password {
         connect = connect.password(password);
     }
-    let name: String = options
-        .name
-        .chars()
-        .filter(char::is_ascii_graphic)
-        .take(40)
-        .collect();
+    let name: String = name.chars().filter(char::is_ascii_graphic).take(40).collect();
     Ok(connect
         .application_name(&format!("zephyrfs-coordinator {name}"))
         .disable_statement_logging())

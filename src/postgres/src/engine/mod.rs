@@ -15,4 +15,5 @@ mod trouble;
 
 #[cfg(test)]
 pub(crate) use places::give_places;
+pub(crate) use start::new_service_id;
 pub use start::{PostgresEngine, StartError};
