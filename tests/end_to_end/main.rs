@@ -11,6 +11,7 @@ mod cluster;
 mod connections;
 mod contract;
 mod durability;
+mod exchange;
 mod fleet;
 mod heartbeats;
 mod postgres;
