@@ -1,5 +1,7 @@
 //! Loading the rows that a decision asks for, all from the transaction's one state.
 
+mod part;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -37,57 +39,6 @@ pub(crate) enum Locking {
     /// Each statement sees the state of its own time: nodes and remembered answers are locked first, so that what is read after
     /// them holds as long as they do.
     NodesAndRequests,
-}
-
-impl Loaded {
-    /// The part that was loaded for one of several read sets, none of which asks for releases, tasks or what lies on nodes.
-    pub(crate) fn part_for(&self, reads: &ReadSet) -> View {
-        let all = &self.view;
-        let mut part = View::default();
-        let files = reads.files.iter().map(|file| (file, 0));
-        for (id, limit) in files.chain(reads.file_chunks.iter().map(|(file, limit)| (file, *limit))) {
-            let Some(file) = all.files.get(id) else {
-                continue;
-            };
-            for chunk in file.chunks.iter().take(limit) {
-                copy(&all.chunks, &chunk.id, &mut part.chunks);
-            }
-            part.files.insert(id.clone(), file.clone());
-        }
-        for chunk in &reads.chunks {
-            copy(&all.chunks, chunk, &mut part.chunks);
-        }
-        for node in &reads.nodes {
-            copy(&all.nodes, node, &mut part.nodes);
-        }
-        if reads.replica_nodes {
-            for replica in part.chunks.values().flat_map(|chunk| &chunk.replicas) {
-                copy(&all.nodes, &replica.node, &mut part.nodes);
-            }
-        }
-        for node in part.nodes.keys() {
-            copy(&all.beats, node, &mut part.beats);
-        }
-        let shared = part.chunks.iter().filter(|(_, chunk)| chunk.sharers > 0);
-        for (chunk, _) in shared.filter(|_| reads.sharers.is_some()) {
-            if let Some((first, index)) = all.first_sharer(chunk) {
-                part.sharers.insert((chunk.clone(), first.clone()), index);
-            }
-            for file in reads.sharers.iter().flatten() {
-                copy(&all.sharers, &(chunk.clone(), file.clone()), &mut part.sharers);
-            }
-        }
-        for key in &reads.requests {
-            copy(&all.requests, key, &mut part.requests);
-        }
-        part
-    }
-}
-
-fn copy<K: Ord + Clone, V: Clone>(from: &BTreeMap<K, V>, key: &K, to: &mut BTreeMap<K, V>) {
-    if let Some(value) = from.get(key) {
-        to.insert(key.clone(), value.clone());
-    }
 }
 
 /// Loads what is asked for.
