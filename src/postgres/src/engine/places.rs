@@ -64,8 +64,14 @@ pub(crate) async fn give_places(
     }
     totals.iter_mut().zip(sum).for_each(|(total, sum)| *total += sum);
     query(
-        "UPDATE events SET place = $2 + given.number FROM unnest($1::uuid[]) WITH ORDINALITY AS given(event_id, number) \
-         WHERE events.event_id = given.event_id AND events.place IS NULL",
+        "WITH placed AS (UPDATE events SET place = $2 + given.number \
+         FROM unnest($1::uuid[]) WITH ORDINALITY AS given(event_id, number) \
+         WHERE events.event_id = given.event_id AND events.place IS NULL \
+         RETURNING usage_nodes, usage_copies, usage_bytes) \
+         INSERT INTO node_usage SELECT added.node_id, sum(added.copies), sum(added.bytes) FROM placed CROSS JOIN LATERAL \
+         unnest(usage_nodes, usage_copies, usage_bytes) AS added(node_id, copies, bytes) GROUP BY added.node_id \
+         ON CONFLICT (node_id) DO UPDATE SET copies = node_usage.copies + excluded.copies, \
+         bytes = node_usage.bytes + excluded.bytes",
     )
     .bind(&ids)
     .bind(last)

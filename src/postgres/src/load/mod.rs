@@ -9,13 +9,13 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Row, query};
 use zephyrfs_core::engine::TaskKey;
 use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId};
-use zephyrfs_core::row::{TaskRow, Usage};
-use zephyrfs_core::units::{ByteSize, Timestamp};
+use zephyrfs_core::row::TaskRow;
+use zephyrfs_core::units::Timestamp;
 use zephyrfs_core::{ReadSet, View};
 
-use crate::columns::{Time, Uuid, count, to_bigint};
+use crate::columns::{Time, Uuid, to_bigint};
 use crate::error::StoreError;
-use crate::tables::{chunks, files, heartbeats, nodes, releases, requests, sharers, tasks};
+use crate::tables::{chunks, files, heartbeats, nodes, releases, requests, sharers, tasks, usage};
 
 /// What was loaded, and what a writer needs to know besides.
 #[derive(Default)]
@@ -295,30 +295,7 @@ impl Load<'_> {
         if nodes.is_empty() {
             return Ok(());
         }
-        let rows = query(
-            "SELECT nodes.node_id, lies.copies, lies.bytes FROM nodes CROSS JOIN LATERAL \
-             (SELECT count(*) AS copies, coalesce(sum(size_bytes), 0)::text AS bytes FROM chunk_replicas \
-             JOIN chunks ON chunks.chunk_id = chunk_replicas.chunk_id WHERE chunk_replicas.node_id = nodes.node_id \
-             AND state = 'stored' AND home_file_id IS NOT NULL) AS lies WHERE nodes.node_id = ANY($1)",
-        )
-        .bind(&nodes)
-        .fetch_all(&mut *self.connection)
-        .await?;
-        for row in &rows {
-            // A sum of `bigint`s is a `numeric`, which may be larger than any of them: sizes stop at the end of their range.
-            let bytes: &str = row.try_get("bytes")?;
-            let bytes = bytes
-                .parse::<u128>()
-                .map_err(|_| StoreError::corrupt(format!("{bytes} where a sum of sizes is expected")))?;
-            let lies = Usage {
-                copies: count(row.try_get("copies")?)?,
-                bytes: ByteSize::new(u64::try_from(bytes).unwrap_or(u64::MAX)),
-            };
-            self.loaded
-                .view
-                .usage
-                .insert(NodeId::new(row.try_get::<&str, _>("node_id")?), lies);
-        }
+        self.loaded.view.usage = usage::read(self.connection, &nodes).await?;
         Ok(())
     }
 

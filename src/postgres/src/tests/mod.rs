@@ -8,3 +8,4 @@ mod lease;
 mod lost_answers;
 mod support;
 mod trouble;
+mod usage;
