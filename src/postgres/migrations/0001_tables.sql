@@ -130,7 +130,7 @@ CREATE TABLE events (
     -- Whether a node is new or has another state, so that instances know when to look at the nodes again.
     about_nodes  boolean     NOT NULL,
     changes      bytea       NOT NULL,
-    -- What the write added to the totals.
+    -- What the write added to the totals. Empty in an event that only keeps its proposal from ever being written.
     totals_delta bigint[]    NOT NULL,
     -- And to what lies on nodes: which nodes, and for each the copies and their bytes. NULL if nothing.
     usage_nodes  text[],

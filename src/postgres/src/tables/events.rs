@@ -74,6 +74,15 @@ pub(crate) fn insert(statement: &mut Statement, at: Time, events: &[NewEvent<'_>
     Ok(())
 }
 
+/// Writes, with the id of a proposal, that it has no effect and never will: an event without changes that adds nothing. If an
+/// attempt at the proposal is under way this waits for its end, and does nothing if it was committed.
+pub(crate) const RULE_OUT: &str = "INSERT INTO events \
+    (event_id, happened_at, written_at, about_nodes, changes, totals_delta) \
+    VALUES ($1, clock_timestamp(), clock_timestamp(), false, '\\x00', '{}') ON CONFLICT (event_id) DO NOTHING";
+
+/// Whether an event says that its proposal was ruled out. What was written has a number for each of the totals.
+pub(crate) const IS_RULED_OUT: &str = "SELECT cardinality(totals_delta) = 0 FROM events WHERE event_id = $1";
+
 /// The columns of an event that has a place.
 pub(crate) const COLUMNS: &str = "place, happened_at, changes";
 

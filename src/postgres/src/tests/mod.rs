@@ -9,3 +9,4 @@ mod lost_answers;
 mod support;
 mod trouble;
 mod usage;
+mod ways;
