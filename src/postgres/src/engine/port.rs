@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use sqlx::{AssertSqlSafe, query, query_scalar};
+use sqlx::postgres::PgConnection;
 use zephyrfs_core::engine::{
     At, BeatingNode, ChunkScan, ClusterChange, ClusterError, Engine, EngineError, EngineStatus, Events,
     EventsError, Freshness, NodeWithBeat, Page, ScanCursor, StorageReport, TaskKey,
@@ -15,31 +15,27 @@ use zephyrfs_core::row::{ChunkRow, FileRow, RequestRow, Row, TaskRow};
 use zephyrfs_core::units::{AppliedIndex, Timestamp};
 use zephyrfs_core::{Proposal, ReadSet, Response, Totals, View};
 
-use super::connections::Held;
 use super::reads::{
-    all_nodes, beating_nodes, chunks_after, due, dump_all, one_more, page, storage, tasks_after, view,
+    all_nodes, beating_nodes, chunks_after, due, dump_all, files_after, first_releases, requests_after,
+    storage, tasks_after, view,
 };
 use super::start::PostgresEngine;
 use super::status::Observed;
 use super::trouble::nothing_happened;
-use crate::columns::{Uuid, to_bigint};
 use crate::error::StoreError;
 use crate::load::{Locking, load};
-use crate::tables::{files, requests};
 
 impl PostgresEngine {
-    async fn connection(&self) -> Result<Held<'_>, EngineError> {
-        self.acquire().await.map_err(nothing_happened)
-    }
-
-    /// A read that began at a time is done.
-    fn done<T>(
+    /// Reads over one of the connections. A server that vanished without a word is not waited for longer than it may take for a
+    /// statement: then the connection is closed.
+    async fn read<T>(
         &self,
         operation: &'static str,
-        began: Instant,
-        connection: Held<'_>,
-        result: Result<T, StoreError>,
+        read: impl AsyncFnOnce(&mut PgConnection) -> Result<T, StoreError>,
     ) -> Result<T, EngineError> {
+        let began = Instant::now();
+        let mut connection = self.acquire().await.map_err(nothing_happened)?;
+        let result = self.answered(async { read(connection.server()?).await }).await;
         connection.keep_unless_gone(&result);
         self.ended(operation, began, &result);
         result.map_err(nothing_happened)
@@ -58,17 +54,11 @@ impl PostgresEngine {
 
     /// Rows that each stand for themselves, each statement by itself: that saves a transaction. Where a statement follows another it
     /// is for the nodes of copies, which may be a moment newer than the copies; nodes never go.
-    async fn simple_view(&self, reads: &ReadSet, began: Instant) -> Result<At<View>, EngineError> {
+    async fn simple_view(&self, reads: &ReadSet) -> Result<At<View>, EngineError> {
         // As of before: what is read may be newer.
         let index = self.index();
-        let mut connection = self.connection().await?;
-        let loaded = load(
-            connection.server().map_err(nothing_happened)?,
-            reads,
-            Locking::Undated,
-        )
-        .await;
-        let value = self.done("view", began, connection, loaded)?.view;
+        let loading = async |connection: &mut PgConnection| load(connection, reads, Locking::Undated).await;
+        let value = self.read("view", loading).await?.view;
         Ok(At { index, value })
     }
 
@@ -94,29 +84,23 @@ impl Engine for PostgresEngine {
 
     async fn view(&self, reads: ReadSet, freshness: Freshness) -> Result<At<View>, EngineError> {
         self.wait_for(freshness).await;
-        let began = Instant::now();
         if is_simple(&reads) {
-            return self.simple_view(&reads, began).await;
+            return self.simple_view(&reads).await;
         }
-        let mut connection = self.connection().await?;
-        let viewed = view(connection.server().map_err(nothing_happened)?, &reads).await;
-        self.done("view", began, connection, viewed)
+        self.read("view", async |connection| view(connection, &reads).await)
+            .await
     }
 
     async fn nodes(&self, freshness: Freshness) -> Result<At<Vec<(NodeId, NodeWithBeat)>>, EngineError> {
         self.wait_for(freshness).await;
-        let began = Instant::now();
-        let mut connection = self.connection().await?;
-        let nodes = all_nodes(connection.server().map_err(nothing_happened)?).await;
-        self.done("nodes", began, connection, nodes)
+        self.read("nodes", async |connection| all_nodes(connection).await)
+            .await
     }
 
     async fn beating(&self, nodes: &[NodeId]) -> Result<At<Vec<Option<BeatingNode>>>, EngineError> {
         let index = self.index();
-        let began = Instant::now();
-        let mut connection = self.connection().await?;
-        let known = beating_nodes(connection.server().map_err(nothing_happened)?, nodes).await;
-        let known = self.done("beating", began, connection, known)?;
+        let asking = async |connection: &mut PgConnection| beating_nodes(connection, nodes).await;
+        let known = self.read("beating", asking).await?;
         Ok(At {
             index,
             value: nodes.iter().map(|id| known.get(id).cloned()).collect(),
@@ -124,10 +108,8 @@ impl Engine for PostgresEngine {
     }
 
     async fn due_nodes(&self, silent_since: Timestamp, now: Timestamp) -> Result<Vec<NodeId>, EngineError> {
-        let began = Instant::now();
-        let mut connection = self.connection().await?;
-        let due = due(connection.server().map_err(nothing_happened)?, silent_since, now).await;
-        self.done("due_nodes", began, connection, due)
+        let asking = async |connection: &mut PgConnection| due(connection, silent_since, now).await;
+        self.read("due_nodes", asking).await
     }
 
     async fn files(
@@ -139,24 +121,10 @@ impl Engine for PostgresEngine {
         self.wait_for(freshness).await;
         // As of before: what is read may be newer.
         let index = self.index();
-        let began = Instant::now();
-        let sql = format!(
-            "SELECT {} FROM files WHERE file_id > $1 ORDER BY file_id LIMIT $2",
-            files::COLUMNS
-        );
-        let mut connection = self.connection().await?;
-        let rows = query(AssertSqlSafe(sql))
-            .bind(after.as_ref().map_or("", FileId::as_str))
-            .bind(one_more(limit))
-            .fetch_all(connection.server().map_err(nothing_happened)?)
-            .await;
-        let files = rows
-            .map_err(StoreError::from)
-            .and_then(|rows| page(&rows, limit, files::read));
-        Ok(At {
-            index,
-            value: self.done("files", began, connection, files)?,
-        })
+        let after = after.as_ref().map_or("", FileId::as_str);
+        let asking = async |connection: &mut PgConnection| files_after(connection, after, limit).await;
+        let value = self.read("files", asking).await?;
+        Ok(At { index, value })
     }
 
     async fn unreferenced_chunks(
@@ -164,30 +132,22 @@ impl Engine for PostgresEngine {
         cursor: Option<ChunkId>,
         limit: usize,
     ) -> Result<Page<ChunkId, ChunkRow>, EngineError> {
-        let began = Instant::now();
         let after = cursor.as_ref().map_or("", ChunkId::as_str);
-        let mut connection = self.connection().await?;
-        let page = chunks_after(
-            connection.server().map_err(nothing_happened)?,
-            after,
-            limit,
-            "AND home_file_id IS NULL",
-        )
-        .await;
-        self.done("unreferenced_chunks", began, connection, page)
+        let asking = async |connection: &mut PgConnection| {
+            chunks_after(connection, after, limit, "AND home_file_id IS NULL").await
+        };
+        self.read("unreferenced_chunks", asking).await
     }
 
     async fn scan_chunks(&self, cursor: Option<ScanCursor>, limit: usize) -> Result<ChunkScan, EngineError> {
-        let began = Instant::now();
         let after = cursor
             .as_ref()
             .map_or(Ok(""), |cursor| std::str::from_utf8(cursor.as_bytes()));
         let after = after.map_err(|error| EngineError::Failed {
             reason: format!("a scan was to go on from a place of another engine: {error}"),
         })?;
-        let mut connection = self.connection().await?;
-        let page = chunks_after(connection.server().map_err(nothing_happened)?, after, limit, "").await;
-        let Page { items, next } = self.done("scan_chunks", began, connection, page)?;
+        let asking = async |connection: &mut PgConnection| chunks_after(connection, after, limit, "").await;
+        let Page { items, next } = self.read("scan_chunks", asking).await?;
         let next = next.map(|id| ScanCursor::new(id.as_str().as_bytes().to_vec()));
         Ok(ChunkScan { items, next })
     }
@@ -202,19 +162,11 @@ impl Engine for PostgresEngine {
         self.wait_for(freshness).await;
         // As of before: what is read may be newer.
         let index = self.index();
-        let began = Instant::now();
-        let mut connection = self.connection().await?;
-        let page = tasks_after(
-            connection.server().map_err(nothing_happened)?,
-            node.as_ref(),
-            after.as_ref(),
-            limit,
-        )
-        .await;
-        Ok(At {
-            index,
-            value: self.done("tasks", began, connection, page)?,
-        })
+        let asking = async |connection: &mut PgConnection| {
+            tasks_after(connection, node.as_ref(), after.as_ref(), limit).await
+        };
+        let value = self.read("tasks", asking).await?;
+        Ok(At { index, value })
     }
 
     async fn requests(
@@ -222,33 +174,14 @@ impl Engine for PostgresEngine {
         after: Option<String>,
         limit: usize,
     ) -> Result<Page<String, RequestRow>, EngineError> {
-        let began = Instant::now();
-        let sql = format!(
-            "SELECT {} FROM requests WHERE request_key > $1 ORDER BY request_key LIMIT $2",
-            requests::COLUMNS
-        );
-        let mut connection = self.connection().await?;
-        let rows = query(AssertSqlSafe(sql))
-            .bind(after.unwrap_or_default())
-            .bind(one_more(limit))
-            .fetch_all(connection.server().map_err(nothing_happened)?)
-            .await;
-        let page = rows
-            .map_err(StoreError::from)
-            .and_then(|rows| page(&rows, limit, requests::read));
-        self.done("requests", began, connection, page)
+        let after = after.unwrap_or_default();
+        let asking = async |connection: &mut PgConnection| requests_after(connection, &after, limit).await;
+        self.read("requests", asking).await
     }
 
     async fn releases(&self, limit: usize) -> Result<Vec<RequestId>, EngineError> {
-        let began = Instant::now();
-        let mut connection = self.connection().await?;
-        let ids: Result<Vec<Uuid>, sqlx::Error> =
-            query_scalar("SELECT release_id FROM releases ORDER BY release_id LIMIT $1")
-                .bind(to_bigint(limit as u64))
-                .fetch_all(connection.server().map_err(nothing_happened)?)
-                .await;
-        let ids = self.done("releases", began, connection, ids.map_err(StoreError::from))?;
-        Ok(ids.into_iter().map(|id| RequestId::from_bytes(id.0)).collect())
+        let asking = async |connection: &mut PgConnection| first_releases(connection, limit).await;
+        self.read("releases", asking).await
     }
 
     async fn events(
@@ -293,15 +226,13 @@ impl Engine for PostgresEngine {
     }
 
     async fn storage(&self) -> Result<StorageReport, EngineError> {
-        let began = Instant::now();
-        let mut connection = self.connection().await?;
-        let report = storage(connection.server().map_err(nothing_happened)?).await;
-        self.done("storage", began, connection, report)
+        self.read("storage", async |connection| storage(connection).await)
+            .await
     }
 
     async fn dump(&self, take: &mut (dyn FnMut(Row) -> bool + Send)) -> Result<AppliedIndex, EngineError> {
         let began = Instant::now();
-        let mut connection = self.connection().await?;
+        let mut connection = self.acquire().await.map_err(nothing_happened)?;
         let dumped = dump_all(connection.server().map_err(nothing_happened)?, take).await;
         self.ended("dump", began, &dumped);
         // The connection is closed: one that nobody reads to the end still has rows to give.

@@ -8,22 +8,22 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _, query, query_scalar};
 use zephyrfs_core::command::ExpireNodes;
 use zephyrfs_core::engine::{At, BeatingNode, NodeWithBeat, Page, StorageReport, TaskKey};
-use zephyrfs_core::id::{ChunkId, NodeId};
-use zephyrfs_core::row::{ChunkRow, Row, TaskRow};
+use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId};
+use zephyrfs_core::row::{ChunkRow, FileRow, RequestRow, Row, TaskRow};
 use zephyrfs_core::units::{AppliedIndex, Timestamp};
 use zephyrfs_core::{ReadSet, View};
 
-use crate::columns::{Time, count, to_bigint};
+use crate::columns::{Time, Uuid, count, to_bigint};
 use crate::dump;
 use crate::error::StoreError;
 use crate::load::{Locking, load};
-use crate::tables::{chunks, heartbeats, nodes, tasks};
+use crate::tables::{chunks, files, heartbeats, nodes, requests, tasks};
 
 /// All that a transaction reads is of one state.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// Rows of a part of a table, in the order of their keys, and whether there are more: one more than asked for was read.
-pub(super) fn page<K: Clone, V>(
+fn page<K: Clone, V>(
     rows: &[PgRow],
     limit: usize,
     read: impl Fn(&PgRow) -> Result<(K, V), StoreError>,
@@ -37,7 +37,7 @@ pub(super) fn page<K: Clone, V>(
 }
 
 /// One more than a page, as a limit.
-pub(super) fn one_more(limit: usize) -> i64 {
+fn one_more(limit: usize) -> i64 {
     to_bigint(limit as u64).saturating_add(1)
 }
 
@@ -142,6 +142,43 @@ pub(super) async fn due(
         }
     }
     Ok(due)
+}
+
+pub(super) async fn files_after(
+    connection: &mut PgConnection,
+    after: &str,
+    limit: usize,
+) -> Result<Page<FileId, FileRow>, StoreError> {
+    let sql = format!(
+        "SELECT {} FROM files WHERE file_id > $1 ORDER BY file_id LIMIT $2",
+        files::COLUMNS
+    );
+    let rows = query(AssertSqlSafe(sql)).bind(after).bind(one_more(limit));
+    page(&rows.fetch_all(connection).await?, limit, files::read)
+}
+
+pub(super) async fn requests_after(
+    connection: &mut PgConnection,
+    after: &str,
+    limit: usize,
+) -> Result<Page<String, RequestRow>, StoreError> {
+    let sql = format!(
+        "SELECT {} FROM requests WHERE request_key > $1 ORDER BY request_key LIMIT $2",
+        requests::COLUMNS
+    );
+    let rows = query(AssertSqlSafe(sql)).bind(after).bind(one_more(limit));
+    page(&rows.fetch_all(connection).await?, limit, requests::read)
+}
+
+pub(super) async fn first_releases(
+    connection: &mut PgConnection,
+    limit: usize,
+) -> Result<Vec<RequestId>, StoreError> {
+    let ids: Vec<Uuid> = query_scalar("SELECT release_id FROM releases ORDER BY release_id LIMIT $1")
+        .bind(to_bigint(limit as u64))
+        .fetch_all(connection)
+        .await?;
+    Ok(ids.into_iter().map(|id| RequestId::from_bytes(id.0)).collect())
 }
 
 pub(super) async fn chunks_after(

@@ -6,6 +6,7 @@ mod engine;
 mod hammer;
 mod lease;
 mod lost_answers;
+mod silence;
 mod support;
 mod trouble;
 mod usage;
