@@ -1,5 +1,6 @@
 //! Tests on a real server.
 
+mod backlog;
 mod believers;
 mod conformance;
 mod engine;
