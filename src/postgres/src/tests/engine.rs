@@ -1,11 +1,14 @@
 //! Instances over one database: what they answer, and how often they ask.
 
+use zephyrfs_core::command::DeleteFile;
 use zephyrfs_core::engine::{Engine as _, EngineError, Freshness};
 use zephyrfs_core::id::{FileId, NodeId};
 use zephyrfs_core::row::NodeStatus;
-use zephyrfs_core::{Idempotency, ReadSet, Rejection, Response};
+use zephyrfs_core::{Command, Idempotency, ReadSet, Rejection, Response};
 
-use super::support::{PATIENCE, database, eventually, file, log_of, node, register_nodes, sql, start};
+use super::support::{
+    PATIENCE, database, eventually, file, log_of, node, proposal, register_nodes, sql, start,
+};
 
 fn one_file(id: &str) -> ReadSet {
     ReadSet {
@@ -140,5 +143,41 @@ async fn people_can_read_the_tables() {
         matches!(&response, Response::NodeRegistered { node, known: true, .. } if *node == NodeId::from("n1")),
         "{response:?}"
     );
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_file_is_replaced_and_deleted_by_itself() {
+    let url = database("together_or_alone");
+    let engine = start(&url, "one").await;
+    register_nodes(&engine).await;
+    for (id, chunks) in [("small", 64), ("large", 65), ("goes", 64), ("stays", 65)] {
+        engine.execute(file(id, chunks), PATIENCE).await.unwrap();
+    }
+    let delete = |id: &str| {
+        proposal(Command::DeleteFile(DeleteFile {
+            file: FileId::from(id),
+        }))
+    };
+    let batch = vec![
+        file("new", 100),
+        file("small", 1),
+        file("large", 1),
+        delete("goes"),
+        delete("stays"),
+    ];
+    assert_eq!(
+        engine.leaves_alone(batch).await,
+        [false, false, true, false, true]
+    );
+    let sizes = "SELECT file_id, cardinality(chunk_ids) FROM files ORDER BY 1";
+    assert_eq!(
+        sql("together_or_alone", sizes),
+        "large|65\nnew|100\nsmall|1\nstays|65"
+    );
+    for alone in [file("large", 1), delete("stays")] {
+        engine.execute(alone, PATIENCE).await.unwrap();
+    }
+    assert_eq!(sql("together_or_alone", sizes), "large|1\nnew|100\nsmall|1");
     engine.stop().await;
 }
