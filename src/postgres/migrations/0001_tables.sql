@@ -30,7 +30,10 @@ CREATE TABLE nodes (
     last_silence      timestamptz NOT NULL
 );
 
--- Rewritten with every heartbeat: room in each page lets that happen in place.
+CREATE INDEX nodes_in_maintenance ON nodes (maintenance_until) WHERE maintenance_until IS NOT NULL;
+
+-- Rewritten with every heartbeat: room in each page lets that happen in place, as long as no index has any of the columns but the
+-- key.
 CREATE TABLE heartbeats (
     node_id           text COLLATE "C" PRIMARY KEY REFERENCES nodes,
     beat_at           timestamptz      NOT NULL,

@@ -1,6 +1,6 @@
 //! The statements of reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
@@ -121,27 +121,31 @@ pub(super) async fn due(
     silent_since: Timestamp,
     now: Timestamp,
 ) -> Result<Vec<NodeId>, StoreError> {
-    // A first sieve; the rule itself is the core's.
+    // A first sieve; the rule itself is the core's. Registering a node writes its heartbeat too, so one without any is not looked
+    // for. Heartbeats are read from one end to the other: an index by their time would have to be written with each of them, and
+    // going through all nodes to the heartbeat of each takes ten times as long.
     let sql = format!(
-        "SELECT {}, {} FROM nodes LEFT JOIN heartbeats ON heartbeats.node_id = nodes.node_id \
-         WHERE beat_at IS NULL OR (beat_at < $1 AND silent_since IS NULL) OR maintenance_until <= $2 \
-         ORDER BY nodes.node_id",
-        nodes::COLUMNS,
-        heartbeats::COLUMNS
+        "WITH late AS MATERIALIZED (SELECT * FROM heartbeats WHERE beat_at < $1) \
+         SELECT {nodes}, {beats} FROM late JOIN nodes ON nodes.node_id = late.node_id WHERE silent_since IS NULL UNION ALL \
+         SELECT {nodes}, {beats} FROM nodes LEFT JOIN heartbeats ON heartbeats.node_id = nodes.node_id \
+         WHERE maintenance_until <= $2",
+        nodes = nodes::COLUMNS,
+        beats = heartbeats::COLUMNS
     );
     let rows = query(AssertSqlSafe(sql))
         .bind(Time(silent_since))
         .bind(Time(now))
         .fetch_all(connection)
         .await?;
-    let mut due = Vec::new();
+    // A node may be both.
+    let mut due = BTreeSet::new();
     for row in &rows {
         let beat = heartbeats::read(row)?;
         if ExpireNodes::is_due(&nodes::read(row)?, beat.as_ref(), silent_since, now) {
-            due.push(NodeId::new(row.try_get::<&str, _>("node_id")?));
+            due.insert(NodeId::new(row.try_get::<&str, _>("node_id")?));
         }
     }
-    Ok(due)
+    Ok(due.into_iter().collect())
 }
 
 pub(super) async fn files_after(

@@ -1,9 +1,10 @@
 //! Instances over one database: what they answer, and how often they ask.
 
-use zephyrfs_core::command::DeleteFile;
+use zephyrfs_core::command::{DeleteFile, ExpireNodes, NodeStateChange, SetNodeState};
 use zephyrfs_core::engine::{Engine as _, EngineError, Freshness};
 use zephyrfs_core::id::{FileId, NodeId};
 use zephyrfs_core::row::NodeStatus;
+use zephyrfs_core::units::{Millis, Timestamp};
 use zephyrfs_core::{Command, Idempotency, ReadSet, Rejection, Response};
 
 use super::support::{
@@ -179,5 +180,43 @@ async fn a_large_file_is_replaced_and_deleted_by_itself() {
         engine.execute(alone, PATIENCE).await.unwrap();
     }
     assert_eq!(sql("together_or_alone", sizes), "large|1\nnew|100\nsmall|1");
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_are_due_that_are_silent_or_done_with_maintenance() {
+    let url = database("due");
+    let engine = start(&url, "one").await;
+    let maintain = |id: &str| {
+        proposal(Command::SetNodeState(SetNodeState {
+            node: NodeId::from(id),
+            change: NodeStateChange::Maintain { span: Millis::new(0) },
+        }))
+    };
+    for id in ["both", "heard", "rested", "silent", "silent-before"] {
+        engine.execute(node(id), PATIENCE).await.unwrap();
+    }
+    for id in ["both", "rested"] {
+        engine.execute(maintain(id), PATIENCE).await.unwrap();
+    }
+    sql(
+        "due",
+        "UPDATE heartbeats SET beat_at = now() - interval '1 hour' WHERE node_id ~ 'both|silent'",
+    );
+    let minute_ago = Timestamp::from_millis(engine.now().as_millis() - 60_000);
+    let silence = Command::ExpireNodes(ExpireNodes {
+        nodes: vec![NodeId::from("silent-before")],
+        silent_since: minute_ago,
+    });
+    engine.execute(proposal(silence), PATIENCE).await.unwrap();
+    let after = Timestamp::from_millis(engine.now().as_millis() + 60_000);
+    let due = engine.due_nodes(minute_ago, after).await.unwrap();
+    assert_eq!(due, ["both", "rested", "silent"].map(NodeId::from));
+    let later = engine.due_nodes(minute_ago, Timestamp::EPOCH).await.unwrap();
+    assert_eq!(
+        later,
+        ["both", "silent"].map(NodeId::from),
+        "while maintenance goes on"
+    );
     engine.stop().await;
 }
