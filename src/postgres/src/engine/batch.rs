@@ -17,7 +17,6 @@ use zephyrfs_core::{Command, Context, Effects, Envelope, Proposal, ReadSet, Reje
 
 use super::execute::{Attempts, SNAPSHOT};
 use super::start::PostgresEngine;
-use crate::columns::count;
 use crate::error::StoreError;
 use crate::load::{Loaded, Locking, load};
 use crate::write::{Decided, write};
@@ -180,6 +179,7 @@ impl PostgresEngine {
         connection: &mut PgConnection,
         batch: &[Waiting],
     ) -> Result<Vec<Verdict>, StoreError> {
+        let index = self.index();
         let mut transaction = connection.begin_with(SNAPSHOT).await?;
         let reads: Vec<ReadSet> = batch
             .iter()
@@ -188,7 +188,6 @@ impl PostgresEngine {
         let loaded = self
             .answered(load(&mut transaction, &together(&reads), Locking::No))
             .await?;
-        let index = AppliedIndex::new(count(loaded.place)?);
         let mut met = Met::default();
         let decisions: Vec<Option<Result<Effects, Rejection>>> = batch
             .iter()

@@ -17,7 +17,7 @@ use zephyrfs_core::{Context, Envelope, Proposal, Rejection, Response, decide};
 use super::batch::{Fate, Verdict, Waiting, may_share, stopped};
 use super::start::PostgresEngine;
 use super::trouble::nothing_happened;
-use crate::columns::{Uuid, count};
+use crate::columns::Uuid;
 use crate::error::StoreError;
 use crate::load::{Locking, load};
 use crate::tables::events;
@@ -192,6 +192,7 @@ impl PostgresEngine {
         attempts: &mut Attempts,
         fate: &Fate,
     ) -> Result<Outcome, StoreError> {
+        let index = self.index();
         let reads = proposal.reads();
         let (begin, locking) = if reads.usage.is_empty() {
             (SNAPSHOT, Locking::No)
@@ -207,7 +208,6 @@ impl PostgresEngine {
                 None => {}
             }
         }
-        let index = AppliedIndex::new(count(loaded.place)?);
         let envelope = Envelope {
             proposed_at: loaded.now,
             proposal: proposal.clone(),

@@ -16,8 +16,8 @@ use zephyrfs_core::units::{AppliedIndex, Timestamp};
 use zephyrfs_core::{Proposal, ReadSet, Response, Totals, View};
 
 use super::reads::{
-    all_nodes, beating_nodes, chunks_after, due, dump_all, files_after, first_releases, requests_after,
-    storage, tasks_after, view,
+    all_nodes, beating_nodes, chunks_after, due, dump_all, files_after, first_releases, last_place,
+    requests_after, storage, tasks_after, view,
 };
 use super::start::PostgresEngine;
 use super::status::Observed;
@@ -52,17 +52,10 @@ impl PostgresEngine {
         }
     }
 
-    /// Rows that each stand for themselves, each statement by itself: that saves a transaction. Where a statement follows another it
-    /// is for the nodes of copies, which may be a moment newer than the copies; nodes never go.
-    async fn simple_view(&self, reads: &ReadSet) -> Result<At<View>, EngineError> {
-        // As of before: what is read may be newer.
-        let index = self.index();
-        let loading = async |connection: &mut PgConnection| load(connection, reads, Locking::Undated).await;
-        let value = self.read("view", loading).await?.view;
-        Ok(At { index, value })
-    }
-
-    fn index(&self) -> AppliedIndex {
+    /// What most answers say of how far the events are: as of before, since what is read may be newer. The row that says so is
+    /// written all the time, and where somebody holds a snapshot for hours each of its versions is a step to the last one: so it is
+    /// not read for every request.
+    pub(super) fn index(&self) -> AppliedIndex {
         AppliedIndex::new(self.observed.borrow().place)
     }
 }
@@ -72,8 +65,7 @@ impl PostgresEngine {
 fn is_simple(reads: &ReadSet) -> bool {
     let of_others =
         reads.file_chunks.len() + reads.releases.len() + reads.node_tasks.len() + reads.usage.len();
-    // Whoever asks for nothing wants to know how far the events are.
-    of_others == 0 && reads.sharers.is_none() && *reads != ReadSet::default()
+    of_others == 0 && reads.sharers.is_none()
 }
 
 #[async_trait]
@@ -84,11 +76,26 @@ impl Engine for PostgresEngine {
 
     async fn view(&self, reads: ReadSet, freshness: Freshness) -> Result<At<View>, EngineError> {
         self.wait_for(freshness).await;
-        if is_simple(&reads) {
-            return self.simple_view(&reads).await;
+        if reads == ReadSet::default() {
+            // Whoever asks for nothing wants to know how far the events are.
+            let asking = async |connection: &mut PgConnection| last_place(connection).await;
+            let index = self.read("view", asking).await?;
+            let value = View::default();
+            return Ok(At { index, value });
         }
-        self.read("view", async |connection| view(connection, &reads).await)
-            .await
+        let index = self.index();
+        let loading = async |connection: &mut PgConnection| {
+            if is_simple(&reads) {
+                // Each statement by itself saves a transaction. Where one follows another it is for the nodes of copies, which may
+                // be a moment newer than the copies; nodes never go.
+                let loaded = load(connection, &reads, Locking::Undated).await?;
+                Ok(loaded.view)
+            } else {
+                view(connection, &reads).await
+            }
+        };
+        let value = self.read("view", loading).await?;
+        Ok(At { index, value })
     }
 
     async fn nodes(&self, freshness: Freshness) -> Result<At<Vec<(NodeId, NodeWithBeat)>>, EngineError> {
@@ -119,7 +126,6 @@ impl Engine for PostgresEngine {
         freshness: Freshness,
     ) -> Result<At<Page<FileId, FileRow>>, EngineError> {
         self.wait_for(freshness).await;
-        // As of before: what is read may be newer.
         let index = self.index();
         let after = after.as_ref().map_or("", FileId::as_str);
         let asking = async |connection: &mut PgConnection| files_after(connection, after, limit).await;
@@ -160,7 +166,6 @@ impl Engine for PostgresEngine {
         freshness: Freshness,
     ) -> Result<At<Page<TaskKey, TaskRow>>, EngineError> {
         self.wait_for(freshness).await;
-        // As of before: what is read may be newer.
         let index = self.index();
         let asking = async |connection: &mut PgConnection| {
             tasks_after(connection, node.as_ref(), after.as_ref(), limit).await

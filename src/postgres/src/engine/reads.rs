@@ -41,24 +41,20 @@ fn one_more(limit: usize) -> i64 {
     to_bigint(limit as u64).saturating_add(1)
 }
 
-pub(super) async fn view(connection: &mut PgConnection, reads: &ReadSet) -> Result<At<View>, StoreError> {
-    let nodes_alone = ReadSet {
-        nodes: reads.nodes.clone(),
-        ..ReadSet::default()
-    };
-    // A single statement is of one state by itself.
-    let loaded = if *reads == nodes_alone {
-        load(connection, reads, Locking::No).await?
-    } else {
-        let mut transaction = connection.begin_with(SNAPSHOT).await?;
-        let loaded = load(&mut transaction, reads, Locking::No).await?;
-        transaction.commit().await?;
-        loaded
-    };
-    Ok(At {
-        index: AppliedIndex::new(count(loaded.place)?),
-        value: loaded.view,
-    })
+/// How far the events are.
+pub(super) async fn last_place(connection: &mut PgConnection) -> Result<AppliedIndex, StoreError> {
+    let place = query_scalar("SELECT last_place FROM coordinator")
+        .fetch_one(connection)
+        .await?;
+    Ok(AppliedIndex::new(count(place)?))
+}
+
+/// Rows that are all of one state.
+pub(super) async fn view(connection: &mut PgConnection, reads: &ReadSet) -> Result<View, StoreError> {
+    let mut transaction = connection.begin_with(SNAPSHOT).await?;
+    let loaded = load(&mut transaction, reads, Locking::Undated).await?;
+    transaction.commit().await?;
+    Ok(loaded.view)
 }
 
 pub(super) async fn all_nodes(
@@ -245,13 +241,11 @@ pub(super) async fn dump_all(
     ] {
         transaction.execute(setting).await?;
     }
-    let place: i64 = query_scalar("SELECT last_place FROM coordinator")
-        .fetch_one(&mut *transaction)
-        .await?;
+    let place = last_place(&mut transaction).await?;
     if dump::dump(&mut transaction, take).await? {
         transaction.commit().await?;
     }
-    Ok(AppliedIndex::new(count(place)?))
+    Ok(place)
 }
 
 /// The tables that hold rows of the state.

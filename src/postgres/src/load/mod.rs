@@ -25,8 +25,6 @@ pub(crate) struct Loaded {
     pub(crate) positions: BTreeMap<ChunkId, Vec<i64>>,
     /// The database's clock.
     pub(crate) now: Timestamp,
-    /// The last place that was given to an event: everything up to it is in this state.
-    pub(crate) place: i64,
 }
 
 /// Whether rows are locked as they are loaded.
@@ -34,7 +32,7 @@ pub(crate) struct Loaded {
 pub(crate) enum Locking {
     /// The transaction's state does not change under it.
     No,
-    /// Nor is it asked what time it is, and how far the events are.
+    /// Nor is it asked what time it is.
     Undated,
     /// Each statement sees the state of its own time: nodes and remembered answers are locked first, so that what is read after
     /// them holds as long as they do.
@@ -106,8 +104,8 @@ impl Load<'_> {
                 .await?;
         }
         let sql = format!(
-            "SELECT clock_timestamp() AS now_at, last_place, {}, {} FROM coordinator LEFT JOIN nodes ON nodes.node_id = ANY($1) \
-             LEFT JOIN heartbeats ON heartbeats.node_id = nodes.node_id",
+            "SELECT clock_timestamp() AS now_at, {}, {} FROM (VALUES (1)) AS one_row \
+             LEFT JOIN nodes ON nodes.node_id = ANY($1) LEFT JOIN heartbeats ON heartbeats.node_id = nodes.node_id",
             nodes::COLUMNS,
             heartbeats::COLUMNS,
         );
@@ -117,7 +115,6 @@ impl Load<'_> {
             .await?;
         for row in &rows {
             self.loaded.now = row.try_get::<Time, _>("now_at")?.0;
-            self.loaded.place = row.try_get("last_place")?;
             self.take_node(row)?;
         }
         self.known_nodes.extend(ids.into_iter().cloned());
