@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use sqlx::postgres::PgConnection;
+use tokio::sync::watch;
 use zephyrfs_core::engine::{
     At, BeatingNode, ChunkScan, ClusterChange, ClusterError, Engine, EngineError, EngineStatus, Events,
     EventsError, Freshness, NodeWithBeat, Page, ScanCursor, StorageReport, TaskKey,
@@ -238,7 +239,20 @@ impl Engine for PostgresEngine {
     async fn dump(&self, take: &mut (dyn FnMut(Row) -> bool + Send)) -> Result<AppliedIndex, EngineError> {
         let began = Instant::now();
         let mut connection = self.acquire().await.map_err(nothing_happened)?;
-        let dumped = dump_all(connection.server().map_err(nothing_happened)?, take).await;
+        // All rows together may take long; from one to the next it takes no longer than a statement may.
+        let heard = watch::Sender::new(());
+        let mut rows = heard.subscribe();
+        let mut take = |row| {
+            let goes_on = take(row);
+            heard.send_replace(());
+            goes_on
+        };
+        let dumping = async { dump_all(connection.server()?, &mut take).await };
+        let silence = async { while self.answered(async { Ok(rows.changed().await) }).await.is_ok() {} };
+        let dumped = tokio::select! {
+            dumped = dumping => dumped,
+            () = silence => Err(StoreError::Gone("it sends no further rows".to_owned())),
+        };
         self.ended("dump", began, &dumped);
         // The connection is closed: one that nobody reads to the end still has rows to give.
         dumped.map_err(nothing_happened)
