@@ -17,7 +17,7 @@ const IDLE: Duration = Duration::from_secs(600);
 const LIFETIME: Duration = Duration::from_secs(1_800);
 
 /// What each connection is told first. One that a database does not know is left out.
-const SETTINGS: [&str; 7] = [
+const SETTINGS: [&str; 8] = [
     // A plan that was made while a table was empty would otherwise read all of it for ever.
     "SET enable_seqscan = off",
     // The same of joins: rows are looked up by their keys, one by one, however few the server believes there are.
@@ -26,6 +26,8 @@ const SETTINGS: [&str; 7] = [
     // Statements are few and find rows by their keys: one plan for each will do, instead of one for each list of keys.
     "SET plan_cache_mode = force_generic_plan",
     "SET jit = off",
+    // Statements are short: starting others to help with them takes longer than they save.
+    "SET max_parallel_workers_per_gather = 0",
     // Who waits for a row longer than this may be waiting for somebody who waits for him: giving way and trying again is quicker
     // than the server's own search for deadlocks.
     "SET lock_timeout = '250ms'",

@@ -127,7 +127,10 @@ pub(crate) async fn make_tables(connection: &mut PgConnection, service_id: &str)
 }
 
 /// The version of the tables; `None` in a database that has none.
-async fn version(connection: &mut PgConnection) -> Result<Option<i64>, SchemaError> {
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn version(connection: &mut PgConnection) -> Result<Option<i64>, SchemaError> {
     let exists: bool = query_scalar("SELECT to_regclass('schema_version') IS NOT NULL")
         .fetch_one(&mut *connection)
         .await?;

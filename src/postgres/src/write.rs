@@ -17,6 +17,7 @@ use crate::statement::{RowsAre, Statement};
 use crate::tables::chunks::CopyChanges;
 use crate::tables::events::{Delta, NewEvent};
 use crate::tables::sharers::Sharer;
+use crate::tables::usage::UsageDelta;
 use crate::tables::{chunks, events, files, heartbeats, nodes, releases, requests, sharers, tasks};
 
 /// What a proposal came to.
@@ -29,11 +30,12 @@ pub(crate) struct Decided<'d> {
 pub(crate) struct Written {
     pub(crate) changes: Vec<Change>,
     pub(crate) delta: Delta,
+    usage: UsageDelta,
 }
 
 impl Written {
     fn is_nothing(&self) -> bool {
-        self.changes.is_empty() && self.delta.iter().all(|delta| *delta == 0)
+        self.changes.is_empty() && self.delta.iter().all(|delta| *delta == 0) && self.usage.is_empty()
     }
 }
 
@@ -102,6 +104,7 @@ pub(crate) async fn write(
         id: Uuid(*one.id.as_bytes()),
         changes: &written.changes,
         delta: &written.delta,
+        usage: &written.usage,
     });
     events::insert(&mut inserts, Time(loaded.now), &events.collect::<Vec<_>>())?;
     inserts.run(connection).await?;
@@ -371,7 +374,11 @@ fn record(mutations: &[Mutation], view: &View, unknown: &BTreeMap<TaskKey, TaskR
     for (delta, count) in delta.iter_mut().zip(totals.to_counts()) {
         *delta = count.wrapping_sub(MIDDLE).cast_signed();
     }
-    Written { changes, delta }
+    Written {
+        changes,
+        delta,
+        usage: UsageDelta::of(mutations, view),
+    }
 }
 
 fn has_same_content(old: &FileRow, new: &FileRow) -> bool {

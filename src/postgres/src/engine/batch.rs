@@ -17,7 +17,6 @@ use zephyrfs_core::{Command, Context, Effects, Envelope, Proposal, ReadSet, Reje
 
 use super::execute::{Attempts, SNAPSHOT};
 use super::start::PostgresEngine;
-use crate::columns::count;
 use crate::error::StoreError;
 use crate::load::{Loaded, Locking, load};
 use crate::write::{Decided, write};
@@ -28,7 +27,8 @@ const MOST: usize = 32;
 /// So many chunks at most are named by the commands of one: a few large files are enough.
 const MOST_CHUNKS: usize = 512;
 
-/// A file that is deleted is taken for one of so many chunks.
+/// Of each file that is deleted or replaced so many chunks are loaded; one of more is seen to by itself. A file that is deleted is
+/// taken for one of so many.
 const A_FILE: usize = 64;
 
 /// Of so many connections one is for commands that share transactions.
@@ -179,18 +179,21 @@ impl PostgresEngine {
         connection: &mut PgConnection,
         batch: &[Waiting],
     ) -> Result<Vec<Verdict>, StoreError> {
+        let index = self.index();
         let mut transaction = connection.begin_with(SNAPSHOT).await?;
-        let reads: Vec<ReadSet> = batch.iter().map(|waiting| waiting.proposal.reads()).collect();
+        let reads: Vec<ReadSet> = batch
+            .iter()
+            .map(|waiting| of_small_files(waiting.proposal.reads()))
+            .collect();
         let loaded = self
             .answered(load(&mut transaction, &together(&reads), Locking::No))
             .await?;
-        let index = AppliedIndex::new(count(loaded.place)?);
         let mut met = Met::default();
         let decisions: Vec<Option<Result<Effects, Rejection>>> = batch
             .iter()
             .zip(&reads)
             .map(|(waiting, reads)| {
-                met.first(reads, &loaded)
+                (is_all(reads, &loaded) && met.first(reads, &loaded))
                     .then(|| decide_on(&waiting.proposal, reads, &loaded, index))
             })
             .collect();
@@ -262,6 +265,23 @@ fn decide_on(
     decide(&envelope, &loaded.part_for(reads), &context)
 }
 
+/// What a command asks for, without more than a little of the files that go: whose these are, and how large, is not known before
+/// they are loaded.
+fn of_small_files(mut reads: ReadSet) -> ReadSet {
+    for (_, limit) in &mut reads.file_chunks {
+        *limit = (*limit).min(A_FILE);
+    }
+    reads
+}
+
+/// Whether all was loaded that the command asks for: none of its files has more chunks than were.
+fn is_all(reads: &ReadSet, loaded: &Loaded) -> bool {
+    reads.file_chunks.iter().all(|(file, limit)| {
+        let file = loaded.view.files.get(file);
+        file.is_none_or(|file| file.chunks.len() <= *limit)
+    })
+}
+
 /// All that several commands ask for.
 fn together(reads: &[ReadSet]) -> ReadSet {
     let mut all = ReadSet::default();
@@ -323,5 +343,21 @@ impl<'r> Met<'r> {
 pub(super) fn stopped() -> EngineError {
     EngineError::Unavailable {
         reason: "this instance is stopping".to_owned(),
+    }
+}
+
+#[cfg(test)]
+impl PostgresEngine {
+    /// Works off commands as one batch, and answers which of them it leaves to be tried by themselves.
+    pub(crate) async fn leaves_alone(&self, proposals: Vec<Proposal>) -> Vec<bool> {
+        let waiting = |proposal| Waiting {
+            proposal,
+            fate: Arc::default(),
+            answer: oneshot::channel().0,
+        };
+        let batch: Vec<_> = proposals.into_iter().map(waiting).collect();
+        let verdicts = self.attempt_all(&batch).await.unwrap();
+        let is_alone = |verdict| matches!(verdict, Verdict::Alone(_));
+        verdicts.into_iter().map(is_alone).collect()
     }
 }

@@ -8,6 +8,7 @@ mod keeper;
 mod lease;
 mod own;
 mod places;
+mod port;
 mod reads;
 mod start;
 mod status;

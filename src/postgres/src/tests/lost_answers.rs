@@ -1,74 +1,19 @@
 //! A connection that breaks when a commit was sent and not yet answered.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use zephyrfs_core::engine::Engine as _;
+use zephyrfs_core::command::UnregisterNode;
+use zephyrfs_core::engine::{At, Engine as _, EngineError};
+use zephyrfs_core::id::NodeId;
+use zephyrfs_core::{Command, Rejection, Response};
 
-use super::support::{PATIENCE, database, file, register_nodes, sql, start};
-
-/// What becomes of the next commits that pass.
-#[derive(Default)]
-struct Plan {
-    /// So many are handed over, and their answers are not.
-    answers_to_lose: AtomicUsize,
-    /// So many are not even handed over.
-    commits_to_lose: AtomicUsize,
-}
-
-fn take_one(left: &AtomicUsize) -> bool {
-    left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
-        .is_ok()
-}
-
-/// Passes on what a client and the server say, and cuts the connection at a commit if the plan says so.
-async fn pass(client: TcpStream, server: TcpStream, plan: Arc<Plan>) -> std::io::Result<()> {
-    let (mut client_says, mut to_client) = client.into_split();
-    let (mut server_says, mut to_server) = server.into_split();
-    let back = tokio::spawn(async move { tokio::io::copy(&mut server_says, &mut to_client).await });
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let read = client_says.read(&mut buffer).await?;
-        if read == 0 {
-            break;
-        }
-        let is_commit = buffer[..read].windows(7).any(|words| words == b"COMMIT\0");
-        if is_commit && take_one(&plan.commits_to_lose) {
-            break;
-        }
-        if is_commit && take_one(&plan.answers_to_lose) {
-            // The client hears nothing any more, and the server ends as it would have.
-            back.abort();
-            to_server.write_all(&buffer[..read]).await?;
-            drop(client_says);
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-            return Ok(());
-        }
-        to_server.write_all(&buffer[..read]).await?;
-    }
-    back.abort();
-    Ok(())
-}
-
-/// A way to the server that may lose commits, and the URL of a database there.
-async fn unsteady_way(url: &str) -> (String, Arc<Plan>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (rest, database) = url.rsplit_once('/').unwrap();
-    let (user, server) = rest.rsplit_once('@').unwrap();
-    let own = format!("{user}@{}/{database}", listener.local_addr().unwrap());
-    let plan = Arc::new(Plan::default());
-    let (server, passing) = (server.to_owned(), Arc::clone(&plan));
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let server = TcpStream::connect(&server).await.unwrap();
-            let plan = Arc::clone(&passing);
-            tokio::spawn(async move { drop(pass(client, server, plan).await) });
-        }
-    });
-    (own, plan)
-}
+use super::support::{
+    PATIENCE, database, eventually, file, leader, options, proposal, register_nodes, sql, start, start_with,
+};
+use super::ways::{Held, unsteady_way};
+use crate::Observer;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_whose_answer_was_lost_is_done_once_and_answered() {
@@ -100,4 +45,98 @@ async fn a_write_whose_answer_was_lost_is_done_once_and_answered() {
     let events = sql("lost", "SELECT count(*) FROM events WHERE NOT about_nodes");
     assert_eq!(events, "20", "each was written once");
     engine.stop().await;
+}
+
+/// Counts how often something is tried again.
+#[derive(Default)]
+struct Retries(AtomicU32);
+
+impl Observer for Retries {
+    fn ended(&self, _operation: &'static str, _took: Duration, _is_ok: bool) {}
+    fn retried(&self, _operation: &'static str, _cause: &'static str) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+    fn connections(&self, _open: u32, _idle: u32) {}
+}
+
+/// Registers a file, and answers what is told in the end when the commit is kept back, the nodes for the file go meanwhile, and
+/// then the commit becomes what is `held`.
+async fn register_while_nodes_go(name: &str, held: Held) -> Result<At<Response>, EngineError> {
+    let url = database(name);
+    // Only who leads commits of its own accord: the one whose commits are kept back does not.
+    let other = start(&url, "other").await;
+    leader(&[&other]).await;
+    register_nodes(&other).await;
+    let (way, plan) = unsteady_way(&url).await;
+    let retries = Arc::new(Retries::default());
+    let mut own = options(&way, "one");
+    own.observer = Arc::<Retries>::clone(&retries);
+    let engine = start_with(own).await;
+
+    plan.commits_to_hold.store(1, Ordering::SeqCst);
+    let registering = tokio::spawn({
+        let engine = Arc::clone(&engine);
+        async move { engine.execute(file("f", 2), PATIENCE).await }
+    });
+    eventually("the commit is kept back", || {
+        plan.held.load(Ordering::SeqCst) == 1
+    })
+    .await;
+    for node in ["n1", "n2", "n3"] {
+        let gone = proposal(Command::UnregisterNode(UnregisterNode {
+            node: NodeId::from(node),
+            reason: "gone".to_owned(),
+        }));
+        other.execute(gone, PATIENCE).await.unwrap();
+    }
+    // From here on the rules refuse the file; an attempt that began before may still come to its end.
+    let before = retries.0.load(Ordering::SeqCst);
+    eventually("it was tried again", || {
+        registering.is_finished() || retries.0.load(Ordering::SeqCst) >= before + 2
+    })
+    .await;
+    assert!(
+        !registering.is_finished(),
+        "nothing can be said while the first commit may still be done: {:?}",
+        registering.await
+    );
+    plan.held_are.send_replace(held);
+    let answer = registering.await.unwrap();
+    engine.stop().await;
+    other.stop().await;
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_refusal_is_told_while_an_earlier_commit_may_still_be_done() {
+    let answer = register_while_nodes_go("late", Held::HandedOver).await;
+    assert!(
+        matches!(
+            &answer,
+            Ok(At {
+                value: Response::FileRegistered { .. },
+                ..
+            })
+        ),
+        "{answer:?}"
+    );
+    assert_eq!(sql("late", "SELECT count(*) FROM files"), "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_told_once_the_earlier_commit_can_not_be_done_any_more() {
+    let answer = register_while_nodes_go("never", Held::Lost).await;
+    assert!(
+        matches!(
+            &answer,
+            Err(EngineError::Rejected {
+                rejection: Rejection::PlacementStale { .. },
+                ..
+            })
+        ),
+        "{answer:?}"
+    );
+    assert_eq!(sql("never", "SELECT count(*) FROM files"), "0");
+    let ruled_out = "SELECT count(*) FROM events WHERE totals_delta = '{}'";
+    assert_eq!(sql("never", ruled_out), "1");
 }

@@ -1,5 +1,6 @@
 //! Tests on a real server.
 
+mod backlog;
 mod believers;
 mod conformance;
 mod engine;
@@ -7,5 +8,8 @@ mod exchange;
 mod hammer;
 mod lease;
 mod lost_answers;
+mod silence;
 mod support;
 mod trouble;
+mod usage;
+mod ways;
