@@ -14,7 +14,7 @@ use crate::error::StoreError;
 const STEPS: &[&str] = &[include_str!("../migrations/0001_tables.sql")];
 
 /// The version of the tables that this program works on.
-pub(crate) const VERSION: i64 = STEPS.len() as i64;
+const VERSION: i64 = STEPS.len() as i64;
 
 /// So long another instance may take to change the tables.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -130,7 +130,7 @@ pub(crate) async fn make_tables(connection: &mut PgConnection, service_id: &str)
 ///
 /// # Errors
 /// The database's.
-pub(crate) async fn version(connection: &mut PgConnection) -> Result<Option<i64>, SchemaError> {
+async fn version(connection: &mut PgConnection) -> Result<Option<i64>, SchemaError> {
     let exists: bool = query_scalar("SELECT to_regclass('schema_version') IS NOT NULL")
         .fetch_one(&mut *connection)
         .await?;

@@ -156,14 +156,14 @@ impl PostgresEngine {
         // The server sets no limit: changes of the tables may take long.
         let connected = connect::connect(&self.connect, Duration::ZERO).await;
         let mut connection = connected.map_err(|error| self.judge(error.into()))?;
-        let found = in_time(async { Ok(schema::version(&mut connection).await) }).await?;
-        if found.map_err(|error| self.judge(error))? != Some(schema::VERSION) {
+        let mut usable = in_time(async { Ok(schema::check(&mut connection).await) }).await?;
+        if matches!(usable, Err(SchemaError::Older)) {
             let service_id = new_service_id();
             let preparing = schema::prepare(&mut connection, &service_id);
             let prepared = tokio::time::timeout(CHANGING, preparing).await;
-            let prepared = prepared.unwrap_or_else(|_| Err(no_answer(CHANGING).into()));
-            prepared.map_err(|error| self.judge(error))?;
+            usable = prepared.unwrap_or_else(|_| Err(no_answer(CHANGING).into()));
         }
+        usable.map_err(|error| self.judge(error))?;
         in_time(self.settle(&mut connection)).await?;
         Ok(connection)
     }

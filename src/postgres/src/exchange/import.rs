@@ -17,6 +17,7 @@ use crate::dump::dump;
 use crate::engine::new_service_id;
 use crate::error::StoreError;
 use crate::schema;
+use crate::tables::usage;
 
 /// Tables with rows, those first that others refer to, and what to call what is in them.
 const TABLES: [(&str, &str); 9] = [
@@ -113,6 +114,7 @@ impl Import {
         let totals = self.added.totals().to_counts().map(to_bigint);
         let mut transaction = self.connection.begin().await?;
         transaction.execute("DELETE FROM events").await?;
+        usage::count_anew(&mut transaction).await?;
         let counted = query(
             "UPDATE coordinator SET totals = $1, last_place = greatest(last_place, $2), \
              forgotten_place = greatest(last_place, $2) WHERE leader_until <= clock_timestamp()",

@@ -104,3 +104,19 @@ pub(crate) async fn read(
     }
     Ok(usage)
 }
+
+/// Counts anew what lies on nodes, in a transaction in which no event waits for its place.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn count_anew(connection: &mut PgConnection) -> Result<(), StoreError> {
+    query("DELETE FROM node_usage").execute(&mut *connection).await?;
+    query(
+        "INSERT INTO node_usage (node_id, copies, bytes) \
+         SELECT node_id, count(*), sum(size_bytes) FROM chunk_replicas JOIN chunks ON chunks.chunk_id = chunk_replicas.chunk_id \
+         WHERE state = 'stored' AND home_file_id IS NOT NULL GROUP BY node_id",
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

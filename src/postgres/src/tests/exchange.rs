@@ -1,12 +1,13 @@
 //! Rows that leave for another engine, and come from one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::test_runner::{Config, TestRunner};
 use zephyrfs_core::conformance::sequences;
 use zephyrfs_core::engine::{Engine as _, EventsError};
 use zephyrfs_core::model::Model;
-use zephyrfs_core::row::Row;
+use zephyrfs_core::row::{Row, users};
 use zephyrfs_core::units::AppliedIndex;
 use zephyrfs_core::{DumpDigest, Dumper, Totals};
 
@@ -107,6 +108,24 @@ fn any_rows_that_the_rules_make_are_imported_and_exported_as_they_are() {
         let (read, index, totals) = runtime.block_on(export(&url));
         assert_eq!((read.len(), digest_of(&read)), (rows.len(), digest_of(&rows)));
         assert_eq!((index, totals), (AppliedIndex::new(last + 1), *model.totals()));
+        let mut lies = BTreeMap::<String, (u64, u64)>::new();
+        for row in &rows {
+            if let Row::Chunk(_, chunk) = row {
+                for node in users(chunk) {
+                    let (copies, bytes) = lies.entry(node.to_string()).or_default();
+                    *copies += 1;
+                    *bytes += chunk.size.get();
+                }
+            }
+        }
+        let counted = sql(
+            "exchange",
+            "SELECT node_id || ' ' || copies || ' ' || bytes FROM node_usage ORDER BY node_id",
+        );
+        let expected = lies
+            .iter()
+            .map(|(node, (copies, bytes))| format!("{node} {copies} {bytes}"));
+        assert_eq!(counted, expected.collect::<Vec<_>>().join("\n"));
         let everything = "TRUNCATE nodes, heartbeats, files, chunks, chunk_replicas, chunk_sharers, releases, requests, tasks";
         sql("exchange", everything);
         Ok(())
