@@ -14,7 +14,8 @@ use zephyrfs_core::id::RequestId;
 use zephyrfs_core::units::AppliedIndex;
 use zephyrfs_core::{Context, Envelope, Proposal, Rejection, Response, decide};
 
-use super::batch::{Fate, Verdict, Waiting, may_share, stopped};
+use super::batch::{Verdict, Waiting, may_share, stopped};
+use super::fate::Fate;
 use super::start::PostgresEngine;
 use super::trouble::nothing_happened;
 use crate::columns::Uuid;

@@ -4,6 +4,7 @@ mod batch;
 mod connections;
 mod events;
 mod execute;
+mod fate;
 mod keeper;
 mod lease;
 mod own;

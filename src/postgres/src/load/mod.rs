@@ -27,6 +27,20 @@ pub(crate) struct Loaded {
     pub(crate) now: Timestamp,
 }
 
+impl Loaded {
+    /// A node with its heartbeat, if a row has one.
+    fn take_node(&mut self, row: &PgRow) -> Result<(), StoreError> {
+        let Some(id) = row.try_get::<Option<&str>, _>("node_id")?.map(NodeId::new) else {
+            return Ok(());
+        };
+        if let Some(beat) = heartbeats::read(row)? {
+            self.view.beats.insert(id.clone(), beat);
+        }
+        self.view.nodes.insert(id, Arc::new(nodes::read(row)?));
+        Ok(())
+    }
+}
+
 /// Whether rows are locked as they are loaded.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Locking {
@@ -74,6 +88,42 @@ pub(crate) async fn load(
     Ok(load.loaded)
 }
 
+/// Looks for what is asked for with one statement: the nodes, if none of the files, chunks and remembered requests is there, and
+/// `None` if any is. Nothing else may be asked for.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn load_if_all_new(
+    connection: &mut PgConnection,
+    reads: &ReadSet,
+) -> Result<Option<Loaded>, StoreError> {
+    let sql = format!(
+        "SELECT clock_timestamp() AS now_at, EXISTS (SELECT 1 FROM files WHERE file_id = ANY($2)) \
+         OR EXISTS (SELECT 1 FROM chunks WHERE chunk_id = ANY($3)) \
+         OR EXISTS (SELECT 1 FROM requests WHERE request_key = ANY($4)) AS is_known, {}, {} FROM (VALUES (1)) AS one_row \
+         LEFT JOIN nodes ON nodes.node_id = ANY($1) LEFT JOIN heartbeats ON heartbeats.node_id = nodes.node_id",
+        nodes::COLUMNS,
+        heartbeats::COLUMNS,
+    );
+    let of_chunks = reads.file_chunks.iter().map(|(file, _)| file);
+    let rows = query(AssertSqlSafe(sql))
+        .bind(storable(reads.nodes.iter().map(NodeId::as_str)))
+        .bind(storable(reads.files.iter().chain(of_chunks).map(FileId::as_str)))
+        .bind(storable(reads.chunks.iter().map(ChunkId::as_str)))
+        .bind(storable(reads.requests.iter().map(String::as_str)))
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut loaded = Loaded::default();
+    for row in &rows {
+        if row.try_get("is_known")? {
+            return Ok(None);
+        }
+        loaded.now = row.try_get::<Time, _>("now_at")?.0;
+        loaded.take_node(row)?;
+    }
+    Ok(Some(loaded))
+}
+
 struct Load<'c> {
     connection: &'c mut PgConnection,
     locking: Locking,
@@ -115,20 +165,9 @@ impl Load<'_> {
             .await?;
         for row in &rows {
             self.loaded.now = row.try_get::<Time, _>("now_at")?.0;
-            self.take_node(row)?;
+            self.loaded.take_node(row)?;
         }
         self.known_nodes.extend(ids.into_iter().cloned());
-        Ok(())
-    }
-
-    fn take_node(&mut self, row: &PgRow) -> Result<(), StoreError> {
-        let Some(id) = row.try_get::<Option<&str>, _>("node_id")?.map(NodeId::new) else {
-            return Ok(());
-        };
-        if let Some(beat) = heartbeats::read(row)? {
-            self.loaded.view.beats.insert(id.clone(), beat);
-        }
-        self.loaded.view.nodes.insert(id, Arc::new(nodes::read(row)?));
         Ok(())
     }
 

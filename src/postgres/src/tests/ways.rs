@@ -38,9 +38,38 @@ pub(super) enum Held {
     Lost,
 }
 
-/// A commit, and the end of what a client says.
-const COMMIT: &[u8] = b"COMMIT\0";
+/// The end of what a client says.
 const GOODBYE: &[u8] = b"X\0\0\0\x04";
+
+/// What a client says on one connection, as far as it tells a commit.
+#[derive(Default)]
+struct Talk {
+    is_in_transaction: bool,
+    /// The names of statements that write an event, each between two zeros as whoever runs it names it.
+    writing: Vec<Vec<u8>>,
+}
+
+impl Talk {
+    /// Whether what is said makes something lasting: the end of a transaction, or an event that is written outside of any.
+    fn commits(&mut self, said: &[u8]) -> bool {
+        let has = |words: &[u8]| said.windows(words.len()).any(|here| here == words);
+        let ends = has(b"COMMIT\0");
+        if has(b"BEGIN") {
+            self.is_in_transaction = true;
+        }
+        let adds = !self.is_in_transaction && self.writing.iter().any(|name| has(name));
+        if ends || has(b"ROLLBACK\0") {
+            self.is_in_transaction = false;
+        }
+        if has(b"INSERT INTO events")
+            && let Some(start) = said.windows(7).position(|here| here == b"sqlx_s_")
+        {
+            let name = said[start..].split(|byte| *byte == 0).next().unwrap_or_default();
+            self.writing.push([&[0], name, &[0]].concat());
+        }
+        ends || adds
+    }
+}
 
 fn take_one(left: &AtomicUsize) -> bool {
     left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
@@ -72,13 +101,14 @@ async fn pass(client: TcpStream, server: TcpStream, plan: Arc<Plan>) -> std::io:
     let mut is_silent = plan.is_silent.subscribe();
     let back = tokio::spawn(hand_back(server_says, to_client, Arc::clone(&plan)));
     let mut buffer = vec![0; 1 << 16];
+    let mut talk = Talk::default();
     loop {
         let read = client_says.read(&mut buffer).await?;
         drop(is_silent.wait_for(|is_silent| !is_silent).await);
         if read == 0 {
             break;
         }
-        let is_commit = buffer[..read].windows(COMMIT.len()).any(|words| words == COMMIT);
+        let is_commit = talk.commits(&buffer[..read]);
         if is_commit && take_one(&plan.commits_to_lose) {
             break;
         }
