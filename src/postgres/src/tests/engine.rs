@@ -95,10 +95,10 @@ async fn registering_a_file_takes_few_statements() {
     engine.execute(file("f", 8), PATIENCE).await.unwrap();
     engine.stop().await;
     let log = log_of("statements");
-    let begin = log
-        .iter()
-        .position(|line| line.contains("REPEATABLE READ"))
-        .unwrap();
+    let writes = |line: &String| line.contains("INSERT INTO chunks");
+    let write = log.iter().position(writes).unwrap();
+    let begins = |line: &String| line.contains("REPEATABLE READ");
+    let begin = log[..write].iter().rposition(begins).unwrap();
     // The keeper's own statements come in between: they are told by what they speak of.
     let is_ours = |line: &&String| {
         let of_keeper = [
@@ -111,8 +111,8 @@ async fn registering_a_file_takes_few_statements() {
         (line.contains("statement:") || line.contains("execute "))
             && !of_keeper.iter().any(|words| line.contains(words))
     };
-    let end = begin
-        + log[begin..]
+    let end = write
+        + log[write..]
             .iter()
             .position(|line| line.contains("statement: COMMIT"))
             .unwrap();
