@@ -103,7 +103,7 @@ pub enum StoreError {
     /// The log and the state in a data directory are not of the same replica.
     #[error(
         "{log} and {state} belong to different replicas: one of them was replaced; restore the missing one, \
-         or move both away and let this replica join anew"
+         or move both away and let this replica join anew, or import again if an import was cut short"
     )]
     Mismatched {
         /// The log's file.

@@ -58,7 +58,7 @@ fn digest(ended: &Ended) -> &str {
         .stdout
         .lines()
         .find_map(|line| line.trim().strip_prefix("digest  "));
-    &digest.expect("a digest")[..64]
+    &digest.unwrap()[..64]
 }
 
 fn assert_refused(ended: &Ended, code: i32, reason: &str) {

@@ -1,18 +1,20 @@
 //! Rows of another engine as the data of a replica.
 //!
-//! Everything is written beside where it belongs and read back before it counts: until the last step the data directory holds
-//! no data of a replica, and what was written is deleted by the next import or the next start.
+//! Everything is written beside where it belongs and read back before it counts. The log is held all the time, so that no server
+//! and no other import comes in between, and is written last but one, in one commit; the last step gives the state its name. What
+//! is left when the process dies before that is deleted by the next import or start; between the two there is a log that
+//! knows of a state which is not there, on which nothing starts.
 
 use std::sync::Arc;
 
 use openraft::TokioRuntime;
 use openraft::type_config::AsyncRuntime;
 use redb::Database;
-use zephyrfs_core::id::FileId;
+use zephyrfs_core::id::{ChunkId, FileId};
 use zephyrfs_core::row::{FileRow, Row};
 use zephyrfs_core::store::RowStore;
-use zephyrfs_core::units::AppliedIndex;
-use zephyrfs_core::{Dumper, Mutation};
+use zephyrfs_core::units::{AppliedIndex, Timestamp};
+use zephyrfs_core::{Dumper, Mutation, ReadSet};
 
 use super::staging::{Staged, Staging};
 use crate::disk::{DatabaseKind, Databases, Disk, Files, open_database};
@@ -39,13 +41,29 @@ pub struct Imported {
 
 /// Takes rows, kind by kind.
 pub struct Importer<D: Disk = Files> {
-    disk: D,
     // Before the database that it reads.
     state: State,
     database: Database,
     staging: Stage,
     waiting: Vec<Mutation>,
     added: Dumper,
+    latest: Timestamp,
+    // After the databases: files that are closed are deleted.
+    place: Place<D>,
+    log: NewLog,
+}
+
+/// Where it is written; what was is deleted when this is dropped, unless it has its name by then.
+struct Place<D: Disk>(D);
+
+impl<D: Disk> Drop for Place<D> {
+    fn drop(&mut self) {
+        for kind in [DatabaseKind::Incoming, DatabaseKind::Staging] {
+            if let Err(error) = self.0.remove(kind) {
+                tracing::warn!(%error, "What is left of an import is not deleted; the next start tries again");
+            }
+        }
+    }
 }
 
 /// How far it is.
@@ -62,7 +80,7 @@ impl Importer {
     /// # Errors
     /// [`StoreError::NotEmpty`], or what is wrong with the directory.
     pub fn begin(disk: Files) -> Result<Self, StoreError> {
-        Self::begin_on(disk)
+        Self::begin_on::<TokioRuntime>(disk)
     }
 
     /// All rows were added: they are the state of a new cluster of one, durably, as of one index after `index`. Who watched the
@@ -76,27 +94,30 @@ impl Importer {
 }
 
 impl<D: Disk> Importer<D> {
-    pub(crate) fn begin_on(disk: D) -> Result<Self, StoreError> {
-        for kind in [DatabaseKind::Log, DatabaseKind::State] {
-            if disk.exists(kind)? {
-                return Err(StoreError::NotEmpty {
-                    path: disk.name(kind),
-                });
-            }
+    pub(crate) fn begin_on<R: AsyncRuntime>(disk: D) -> Result<Self, StoreError> {
+        let log = NewLog::take::<R, D>(&disk)?;
+        if disk.exists(DatabaseKind::State)? {
+            return Err(StoreError::NotEmpty {
+                path: disk.name(DatabaseKind::State),
+            });
         }
+        let place = Place(disk);
+        let disk = &place.0;
         disk.discard_incoming()?;
-        let database = open_database(&disk, DatabaseKind::Incoming, CACHE_BYTES)?;
+        let database = open_database(disk, DatabaseKind::Incoming, CACHE_BYTES)?;
         Base::create(&database)?;
         let base = Arc::new(Base::last(&database)?);
         let state = State::open(base, &disk.name(DatabaseKind::Incoming))?;
-        let staging = Stage::Open(Staging::begin(&disk)?);
+        let staging = Stage::Open(Staging::begin(disk)?);
         Ok(Self {
-            disk,
             state,
             database,
             staging,
             waiting: Vec::new(),
             added: Dumper::default(),
+            latest: Timestamp::EPOCH,
+            place,
+            log,
         })
     }
 
@@ -106,6 +127,7 @@ impl<D: Disk> Importer<D> {
     /// [`StoreError::Unfit`] if it does not fit to those before; or why it cannot be written.
     pub fn add(&mut self, row: Row) -> Result<(), StoreError> {
         self.added.add(&row).map_err(unfit)?;
+        self.latest = self.latest.max(row.latest_time());
         let is_late = matches!(
             row,
             Row::Sharer(..) | Row::Release(..) | Row::Request(..) | Row::Task(..)
@@ -139,7 +161,11 @@ impl<D: Disk> Importer<D> {
         if self.waiting.len() < enough {
             return Ok(());
         }
-        self.state.write(&self.waiting)?;
+        self.state.write(&self.waiting).map_err(|error| match error {
+            // The rows do not refer to each other as they should: nothing on a disk is damaged.
+            StoreError::Corrupt { detail, .. } => unfit(detail),
+            error => error,
+        })?;
         self.waiting.clear();
         if self.state.unflushed_bytes() > COMMIT_BYTES {
             self.commit()?;
@@ -155,7 +181,8 @@ impl<D: Disk> Importer<D> {
         Ok(())
     }
 
-    /// Writes the files, each with the chunks that it is the home of, and then the chunks that have none.
+    /// Writes the files, each with the chunks that it is the home of, and then the chunks that lie with none: those that no file
+    /// holds, and those that a file still holds which was deleted or replaced, until that is worked off.
     fn lay_out(&mut self) -> Result<(), StoreError> {
         let Stage::Open(staging) = std::mem::replace(&mut self.staging, Stage::Done) else {
             return Ok(());
@@ -168,13 +195,21 @@ impl<D: Disk> Importer<D> {
         }
         for chunk in staged.chunks()? {
             let (id, row) = chunk?;
-            if row.home.is_none() {
+            if row.home.is_none() || !self.is_laid_out(&id)? {
                 self.waiting.push(Mutation::PutChunk(id, row));
                 self.write_if(1_000)?;
             }
         }
         drop(staged);
-        self.disk.remove(DatabaseKind::Staging)
+        self.place.0.remove(DatabaseKind::Staging)
+    }
+
+    fn is_laid_out(&self, id: &ChunkId) -> Result<bool, StoreError> {
+        let reads = ReadSet {
+            chunks: vec![id.clone()],
+            ..ReadSet::default()
+        };
+        Ok(self.state.load(&reads)?.chunks.contains_key(id))
     }
 
     fn lay_out_file(&mut self, staged: &Staged, id: FileId, row: FileRow) -> Result<(), StoreError> {
@@ -182,7 +217,6 @@ impl<D: Disk> Importer<D> {
             let chunk = staged.chunk(&held.id)?;
             let chunk =
                 chunk.ok_or_else(|| unfit(format!("file {id} has chunk {}, which is missing", held.id)))?;
-            // A file may hold a chunk twice.
             if chunk.home.as_ref() == Some(&id) && chunk.index == held.index {
                 self.waiting.push(Mutation::PutChunk(held.id.clone(), chunk));
             }
@@ -201,25 +235,28 @@ impl<D: Disk> Importer<D> {
         self.write_if(1)?;
         self.commit()?;
         self.check()?;
-        let log = NewLog::create::<R, D>(&self.disk)?;
         let applied = LogIdRecord {
             term: TERM,
-            index: index.get() + 1,
+            index: index
+                .get()
+                .checked_add(1)
+                .ok_or_else(|| unfit("no index follows theirs"))?,
         };
         let header = self.state.header_mut();
-        header.raft_id = log.raft_id();
+        header.raft_id = self.log.raft_id();
         header.applied = Some(applied);
+        header.last_time = self.latest;
         self.commit()?;
         let Self {
-            disk,
             state,
             database,
+            place,
+            log,
             ..
         } = self;
         drop((state, database));
-        // Without its state this log is refused, so nothing starts on half an import.
         let cluster_id = log.begin_cluster::<R>(log_id_from_record::<R>(applied), TERM + 1, peer)?;
-        disk.promote_incoming()?;
+        place.0.promote_incoming()?;
         Ok(Imported { cluster_id })
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::record::{FORMAT, VALUES, decode_value, encode_value};
 use crate::error::{Doing, StoreError};
 
-const FORMAT_KEY: &str = "format";
+pub(super) const FORMAT_KEY: &str = "format";
 pub(super) const IDENTITY_KEY: &str = "identity";
 
 /// Who a replica is. A replica that lost its disk comes back with another raft id, so that it can never vote twice in one
@@ -31,7 +31,7 @@ pub(crate) fn mint_cluster_id<R: AsyncRuntime>() -> String {
 
 impl Identity {
     /// A new identity, from the runtime's source of randomness. It belongs to no cluster yet.
-    fn mint<R: AsyncRuntime>() -> Self {
+    pub(super) fn mint<R: AsyncRuntime>() -> Self {
         Self {
             cluster_id: String::new(),
             raft_id: rand::Rng::next_u64(&mut R::thread_rng()).max(1),

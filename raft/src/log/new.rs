@@ -11,23 +11,26 @@ use crate::disk::{DatabaseKind, Disk, open_database};
 use crate::error::StoreError;
 use crate::types::Peer;
 
-/// A log with an identity and nothing else.
+/// A log that belongs to nobody yet. While this is held no other process opens it.
 pub(crate) struct NewLog {
     database: Database,
     raft_id: u64,
 }
 
 impl NewLog {
-    /// Makes it.
+    /// Takes it, and makes up who the replica is to be.
     ///
     /// # Errors
-    /// Why it cannot be made.
-    pub(crate) fn create<R: AsyncRuntime, D: Disk>(disk: &D) -> Result<Self, StoreError> {
+    /// [`StoreError::NotEmpty`] if it is a replica's, or why it cannot be opened.
+    pub(crate) fn take<R: AsyncRuntime, D: Disk>(disk: &D) -> Result<Self, StoreError> {
         let database = open_database(disk, DatabaseKind::Log, CACHE_BYTES)?;
-        let identity = Identity::load_or_mint::<R>(&database, &disk.name(DatabaseKind::Log))?;
+        let path = disk.name(DatabaseKind::Log);
+        if Identity::load(&database, &path)?.is_some() {
+            return Err(StoreError::NotEmpty { path });
+        }
         Ok(Self {
             database,
-            raft_id: identity.raft_id,
+            raft_id: Identity::mint::<R>().raft_id,
         })
     }
 
@@ -36,8 +39,8 @@ impl NewLog {
         self.raft_id
     }
 
-    /// Makes the replica the only member of a new cluster, whose state is as of `applied` and in which it leads in `term`. Gives
-    /// the id of the cluster.
+    /// Makes the log, in one commit, that of the only member of a new cluster, whose state is as of `applied` and in which it leads
+    /// in `term`. Gives the id of the cluster.
     ///
     /// # Errors
     /// Why it could not be written.

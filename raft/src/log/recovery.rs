@@ -12,10 +12,10 @@ use openraft::type_config::AsyncRuntime;
 use openraft::{EntryPayload, Membership};
 use redb::{Database, Durability};
 
-use super::identity::{IDENTITY_KEY, Identity, mint_cluster_id};
+use super::identity::{FORMAT_KEY, IDENTITY_KEY, Identity, mint_cluster_id};
 use super::pairing::check_same_replica;
 use super::record::{
-    ENTRIES, VALUES, encode_entry, encode_value, encode_vote, log_id_from_record, log_id_to_record,
+    ENTRIES, FORMAT, VALUES, encode_entry, encode_value, encode_vote, log_id_from_record, log_id_to_record,
 };
 use super::store::{CACHE_BYTES, load};
 use super::writer::{COMMITTED_KEY, PURGED_KEY, VOTE_KEY};
@@ -171,6 +171,7 @@ impl<R: AsyncRuntime> Rebirth<R> {
                     .map(drop)
                     .doing("write the log's values")
             };
+            put(FORMAT_KEY, encode_value(&FORMAT)?)?;
             put(IDENTITY_KEY, encode_value(&identity)?)?;
             put(VOTE_KEY, encode_vote::<R>(&vote)?)?;
             put(COMMITTED_KEY, encode_value(&log_id_to_record(&log_id))?)?;

@@ -75,9 +75,16 @@ impl<R: AsyncRuntime> StoppedLog<R> {
             Bound::Unbounded,
         );
         let entries = entries.range::<u64>(after).doing("read the log")?;
-        Ok(entries.map(|entry| {
+        let mut expected = applied.map(|applied| applied + 1);
+        Ok(entries.map(move |entry| {
             let (index, bytes) = entry.doing("read the log")?;
-            decode_entry::<R>(index.value(), bytes.value())
+            let index = index.value();
+            if expected.is_some_and(|expected| expected != index) {
+                let detail = format!("entry {index} follows where {expected:?} is missing");
+                return Err(StoreError::corrupt("log", detail));
+            }
+            expected = Some(index + 1);
+            decode_entry::<R>(index, bytes.value())
         }))
     }
 }

@@ -5,15 +5,18 @@ use std::path::Path;
 use openraft::TokioRuntime;
 use proptest::test_runner::{Config, TestRunner};
 use tempfile::TempDir;
+use zephyrfs_core::command::DeleteFile;
 use zephyrfs_core::conformance::sequences;
 use zephyrfs_core::engine::Engine;
 use zephyrfs_core::id::{ChunkId, FileId};
 use zephyrfs_core::model::Model;
 use zephyrfs_core::row::Row;
-use zephyrfs_core::units::AppliedIndex;
-use zephyrfs_core::{DumpDigest, Dumper};
+use zephyrfs_core::units::{AppliedIndex, Timestamp};
+use zephyrfs_core::{Command, DumpDigest, Dumper};
 
-use super::support::{PATIENCE, TestEngine, file, node, options, start, start_with, timing};
+use super::support::{
+    PATIENCE, TestEngine, file, node, options, proposal, start, start_with, timing, try_start,
+};
 use crate::disk::{DatabaseKind, Disk, Files, Memory};
 use crate::error::StoreError;
 use crate::exchange::{Imported, Importer, StoppedReplica};
@@ -23,7 +26,7 @@ fn disk(directory: &Path) -> Files {
 }
 
 fn import<D: Disk>(disk: &D, rows: &[Row], index: u64) -> Result<Imported, StoreError> {
-    let mut importer = Importer::begin_on(disk.clone())?;
+    let mut importer = Importer::begin_on::<TokioRuntime>(disk.clone())?;
     for row in rows {
         importer.add(row.clone())?;
     }
@@ -186,20 +189,31 @@ async fn rows_that_are_not_whole_are_refused_and_leave_nothing() {
 
     let directory = TempDir::new().unwrap();
     let disk = disk(directory.path());
+    let names = || {
+        let entries = std::fs::read_dir(directory.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
     let refused = |rows: &[Row], reason: &str| {
-        let error = import(&disk, rows, 1).unwrap_err().to_string();
-        assert!(error.contains(reason), "{error}");
+        let error = import(&disk, rows, 1).unwrap_err();
+        assert!(matches!(error, StoreError::Unfit { .. }), "{error}");
+        assert!(error.to_string().contains(reason), "{error}");
+        // The log was held, and is nobody's.
+        assert_eq!(names(), ["coordinator.log.db"]);
     };
     let is_chunk = |row: &Row| matches!(row, Row::Chunk(..));
     let chunk = rows.iter().position(is_chunk).unwrap();
     let mut fewer = rows.clone();
     fewer.remove(chunk);
     refused(&fewer, "which is missing");
-    let mut strange = rows.clone();
-    if let Row::Chunk(_, row) = &mut strange[chunk] {
-        row.home = Some(FileId::from("nobody"));
-    }
-    refused(&strange, "not the same are read back");
+    let mut twice = rows.clone();
+    let Row::Node(id, mut other) = rows[0].clone() else {
+        panic!("no node comes first");
+    };
+    other.registered_at = Timestamp::EPOCH;
+    twice.insert(1, Row::Node(id, other));
+    refused(&twice, "not the same are read back");
     let mut late = rows.clone();
     late.push(Row::Sharer(ChunkId::from("c"), FileId::from("f"), 0));
     late.push(rows[chunk].clone());
@@ -210,16 +224,59 @@ async fn rows_that_are_not_whole_are_refused_and_leave_nothing() {
         .cloned()
         .collect();
     refused(&no_nodes, "no node n1");
+    let error = import(&disk, &rows, u64::MAX).unwrap_err().to_string();
+    assert!(error.contains("no index follows"), "{error}");
 
     // A server that is started now finds nothing, and an import goes on from nothing.
     import(&disk, &rows, 1).unwrap();
     let engine = start(disk.clone()).await;
     assert_eq!(engine.totals().value.files, 20);
     engine.stop().await.unwrap();
-    let mut names: Vec<_> = std::fs::read_dir(directory.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
-    names.sort();
-    assert_eq!(names, ["coordinator.db", "coordinator.log.db"]);
+    assert_eq!(names(), ["coordinator.db", "coordinator.log.db"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chunks_of_a_file_that_is_gone_are_imported_with_the_release_that_is_to_let_them_go() {
+    let source = TempDir::new().unwrap();
+    let engine = start(disk(source.path())).await;
+    for id in ["n1", "n2", "n3"] {
+        engine.execute(node(id), PATIENCE).await.unwrap();
+    }
+    // So many chunks that deleting the file does not let go of all of them.
+    engine.execute(file("f", 2_500), PATIENCE).await.unwrap();
+    let delete = Command::DeleteFile(DeleteFile {
+        file: FileId::from("f"),
+    });
+    engine.execute(proposal(delete), PATIENCE).await.unwrap();
+    let rows = rows_in(&engine).await;
+    engine.stop().await.unwrap();
+    let is_left = |row: &&Row| matches!(row, Row::Chunk(_, chunk) if chunk.home.is_some());
+    assert!(rows.iter().any(|row| matches!(row, Row::Release(..))));
+    assert_ne!(rows.iter().filter(is_left).count(), 0);
+
+    let directory = TempDir::new().unwrap();
+    import(&disk(directory.path()), &rows, 1).unwrap();
+    assert_eq!(digest_of(&rows_of(&disk(directory.path()))), digest_of(&rows));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_comes_in_between_an_import_and_its_end() {
+    let source = TempDir::new().unwrap();
+    let engine = filled(source.path()).await;
+    let rows = rows_in(&engine).await;
+    engine.stop().await.unwrap();
+
+    let directory = TempDir::new().unwrap();
+    let disk = disk(directory.path());
+    let mut begun = Importer::begin(disk.clone()).unwrap();
+    for row in &rows {
+        begun.add(row.clone()).unwrap();
+    }
+    let second = Importer::begin(disk.clone()).err().unwrap();
+    assert!(matches!(second, StoreError::Locked { .. }), "{second}");
+    let server = try_start(disk.clone()).await.err().unwrap().to_string();
+    assert!(server.contains("is locked"), "{server}");
+    let peer = options((), timing()).peer;
+    begun.finish(AppliedIndex::new(9), &peer).unwrap();
+    assert_eq!(digest_of(&rows_of(&disk)), digest_of(&rows));
 }

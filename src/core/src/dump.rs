@@ -18,12 +18,16 @@ impl std::fmt::Display for DumpDigest {
     }
 }
 
+/// No row takes more bytes than this: a file of a million chunks with long ids takes a fifth of it.
+pub const MAX_ROW_BYTES: usize = 256 << 20;
+
 /// A row from the form that [`Dumper::add`] gave it.
 ///
 /// # Errors
-/// If the bytes are no such row, or more than one.
+/// If the bytes are no such row, or more than one. Whatever they say, they cost no more memory than [`MAX_ROW_BYTES`].
 pub fn decode_row(bytes: &[u8]) -> Result<Row, bincode::error::DecodeError> {
-    match bincode::serde::decode_from_slice(bytes, bincode::config::standard())? {
+    let config = bincode::config::standard().with_limit::<MAX_ROW_BYTES>();
+    match bincode::serde::decode_from_slice(bytes, config)? {
         (row, read) if read == bytes.len() => Ok(row),
         _ => Err(bincode::error::DecodeError::Other("bytes follow the row")),
     }

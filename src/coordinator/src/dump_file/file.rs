@@ -22,7 +22,7 @@ pub struct NamedDump {
 }
 
 impl NamedDump {
-    /// Begins a dump at a path, beside which it grows. What was there before stays until the new one is complete.
+    /// Begins a dump at a path where nothing is, beside which it grows.
     ///
     /// # Errors
     /// [`WriteError::Io`].
@@ -31,7 +31,9 @@ impl NamedDump {
         name.push(".");
         name.push(PARTIAL);
         let partial = PathBuf::from(name);
-        let file = File::create(&partial).map_err(|source| failed(&partial, source))?;
+        refuse_existing(path)?;
+        // Two that write at once would make one file of both.
+        let file = File::create_new(&partial).map_err(|source| failed(&partial, source))?;
         let writer = DumpWriter::begin(file, partial.display().to_string())?;
         Ok(Self {
             writer,
@@ -60,6 +62,7 @@ impl NamedDump {
         } = self;
         let (file, summary) = writer.finish(index)?;
         file.sync_all().map_err(|source| failed(&partial.0, source))?;
+        refuse_existing(&path)?;
         fs::rename(&partial.0, &path).map_err(|source| failed(&path, source))?;
         // The new name is durable only with its directory.
         let directory = match path.parent() {
@@ -94,6 +97,15 @@ impl Drop for Partial {
     fn drop(&mut self) {
         // It is gone if all went well; if it cannot be removed, the next one has its name.
         let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// What is there may be the only copy of something.
+fn refuse_existing(path: &Path) -> Result<(), WriteError> {
+    match path.try_exists() {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(failed(path, io::ErrorKind::AlreadyExists.into())),
+        Err(error) => Err(failed(path, error)),
     }
 }
 
@@ -135,5 +147,14 @@ mod tests {
         assert_eq!(names(), ["a.dump", "b.dump.partial"]);
         NamedDump::remove_leftovers(directory.path()).unwrap();
         assert_eq!(names(), ["a.dump"]);
+
+        let before = fs::read(&path).unwrap();
+        let refused = NamedDump::create(&path).err().unwrap().to_string();
+        assert!(refused.contains("already exists"), "{refused}");
+        let other = directory.path().join("c.dump");
+        let _first = NamedDump::create(&other).unwrap();
+        let refused = NamedDump::create(&other).err().unwrap().to_string();
+        assert!(refused.contains("already exists"), "{refused}");
+        assert_eq!(fs::read(&path).unwrap(), before);
     }
 }

@@ -4,11 +4,14 @@ use std::io::{self, BufReader, Read};
 
 use zephyrfs_core::row::Row;
 use zephyrfs_core::units::AppliedIndex;
-use zephyrfs_core::{Dumper, decode_row};
+use zephyrfs_core::{Dumper, MAX_ROW_BYTES, decode_row};
 
 use super::{FORMAT_VERSION, MAGIC, Summary};
 
 const BUFFER: usize = 1 << 20;
+
+/// The index of a dump is at most this.
+const LAST_INDEX: u64 = 1 << 62;
 
 /// Why a dump cannot be read. What was read of it before is not to be used.
 #[derive(Debug, thiserror::Error)]
@@ -29,8 +32,8 @@ pub enum ReadError {
     },
     /// Another format.
     #[error(
-        "{name} is a dump of format {found}, and this version reads format {FORMAT_VERSION}: import it with the version of \
-         the coordinator that wrote it"
+        "{name} is a dump of format {found}, and this version reads format {FORMAT_VERSION}: use a version of the coordinator \
+         that reads it"
     )]
     Format {
         /// Where from.
@@ -114,6 +117,9 @@ impl<R: Read> DumpReader<R> {
         if length == 0 {
             return self.end().map(Next::End);
         }
+        if length as usize > MAX_ROW_BYTES {
+            return Err(self.damaged(format!("a row of {length} bytes")));
+        }
         // As much memory as there are bytes, whatever the length says.
         self.row.clear();
         let read = (&mut self.input)
@@ -143,11 +149,15 @@ impl<R: Read> DumpReader<R> {
 
     fn end(&mut self) -> Result<Summary, ReadError> {
         let rows = u64::from_le_bytes(self.array()?);
-        let index = AppliedIndex::new(u64::from_le_bytes(self.array()?));
+        let index = u64::from_le_bytes(self.array()?);
         let expected = self.hasher.finalize().to_hex();
         let found = self.array::<64>()?;
         if found != *expected.as_bytes() || rows != self.dumper.rows() {
             return Err(self.damaged("its checksum is another".to_owned()));
+        }
+        // No service counts so far: what comes after it has to fit into whatever counts there.
+        if index > LAST_INDEX {
+            return Err(self.damaged(format!("index {index}")));
         }
         let after = (&mut self.input).take(1).read_to_end(&mut self.row);
         if after.map_err(|source| self.io(source))? > 0 {
@@ -155,7 +165,7 @@ impl<R: Read> DumpReader<R> {
         }
         Ok(Summary {
             rows,
-            index,
+            index: AppliedIndex::new(index),
             digest: self.dumper.digest(),
             bytes: self.bytes,
         })
@@ -198,18 +208,33 @@ impl<R: Read> DumpReader<R> {
 
 #[cfg(test)]
 mod tests {
-    use zephyrfs_core::Dumper;
-    use zephyrfs_core::id::{ChunkId, FileId};
-    use zephyrfs_core::row::Row;
-    use zephyrfs_core::units::AppliedIndex;
+    use zephyrfs_core::id::{ChunkId, ContentHash, FileId};
+    use zephyrfs_core::row::{FileRow, Fingerprint, RequestRow, Row};
+    use zephyrfs_core::units::{AppliedIndex, ByteSize, Timestamp};
+    use zephyrfs_core::{Dumper, Response};
 
     use super::super::{DumpWriter, Summary};
     use super::{DumpReader, Next, ReadError};
 
-    fn rows() -> [Row; 2] {
+    /// One of each kind that has texts, and one of another.
+    fn rows() -> [Row; 3] {
+        let file = FileRow {
+            name: "a name of some length".to_owned(),
+            size: ByteSize::new(1),
+            hash: ContentHash::from("hash"),
+            owner: None,
+            created_at: Timestamp::from_millis(1),
+            chunks: [].into(),
+        };
+        let request = RequestRow {
+            fingerprint: Fingerprint::from_bytes([7; 32]),
+            response: Response::FileDeleted,
+            expires_at: Timestamp::from_millis(2),
+        };
         [
+            Row::File(FileId::from("f"), file),
             Row::Sharer(ChunkId::from("c"), FileId::from("f"), 1),
-            Row::Sharer(ChunkId::from("d"), FileId::from("f"), 2),
+            Row::Request("a key of some length".to_owned(), request),
         ]
     }
 
@@ -240,7 +265,7 @@ mod tests {
         for row in &rows() {
             expected.add(row).unwrap();
         }
-        assert_eq!((written.rows, written.digest), (2, expected.digest()));
+        assert_eq!((written.rows, written.digest), (3, expected.digest()));
         assert_eq!(read(&bytes).unwrap(), (rows().to_vec(), written));
     }
 
@@ -248,7 +273,10 @@ mod tests {
     fn no_byte_can_be_changed_cut_off_or_added() {
         let (bytes, _) = dump();
         for at in 0..bytes.len() {
-            for changed in [bytes[at] ^ 1, bytes[at] ^ 0x80] {
+            // The last ones say that a long number follows, as of a length.
+            let long = 0xFB..=0xFF;
+            let changes = [bytes[at] ^ 1, bytes[at] ^ 0x80].into_iter().chain(long);
+            for changed in changes.filter(|changed| *changed != bytes[at]) {
                 let mut bytes = bytes.clone();
                 bytes[at] = changed;
                 read(&bytes).unwrap_err();
@@ -274,7 +302,9 @@ mod tests {
         let error = read(b"ZFSDUMP\0\x63\0\0\0").unwrap_err().to_string();
         assert!(error.contains("format 99"), "{error}");
         // A length that nothing stands behind takes no memory.
-        let error = read(b"ZFSDUMP\0\x02\0\0\0\xff\xff\xff\xff1").unwrap_err();
+        let error = read(b"ZFSDUMP\0\x02\0\0\0\xff\xff\xff\x001").unwrap_err();
         assert!(matches!(error, ReadError::Short { rows: 0, .. }), "{error}");
+        let error = read(b"ZFSDUMP\0\x02\0\0\0\xff\xff\xff\xff1").unwrap_err();
+        assert!(matches!(error, ReadError::Damaged { .. }), "{error}");
     }
 }

@@ -2,9 +2,9 @@
 
 use std::io::{self, BufWriter, Write};
 
-use zephyrfs_core::Dumper;
 use zephyrfs_core::row::Row;
 use zephyrfs_core::units::AppliedIndex;
+use zephyrfs_core::{Dumper, MAX_ROW_BYTES};
 
 use super::{FORMAT_VERSION, MAGIC, Summary, WriteError};
 
@@ -47,7 +47,10 @@ impl<W: Write> DumpWriter<W> {
             .dumper
             .add(row)
             .map_err(|error| WriteError::Row(error.to_string()))?;
-        let length = u32::try_from(row.len()).map_err(|_| WriteError::Row("it is over 4 GiB".to_owned()))?;
+        let length = u32::try_from(row.len())
+            .ok()
+            .filter(|_| row.len() <= MAX_ROW_BYTES)
+            .ok_or_else(|| WriteError::Row(format!("it takes {} bytes", row.len())))?;
         self.write(&length.to_le_bytes())?;
         self.write(&row)
     }

@@ -57,20 +57,10 @@ pub fn check(rows: &[Row]) -> Result<(), String> {
 /// # Errors
 /// The row.
 pub fn check_times(rows: &[Row], now: Timestamp) -> Result<(), String> {
-    for row in rows {
-        let time = match row {
-            Row::Node(_, node) => node.registered_at,
-            Row::Beat(_, beat) => beat.at,
-            Row::File(_, file) => file.created_at,
-            Row::Chunk(_, chunk) => chunk.created_at,
-            Row::Task(_, _, task) => task.created_at,
-            Row::Sharer(..) | Row::Release(..) | Row::Request(..) => continue,
-        };
-        if time > now {
-            return Err(format!("{row:?} is of a time after {now:?}"));
-        }
+    match rows.iter().find(|row| row.latest_time() > now) {
+        Some(row) => Err(format!("{row:?} is of a time after {now:?}")),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 impl<'a> Picture<'a> {

@@ -29,6 +29,7 @@ pub use task::{TaskKind, TaskReason, TaskRow};
 pub use usage::{Usage, users};
 
 use crate::id::{ChunkId, FileId, NodeId, RequestId};
+use crate::units::Timestamp;
 
 /// Any row with its key, as dumps carry it. The order of the variants is the order of a dump.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,4 +50,18 @@ pub enum Row {
     Request(String, RequestRow),
     /// What a node is to do with a chunk.
     Task(NodeId, ChunkId, TaskRow),
+}
+
+impl Row {
+    /// The latest time that it says something happened at; a deadline has yet to come.
+    pub fn latest_time(&self) -> Timestamp {
+        match self {
+            Self::Node(_, node) => node.registered_at,
+            Self::Beat(_, beat) => beat.at,
+            Self::File(_, file) => file.created_at,
+            Self::Chunk(_, chunk) => chunk.created_at,
+            Self::Task(_, _, task) => task.created_at,
+            Self::Sharer(..) | Self::Release(..) | Self::Request(..) => Timestamp::EPOCH,
+        }
+    }
 }

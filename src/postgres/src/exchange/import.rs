@@ -17,7 +17,7 @@ use crate::dump::dump;
 use crate::engine::new_service_id;
 use crate::error::StoreError;
 use crate::schema;
-use crate::tables::usage;
+use crate::tables::usage::{self, UsageDelta};
 
 /// Tables with rows, those first that others refer to, and what to call what is in them.
 const TABLES: [(&str, &str); 9] = [
@@ -37,8 +37,10 @@ pub struct Import {
     connection: PgConnection,
     page: Page,
     added: Dumper,
-    /// Holds the lock of the tables as long as it is open: no two imports run at once.
-    _lock: PgConnection,
+    lies: UsageDelta,
+    starts_over: bool,
+    /// Holds the lock of the tables in a transaction, which is also the one that makes the import count: no two run at once.
+    lock: PgConnection,
 }
 
 impl Import {
@@ -50,30 +52,43 @@ impl Import {
         let mut connection = access.connect().await?;
         schema::make_tables(&mut connection, &new_service_id()).await?;
         let lock = lock(access).await?;
-        let was_cut_short: bool = query_scalar("SELECT EXISTS (SELECT 1 FROM imports)")
-            .fetch_one(&mut connection)
+        let mut transaction = connection.begin().await?;
+        // An instance that is about to lead waits here, and finds the row below.
+        transaction
+            .execute("SELECT 1 FROM coordinator WHERE only_row FOR UPDATE")
             .await?;
-        if was_cut_short {
-            tracing::info!("What an import left that was cut short is deleted");
+        refuse_instances(&mut transaction).await?;
+        let starts_over: bool = query_scalar("SELECT EXISTS (SELECT 1 FROM imports)")
+            .fetch_one(&mut *transaction)
+            .await?;
+        if starts_over {
+            refuse_events(&mut transaction).await?;
             let names: Vec<&str> = TABLES.iter().map(|(table, _)| *table).collect();
             let truncate = format!("TRUNCATE {}", names.join(", "));
-            connection.execute(sqlx::AssertSqlSafe(truncate)).await?;
+            transaction.execute(sqlx::AssertSqlSafe(truncate)).await?;
         } else {
-            refuse_instances(&mut connection).await?;
-            refuse_rows(&mut connection).await?;
-            query("INSERT INTO imports (only_row, began_at) VALUES (true, clock_timestamp())")
-                .execute(&mut connection)
+            refuse_rows(&mut transaction).await?;
+            // An import writes none: from here on one is the word of an instance that wrote in spite of everything.
+            transaction.execute("DELETE FROM events").await?;
+            transaction
+                .execute("INSERT INTO imports (only_row, began_at) VALUES (true, clock_timestamp())")
                 .await?;
-            // One that began before the row above was there may have become the one that leads since.
-            refuse_instances(&mut connection).await?;
         }
+        transaction.commit().await?;
         relax(&mut connection).await?;
         Ok(Self {
             connection,
             page: Page::default(),
             added: Dumper::default(),
-            _lock: lock,
+            lies: UsageDelta::default(),
+            starts_over,
+            lock,
         })
+    }
+
+    /// Whether an import was cut short here before, of which nothing is left.
+    pub const fn starts_over(&self) -> bool {
+        self.starts_over
     }
 
     /// Adds the next row.
@@ -81,10 +96,12 @@ impl Import {
     /// # Errors
     /// [`ExchangeError::Database`].
     pub async fn add(&mut self, row: Row) -> Result<(), ExchangeError> {
-        self.added
-            .add(&row)
-            .map_err(|error| ExchangeError::Unfit(error.to_string()))?;
-        self.page.add(row);
+        let encoded = self.added.add(&row);
+        let bytes = encoded.map_err(|error| ExchangeError::Unfit(error.to_string()))?;
+        if let Row::Chunk(_, chunk) = &row {
+            self.lies.add(chunk, 1);
+        }
+        self.page.add(row, bytes.len());
         if self.page.is_full() {
             self.write().await?;
         }
@@ -102,37 +119,33 @@ impl Import {
     }
 
     /// All rows were added: they are what the service has from now on, as of one index after `index`. Who watched the service
-    /// that they are of begins anew, since no change is remembered.
+    /// that they are of begins anew, since no change is remembered. Answers why the database did not look at them, if it did
+    /// not: plans are better with that, and right without.
     ///
     /// # Errors
-    /// [`ExchangeError::Unfit`] if they are not what is read back; or why they cannot be written.
-    pub async fn finish(mut self, index: AppliedIndex) -> Result<(), ExchangeError> {
+    /// [`ExchangeError::Unfit`] if they are not what is read back; [`ExchangeError::Written`]; or why they cannot be written.
+    pub async fn finish(mut self, index: AppliedIndex) -> Result<Option<String>, ExchangeError> {
         self.write().await?;
         self.check().await?;
-        // What went before is on disk too when this is.
-        self.connection.execute("SET synchronous_commit = on").await?;
+        let analyzed = self.connection.execute("ANALYZE").await;
+        // The transaction that holds the lock: had it lost it, this would fail. What went before is on disk when this is.
+        refuse_events(&mut self.lock).await?;
+        usage::replace(&mut self.lock, &self.lies).await?;
         let totals = self.added.totals().to_counts().map(to_bigint);
-        let mut transaction = self.connection.begin().await?;
-        transaction.execute("DELETE FROM events").await?;
-        usage::count_anew(&mut transaction).await?;
         let counted = query(
             "UPDATE coordinator SET totals = $1, last_place = greatest(last_place, $2), \
-             forgotten_place = greatest(last_place, $2) WHERE leader_until <= clock_timestamp()",
+             forgotten_place = greatest(last_place, $2) WHERE only_row AND leader_until <= clock_timestamp()",
         )
         .bind(totals.as_slice())
         .bind(to_bigint(index.get().saturating_add(1)))
-        .execute(&mut *transaction)
+        .execute(&mut self.lock)
         .await?;
-        if counted.rows_affected() == 0 {
-            refuse_instances(&mut transaction).await?;
+        let ended = self.lock.execute("DELETE FROM imports").await?;
+        if counted.rows_affected() != 1 || ended.rows_affected() != 1 {
+            return Err(ExchangeError::Written);
         }
-        transaction.execute("DELETE FROM imports").await?;
-        transaction.commit().await?;
-        // Plans are better with it, and right without.
-        if let Err(error) = self.connection.execute("ANALYZE").await {
-            tracing::warn!(%error, "The database did not look at the new rows; let it do so with ANALYZE");
-        }
-        Ok(())
+        self.lock.execute("COMMIT").await?;
+        Ok(analyzed.err().map(|error| StoreError::from(error).to_string()))
     }
 
     /// Whether what was written is what was added.
@@ -186,6 +199,16 @@ async fn refuse_instances(connection: &mut PgConnection) -> Result<(), ExchangeE
         Some(leader) => Err(ExchangeError::InUse(leader.unwrap_or_default())),
         None => Ok(()),
     }
+}
+
+async fn refuse_events(connection: &mut PgConnection) -> Result<(), ExchangeError> {
+    let are_there: bool = query_scalar("SELECT EXISTS (SELECT 1 FROM events)")
+        .fetch_one(connection)
+        .await?;
+    if are_there {
+        return Err(ExchangeError::Written);
+    }
+    Ok(())
 }
 
 async fn refuse_rows(connection: &mut PgConnection) -> Result<(), ExchangeError> {

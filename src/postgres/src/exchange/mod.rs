@@ -54,6 +54,12 @@ pub enum ExchangeError {
     /// An instance runs on the database.
     #[error("the instance {0} runs on this database: stop every instance, and import again")]
     InUse(String),
+    /// An instance wrote where an import is under way, or was cut short.
+    #[error(
+        "an instance wrote to this database while an import was under way: what it acknowledged is there beside a part of what \
+         was imported, and nothing was deleted; stop every instance, and import into a new database"
+    )]
+    Written,
     /// Another import runs.
     #[error(
         "another import into this database is under way, or its tables are being made; wait until it has ended"
@@ -91,6 +97,8 @@ impl Access {
         connection
             .execute("SET idle_in_transaction_session_timeout = 0")
             .await?;
+        // Longer than it takes the server to send its own maintenance away.
+        connection.execute("SET lock_timeout = '60s'").await?;
         Ok(connection)
     }
 }

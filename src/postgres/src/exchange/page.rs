@@ -12,6 +12,9 @@ use crate::tables::{chunks, files, heartbeats, nodes, releases, requests, sharer
 /// A statement writes so many rows, counting what they consist of.
 const ENOUGH: usize = 4_000;
 
+/// Or so many bytes, about.
+const ENOUGH_BYTES: usize = 8 << 20;
+
 /// Rows that each take a part of the statement's text of their own.
 const ENOUGH_PARTS: usize = 100;
 
@@ -27,11 +30,13 @@ pub(super) struct Page {
     requests: Vec<(String, RequestRow)>,
     tasks: Vec<(NodeId, ChunkId, TaskRow)>,
     weight: usize,
+    bytes: usize,
 }
 
 impl Page {
-    /// Adds a row.
-    pub(super) fn add(&mut self, row: Row) {
+    /// Adds a row that takes so many bytes.
+    pub(super) fn add(&mut self, row: Row, bytes: usize) {
+        self.bytes += bytes;
         self.weight += match &row {
             Row::File(_, file) => 1 + file.chunks.len(),
             Row::Chunk(_, chunk) => 1 + chunk.replicas.len(),
@@ -53,7 +58,7 @@ impl Page {
 
     /// Whether a statement has enough with it.
     pub(super) const fn is_full(&self) -> bool {
-        self.weight >= ENOUGH
+        self.weight >= ENOUGH || self.bytes >= ENOUGH_BYTES
     }
 
     /// Writes the rows into tables that have none of them. A table is written before those that refer to it.

@@ -40,7 +40,8 @@ impl UsageDelta {
         delta
     }
 
-    fn add(&mut self, chunk: &ChunkRow, times: i64) {
+    /// Adds what lies of a chunk, so many times.
+    pub(crate) fn add(&mut self, chunk: &ChunkRow, times: i64) {
         for node in users(chunk) {
             let (copies, bytes) = self.0.entry(node.clone()).or_default();
             *copies += times;
@@ -105,17 +106,20 @@ pub(crate) async fn read(
     Ok(usage)
 }
 
-/// Counts anew what lies on nodes, in a transaction in which no event waits for its place.
+/// Puts what lies on nodes in place of every count there was, where no event waits for its place.
 ///
 /// # Errors
 /// The database's.
-pub(crate) async fn count_anew(connection: &mut PgConnection) -> Result<(), StoreError> {
+pub(crate) async fn replace(connection: &mut PgConnection, usage: &UsageDelta) -> Result<(), StoreError> {
     query("DELETE FROM node_usage").execute(&mut *connection).await?;
+    let bytes: Vec<String> = usage.bytes().map(|bytes| bytes.to_string()).collect();
     query(
         "INSERT INTO node_usage (node_id, copies, bytes) \
-         SELECT node_id, count(*), sum(size_bytes) FROM chunk_replicas JOIN chunks ON chunks.chunk_id = chunk_replicas.chunk_id \
-         WHERE state = 'stored' AND home_file_id IS NOT NULL GROUP BY node_id",
+         SELECT node_id, copies, bytes::numeric FROM unnest($1::text[], $2::bigint[], $3::text[]) AS new(node_id, copies, bytes)",
     )
+    .bind(usage.nodes().collect::<Vec<_>>())
+    .bind(usage.copies().collect::<Vec<_>>())
+    .bind(bytes)
     .execute(connection)
     .await?;
     Ok(())

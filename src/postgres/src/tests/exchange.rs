@@ -28,7 +28,9 @@ async fn import(url: &str, rows: &[Row], index: u64) -> Result<(), ExchangeError
     for row in rows {
         import.add(row.clone()).await?;
     }
-    import.finish(AppliedIndex::new(index)).await
+    let unanalyzed = import.finish(AppliedIndex::new(index)).await?;
+    assert_eq!(unanalyzed, None);
+    Ok(())
 }
 
 async fn export(url: &str) -> (Vec<Row>, AppliedIndex, Totals) {
@@ -232,5 +234,43 @@ async fn rows_that_are_not_whole_are_refused() {
     sql("import_unfit", "INSERT INTO chunk_sharers VALUES ('c', 'f', 1)");
     let refused = begun.finish(AppliedIndex::new(1)).await.unwrap_err().to_string();
     assert!(refused.contains("not the same are read back"), "{refused}");
+    import(&url, &rows, 1).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_instance_acknowledged_during_an_import_is_not_deleted() {
+    let url = database("import_written");
+    let rows = rows();
+    // One that looked whether an import is under way just before one was, and is not noticed by its lease.
+    let engine = start(&url, "a").await;
+    leader(&[&engine]).await;
+    engine.hand_over().await;
+    let mut begun = Import::begin(&access(&url)).await.unwrap();
+    engine.execute(node("n9"), PATIENCE).await.unwrap();
+    for row in &rows {
+        begun.add(row.clone()).await.unwrap();
+    }
+    let refused = begun.finish(AppliedIndex::new(1)).await.unwrap_err();
+    assert!(matches!(refused, ExchangeError::Unfit(_)), "{refused}");
+    engine.stop().await;
+    let again = import(&url, &rows, 1).await.unwrap_err();
+    assert!(matches!(again, ExchangeError::Written), "{again}");
+    let kept = "SELECT count(*) FROM nodes WHERE node_id = 'n9'";
+    assert_eq!(sql("import_written", kept), "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_lost_its_lock_counts_for_nothing() {
+    let url = database("import_unlocked");
+    let rows = rows();
+    let mut begun = Import::begin(&access(&url)).await.unwrap();
+    for row in &rows {
+        begun.add(row.clone()).await.unwrap();
+    }
+    let holder = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+        WHERE datname = 'import_unlocked' AND state = 'idle in transaction'";
+    assert_eq!(sql("postgres", holder), "1");
+    begun.finish(AppliedIndex::new(1)).await.unwrap_err();
+    assert_eq!(sql("import_unlocked", "SELECT count(*) FROM imports"), "1");
     import(&url, &rows, 1).await.unwrap();
 }

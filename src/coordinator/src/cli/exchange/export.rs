@@ -21,7 +21,7 @@ use crate::dump_file::{DumpWriter, NamedDump, Summary, WriteError};
 /// Write every row into a file that `coordinator import` reads, whatever the engine
 ///
 /// Over PostgreSQL, instances may go on: the file is of the state at the beginning. The embedded engine must be stopped; of
-/// several replicas, export from the one whose log ends with the greatest term and index. `POST /admin/database/backup` writes such
+/// several replicas, export from the one whose log ends with the greatest term and index. `POST /api/v1/admin/database/backup` writes such
 /// a file too, on a running replica.
 #[derive(Args)]
 pub(crate) struct ExportCommand {
@@ -40,8 +40,8 @@ impl ExportCommand {
         let loaded = settings::load(&self.config)?;
         let config = &loaded.config;
         let summary = match config.database.engine {
-            DatabaseEngine::Postgres => self.from_postgres(config).await?,
-            DatabaseEngine::Redb => self.from_replica(config, output)?,
+            DatabaseEngine::Postgres => self.of_database(config).await?,
+            DatabaseEngine::Redb => self.of_replica(config, output)?,
         };
         let told = told(&self.file, &summary);
         if is_pipe(&self.file) {
@@ -51,7 +51,7 @@ impl ExportCommand {
         output.text(&told)
     }
 
-    async fn from_postgres(&self, config: &Config) -> Result<Summary, CliError> {
+    async fn of_database(&self, config: &Config) -> Result<Summary, CliError> {
         let export = Export::begin(&access(config)?).await.map_err(refused)?;
         let index = export.index();
         let mut sink = Sink::begin(&self.file, export.totals())?;
@@ -60,7 +60,7 @@ impl ExportCommand {
         sink.finish(index)
     }
 
-    fn from_replica(&self, config: &Config, output: &mut Output<'_>) -> Result<Summary, CliError> {
+    fn of_replica(&self, config: &Config, output: &mut Output<'_>) -> Result<Summary, CliError> {
         let path = config.database_path();
         if !path.exists() {
             return Err(CliError::Refused(format!(
@@ -70,15 +70,19 @@ impl ExportCommand {
         }
         let disk = Files::new(path).map_err(refused)?;
         let replica = StoppedReplica::open(&disk).map_err(refused)?;
-        if !replica.others().is_empty() {
-            output.note(&format!(
-                "{}'s log ends at term {}, index {}; if that of {} ends later, export from there instead",
-                replica.name(),
-                replica.term(),
-                replica.index(),
-                replica.others().join(" or ")
-            ));
-        }
+        let others = match replica.others() {
+            [] => String::new(),
+            others => format!(
+                "; if that of {} ends later, export from there instead",
+                others.join(" or ")
+            ),
+        };
+        output.note(&format!(
+            "the log of {} ends at term {}, index {}{others}",
+            replica.name(),
+            replica.term(),
+            replica.index()
+        ));
         let mut sink = Sink::begin(&self.file, replica.totals())?;
         replica.dump(&mut |row| sink.take(&row)).map_err(refused)?;
         sink.finish(replica.index())

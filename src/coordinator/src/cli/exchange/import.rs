@@ -40,7 +40,7 @@ impl ImportCommand {
         let source = self.source()?;
         let (summary, what_next) = match config.database.engine {
             DatabaseEngine::Postgres => {
-                let summary = into_postgres(config, source).await?;
+                let summary = into_postgres(config, source, output).await?;
                 (summary, "start the instances".to_owned())
             }
             DatabaseEngine::Redb => into_replica(config, source)?,
@@ -62,7 +62,7 @@ impl ImportCommand {
             (Box::new(file), length, self.file.display().to_string())
         };
         Ok(Source {
-            reader: DumpReader::begin(input, name).map_err(unread)?,
+            reader: DumpReader::begin(input, name).map_err(|error| unread(&error))?,
             bar: bar(
                 length,
                 "{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left {msg}",
@@ -79,7 +79,7 @@ struct Source {
 
 impl Source {
     fn next(&mut self) -> Result<Next, CliError> {
-        let next = self.reader.next().map_err(unread)?;
+        let next = self.reader.next().map_err(|error| unread(&error))?;
         self.bar.set_position(self.reader.bytes());
         if matches!(next, Next::End(_)) {
             self.bar.set_message("reading back");
@@ -88,16 +88,28 @@ impl Source {
     }
 }
 
-async fn into_postgres(config: &Config, mut source: Source) -> Result<Summary, CliError> {
+async fn into_postgres(
+    config: &Config,
+    mut source: Source,
+    output: &mut Output<'_>,
+) -> Result<Summary, CliError> {
     let mut import = Import::begin(&access(config)?).await.map_err(refused)?;
+    if import.starts_over() {
+        output.note("an import was cut short here; what it left is deleted");
+    }
     let summary = loop {
         match source.next()? {
             Next::Row(row) => import.add(row).await.map_err(refused)?,
             Next::End(summary) => break summary,
         }
     };
-    import.finish(summary.index).await.map_err(refused)?;
+    let unanalyzed = import.finish(summary.index).await.map_err(refused)?;
     source.bar.finish_and_clear();
+    if let Some(reason) = unanalyzed {
+        output.note(&format!(
+            "the database did not look at the new rows ({reason}); it plans better after ANALYZE"
+        ));
+    }
     Ok(summary)
 }
 
@@ -121,6 +133,6 @@ fn into_replica(config: &Config, mut source: Source) -> Result<(Summary, String)
     Ok((summary, next))
 }
 
-fn unread(error: ReadError) -> CliError {
+fn unread(error: &ReadError) -> CliError {
     CliError::Local(error.to_string())
 }
