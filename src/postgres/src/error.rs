@@ -32,6 +32,9 @@ pub(crate) enum StoreError {
     /// The database does not let this program in.
     #[error("the database refuses connections: {0}")]
     Refused(String),
+    /// The server does not show who it is, or does not encrypt.
+    #[error("no secure connection to the database: {0}; see sslmode and sslrootcert in database.url")]
+    Tls(String),
     /// A statement took longer than it may.
     #[error("the database took longer than database.statement_timeout for a statement")]
     TooSlow,
@@ -67,7 +70,7 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::PoolClosed => Self::Gone("this instance is stopping".to_owned()),
             sqlx::Error::Io(error) => Self::Gone(error.to_string()),
             sqlx::Error::Protocol(error) => Self::Gone(error),
-            sqlx::Error::Tls(error) => Self::Refused(format!("TLS failed: {error}")),
+            sqlx::Error::Tls(error) => Self::Tls(error.to_string()),
             sqlx::Error::WorkerCrashed | sqlx::Error::BeginFailed => Self::Gone(error.to_string()),
             other => Self::Other(other.to_string()),
         }

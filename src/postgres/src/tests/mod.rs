@@ -7,4 +7,5 @@ mod hammer;
 mod lease;
 mod lost_answers;
 mod support;
+mod tls;
 mod trouble;
