@@ -148,10 +148,16 @@ impl PostgresEngine {
         let verdicts = match outcome {
             Ok(verdicts) => verdicts,
             // Each by itself finds out who was in whose way, or that the connection was broken.
-            Err(StoreError::Conflict(_) | StoreError::Gone(_)) => batch
-                .iter()
-                .map(|_| Verdict::Alone(Attempts::default()))
-                .collect(),
+            Err(error @ (StoreError::Conflict(_) | StoreError::Gone(_))) => {
+                let cause = if error.is_gone() { "connection" } else { "conflict" };
+                let alone = |waiting: &Waiting| {
+                    if !waiting.fate.is_withdrawn() {
+                        self.note_retried(waiting, cause);
+                    }
+                    Verdict::Alone(Attempts::default())
+                };
+                batch.iter().map(alone).collect()
+            }
             Err(error) => batch.iter().map(|_| Verdict::Failed(error.clone())).collect(),
         };
         for (waiting, verdict) in batch.into_iter().zip(verdicts) {
@@ -230,10 +236,11 @@ impl PostgresEngine {
             .zip(&decisions)
             .filter(|(_, decision)| decision.is_none());
         left_out.for_each(|(waiting, _)| waiting.fate.did_not_happen());
-        let verdict = |decision: Option<Result<Effects, Rejection>>| match decision {
+        let verdict = |(waiting, decision): (&Waiting, Option<Result<Effects, Rejection>>)| match decision {
             None => Verdict::Alone(Attempts::default()),
             Some(Err(rejection)) => Verdict::Decided(Err(rejection), index),
             Some(Ok(effects)) if lost && !effects.mutations.is_empty() => {
+                self.note_retried(waiting, "connection");
                 Verdict::Alone(Attempts::unsure(At {
                     index,
                     value: effects.response,
@@ -241,7 +248,12 @@ impl PostgresEngine {
             }
             Some(Ok(effects)) => Verdict::Decided(Ok(effects.response), index),
         };
-        Ok(decisions.into_iter().map(verdict).collect())
+        Ok(batch.iter().zip(decisions).map(verdict).collect())
+    }
+
+    fn note_retried(&self, waiting: &Waiting, cause: &'static str) {
+        let name = waiting.proposal.command.name();
+        self.options.observer.retried(name, cause);
     }
 }
 
@@ -263,7 +275,7 @@ fn decide_on(
 }
 
 /// All that several commands ask for.
-fn together(reads: &[ReadSet]) -> ReadSet {
+pub(crate) fn together(reads: &[ReadSet]) -> ReadSet {
     let mut all = ReadSet::default();
     for one in reads {
         all.nodes.extend_from_slice(&one.nodes);

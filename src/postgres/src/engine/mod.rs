@@ -14,5 +14,7 @@ mod status;
 mod trouble;
 
 #[cfg(test)]
+pub(crate) use batch::together;
+#[cfg(test)]
 pub(crate) use places::give_places;
 pub use start::{PostgresEngine, StartError};
