@@ -1,6 +1,7 @@
 //! What can go wrong with the database, told apart by what is to be done about it.
 
 use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 /// What went wrong.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -82,6 +83,13 @@ impl From<sqlx::Error> for StoreError {
 fn from_database(error: &dyn DatabaseError) -> StoreError {
     let message = error.message().to_owned();
     let code = error.code().unwrap_or_default();
+    let severity = error
+        .try_downcast_ref::<PgDatabaseError>()
+        .map(PgDatabaseError::severity);
+    // The whole server falls over and starts anew from its log: what was being committed may be in there, whatever the code says.
+    if severity == Some(PgSeverity::Panic) {
+        return StoreError::Gone(message);
+    }
     match &*code {
         // Serialization failure, deadlock, a unique key that another transaction took first, a row that it holds.
         "40001" | "40P01" | "23505" | "55P03" => StoreError::Conflict(message),

@@ -53,6 +53,16 @@ struct Kept {
     searched: Instant,
     /// The epoch in which this instance leads, or led at last.
     epoch: Option<u64>,
+    /// When the database last had no room for what this instance wanted to write.
+    full: Option<Instant>,
+}
+
+impl Kept {
+    fn note_full(&mut self, error: &StoreError) {
+        if self.full.replace(Instant::now()).is_none() {
+            tracing::warn!(%error, "Writes are refused while that lasts, and watchers are told nothing; reads go on");
+        }
+    }
 }
 
 impl PostgresEngine {
@@ -127,6 +137,7 @@ impl PostgresEngine {
                     forgot: now,
                     searched: now,
                     epoch: self.shared.leads_in(),
+                    full: None,
                 })
             }
         };
@@ -138,6 +149,11 @@ impl PostgresEngine {
             match self.lead(kept).await {
                 // Whoever leads, or led, is busy with the row that says so: the next look will tell.
                 Err(StoreError::Conflict(_)) => Ok(()),
+                // Requests find out by themselves whether they are concerned: reading needs no room.
+                Err(error @ StoreError::Full(_)) => {
+                    kept.note_full(&error);
+                    Ok(())
+                }
                 led => led,
             }
         };
@@ -213,7 +229,14 @@ impl PostgresEngine {
         if row.try_get("nodes_changed")? {
             self.registry_version.fetch_add(1, Ordering::Relaxed);
         }
-        let instances = self.instances(kept).await?;
+        let instances = match self.instances(kept).await {
+            // Others may take this instance for gone meanwhile, to no effect on requests.
+            Err(error @ StoreError::Full(_)) => {
+                kept.note_full(&error);
+                None
+            }
+            instances => instances?,
+        };
         let is_led: bool = row.try_get("is_led")?;
         let leader: Option<String> = row.try_get("leader")?;
         let address: Option<String> = row.try_get("leader_address")?;
@@ -321,6 +344,9 @@ impl PostgresEngine {
     }
 
     async fn work(&self, kept: &mut Kept, epoch: u64) -> Result<(), StoreError> {
+        if kept.full.is_some_and(|since| since.elapsed() < LONGEST_REST) {
+            return Ok(());
+        }
         let everything = kept.searched.elapsed() >= SEARCHING;
         if everything {
             kept.searched = Instant::now();
@@ -345,6 +371,7 @@ impl PostgresEngine {
                 .execute(&mut kept.connection)
                 .await?;
         }
+        kept.full = None;
         Ok(())
     }
 }

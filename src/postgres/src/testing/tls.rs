@@ -25,7 +25,14 @@ impl Server {
         let make = |subject: &str, extensions: &str, key: &str, certificate: &str, by: &[&str]| {
             let made = self
                 .program_at("openssl")
-                .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
+                .args([
+                    "req",
+                    "-x509",
+                    "-newkey",
+                    "ec",
+                    "-pkeyopt",
+                    "ec_paramgen_curve:P-256",
+                ])
                 .args(["-noenc", "-days", "2", "-config", &config])
                 .args(["-subj", &format!("/CN={subject}"), "-extensions", extensions])
                 .args(["-keyout", key, "-out", certificate])

@@ -3,6 +3,7 @@
 mod believers;
 mod conformance;
 mod engine;
+mod full_disk;
 mod hammer;
 mod lease;
 mod lost_answers;

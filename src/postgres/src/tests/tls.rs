@@ -9,7 +9,8 @@ use crate::PostgresEngine;
 use crate::testing::Server;
 
 /// What the server writes down of each connection that it lets in.
-const LET_IN: &str = "connection authorized: user=coordinator database=secure application_name=zephyrfs-coordinator";
+const LET_IN: &str =
+    "connection authorized: user=coordinator database=secure application_name=zephyrfs-coordinator";
 
 fn server() -> Server {
     Server::start(&["fsync=off", "log_connections=on"])
@@ -53,7 +54,8 @@ async fn with_verify_full_everything_goes_over_tls() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_verify_full_a_server_that_does_not_show_who_it_is_gets_no_connection_and_nothing_in_the_clear() {
+async fn with_verify_full_a_server_that_does_not_show_who_it_is_gets_no_connection_and_nothing_in_the_clear()
+{
     let server = server();
     let plain = server.url("secure");
     let (strange, known) = (server.offer_tls("localhost"), server.offer_tls("localhost"));
@@ -86,11 +88,23 @@ async fn a_certificate_that_becomes_wrong_is_waited_out_with_its_reason() {
     let engine = start(&verified(&server.url("secure"), &authority), "one").await;
     register_nodes(&engine).await;
     let renewed = server.offer_tls("localhost");
+    // The instance's own connection is the oldest: while it holds, requests find out by themselves.
     let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'secure'";
+    let oldest = "SELECT min(backend_start) FROM pg_stat_activity WHERE datname = 'secure'";
+    server
+        .sql("postgres", &format!("{cut} AND backend_start > ({oldest})"))
+        .unwrap();
+    let refused = engine.execute(file("f", 8), PATIENCE).await.unwrap_err();
+    assert!(
+        matches!(&refused, EngineError::Unavailable { reason } if reason.contains("no secure connection")),
+        "{refused:?}"
+    );
+    assert_eq!(engine.status().not_ready, None);
     server.sql("postgres", cut).unwrap();
     eventually("it says that it does not believe the certificate", || {
         let reason = engine.status().not_ready;
-        reason.is_some_and(|reason| reason.contains("no secure connection") && reason.contains("UnknownIssuer"))
+        reason
+            .is_some_and(|reason| reason.contains("no secure connection") && reason.contains("UnknownIssuer"))
     })
     .await;
     assert_eq!(engine.failure(), None, "a restart would mend nothing");
