@@ -7,6 +7,7 @@ mod full_disk;
 mod hammer;
 mod lease;
 mod lost_answers;
+mod parts;
 mod support;
 mod tls;
 mod trouble;
