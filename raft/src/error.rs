@@ -14,6 +14,28 @@ pub enum StoreError {
         /// The log.
         path: String,
     },
+    /// An export has nothing to work on.
+    #[error(
+        "{path} holds no rows of a replica, so there is nothing to export; set DATA_PATH as for the server"
+    )]
+    NothingToExport {
+        /// The state.
+        path: String,
+    },
+    /// An import would meet rows that are there.
+    #[error(
+        "{path} is there already: an import goes into an empty data directory; move what is there out of the way first"
+    )]
+    NotEmpty {
+        /// The file.
+        path: String,
+    },
+    /// Rows to be imported that are not all the rows of one state.
+    #[error("the rows are not those of a whole state: {detail}; nothing was imported")]
+    Unfit {
+        /// What is wrong.
+        detail: String,
+    },
     /// The data directory or one of its files cannot be created, opened, read or written.
     #[error("{doing} {path}: {source}")]
     File {

@@ -3,6 +3,7 @@
 mod disk;
 mod engine;
 mod error;
+mod exchange;
 mod grpc;
 mod kv;
 mod log;
@@ -21,6 +22,7 @@ mod tests;
 pub use disk::{DatabaseKind, Disk, Files, Memory};
 pub use engine::{Clock, Formation, Options, RaftEngine, StartError, Timing};
 pub use error::StoreError;
+pub use exchange::{Imported, Importer, StoppedReplica};
 pub use grpc::{Grpc, serve_peers};
 pub use log::Recovered;
 pub use machine::SnapshotView;

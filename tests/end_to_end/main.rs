@@ -12,6 +12,7 @@ mod connections;
 mod contract;
 mod database_metrics;
 mod durability;
+mod exchange;
 mod fleet;
 mod heartbeats;
 mod postgres;

@@ -10,12 +10,13 @@ use super::{DatabaseKind, Disk};
 use crate::error::{Doing, StoreError};
 
 /// Files beside each other: `coordinator.db` holds the state, `coordinator.log.db` the log, and `coordinator.incoming.db`,
-/// while another replica sends a state, what has come of it.
+/// while another replica sends a state, what has come of it. An import also uses `coordinator.staging.db`.
 #[derive(Debug, Clone)]
 pub struct Files {
     state: PathBuf,
     log: PathBuf,
     incoming: PathBuf,
+    staging: PathBuf,
 }
 
 impl Files {
@@ -34,7 +35,13 @@ impl Files {
         }
         let log = state.with_extension("log.db");
         let incoming = state.with_extension("incoming.db");
-        Ok(Self { state, log, incoming })
+        let staging = state.with_extension("staging.db");
+        Ok(Self {
+            state,
+            log,
+            incoming,
+            staging,
+        })
     }
 
     fn path(&self, kind: DatabaseKind) -> &Path {
@@ -42,6 +49,7 @@ impl Files {
             DatabaseKind::Log => &self.log,
             DatabaseKind::State => &self.state,
             DatabaseKind::Incoming => &self.incoming,
+            DatabaseKind::Staging => &self.staging,
         }
     }
 }

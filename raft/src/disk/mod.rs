@@ -26,6 +26,8 @@ pub enum DatabaseKind {
     State,
     /// Rows that another replica is sending, to take the place of the state when they are complete.
     Incoming,
+    /// Rows that are being imported, before it is known where they belong.
+    Staging,
 }
 
 impl DatabaseKind {
@@ -33,7 +35,7 @@ impl DatabaseKind {
     const fn landmark(self) -> &'static str {
         match self {
             Self::Log => "values",
-            Self::State | Self::Incoming => "meta",
+            Self::State | Self::Incoming | Self::Staging => "meta",
         }
     }
 }

@@ -19,7 +19,7 @@ use super::record::{
 };
 use super::store::{CACHE_BYTES, load};
 use super::writer::{COMMITTED_KEY, PURGED_KEY, VOTE_KEY};
-use super::{Entry, LogId, Vote};
+use super::{Entry, LogId};
 use crate::disk::{DatabaseKind, Disk, look_at_database, open_database};
 use crate::error::{Doing, StoreError};
 use crate::kv::Base;
@@ -80,31 +80,17 @@ pub(crate) fn recover<R: AsyncRuntime, D: Disk>(
         left_behind,
     };
     if really {
-        let term = last
-            .leader_id
-            .term
-            .max(tail.vote.map_or(0, |vote| vote.leader_id.term))
-            + 1;
-        let leader_id = LeaderId {
-            term,
-            voted_for: identity.raft_id,
-        };
         let rebirth = Rebirth::<R> {
-            identity: Identity {
-                cluster_id: recovered.new_cluster.clone(),
-                raft_id: identity.raft_id,
-                is_founder: true,
-            },
-            vote: openraft::Vote {
-                leader_id,
-                committed: true,
-            },
+            cluster_id: recovered.new_cluster.clone(),
+            raft_id: identity.raft_id,
+            term: last
+                .leader_id
+                .term
+                .max(tail.vote.map_or(0, |vote| vote.leader_id.term))
+                + 1,
             // A state that is ahead of the log leaves a gap, which counts as purged.
             purged: applied.filter(|_| applied > tail.last),
-            log_id: openraft::LogId {
-                leader_id: LeaderTerm::new(term),
-                index: last.index + 1,
-            },
+            last_index: last.index,
         };
         rebirth.write(&database, peer)?;
     }
@@ -121,24 +107,55 @@ fn header_of_state<D: Disk>(disk: &D) -> Result<Header, StoreError> {
     State::header_of(&Arc::new(Base::last(&state)?), &disk.name(DatabaseKind::State))
 }
 
-/// What is written, all of it in one durable commit.
-struct Rebirth<R: AsyncRuntime> {
-    identity: Identity,
-    vote: Vote<R>,
-    purged: Option<LogId<R>>,
-    /// Of the entry that makes this replica the only member.
-    log_id: LogId<R>,
+/// The beginning of a cluster of one on data that is there: all of it is written in one durable commit.
+pub(crate) struct Rebirth<R: AsyncRuntime> {
+    /// The id of the cluster.
+    pub(crate) cluster_id: String,
+    /// Who its only member is.
+    pub(crate) raft_id: u64,
+    /// In which it leads.
+    pub(crate) term: u64,
+    /// What the state has and the log has not.
+    pub(crate) purged: Option<LogId<R>>,
+    /// The last entry that is kept; after it comes the one that makes this replica the only member.
+    pub(crate) last_index: u64,
 }
 
 impl<R: AsyncRuntime> Rebirth<R> {
-    fn write(&self, database: &Database, peer: &Peer) -> Result<(), StoreError> {
-        let raft_id = self.identity.raft_id;
+    /// Writes it into the log.
+    ///
+    /// # Errors
+    /// Why it could not be written; nothing is changed then.
+    pub(crate) fn write(self, database: &Database, peer: &Peer) -> Result<(), StoreError> {
+        let Self {
+            cluster_id,
+            raft_id,
+            term,
+            purged,
+            last_index,
+        } = self;
+        let identity = Identity {
+            cluster_id,
+            raft_id,
+            is_founder: true,
+        };
+        let vote = openraft::Vote {
+            leader_id: LeaderId {
+                term,
+                voted_for: raft_id,
+            },
+            committed: true,
+        };
+        let log_id = openraft::LogId {
+            leader_id: LeaderTerm::new(term),
+            index: last_index + 1,
+        };
         let voters = vec![BTreeSet::from([raft_id])];
         let members = BTreeMap::from([(raft_id, peer.clone())]);
         let membership =
             Membership::new(voters, members).map_err(|error| StoreError::corrupt("membership", error))?;
         let entry = Entry::<R> {
-            log_id: self.log_id,
+            log_id,
             payload: EntryPayload::Membership(membership),
         };
         let mut transaction = database.begin_write().doing("begin writing the log")?;
@@ -154,15 +171,15 @@ impl<R: AsyncRuntime> Rebirth<R> {
                     .map(drop)
                     .doing("write the log's values")
             };
-            put(IDENTITY_KEY, encode_value(&self.identity)?)?;
-            put(VOTE_KEY, encode_vote::<R>(&self.vote)?)?;
-            put(COMMITTED_KEY, encode_value(&log_id_to_record(&self.log_id))?)?;
-            if let Some(purged) = &self.purged {
+            put(IDENTITY_KEY, encode_value(&identity)?)?;
+            put(VOTE_KEY, encode_vote::<R>(&vote)?)?;
+            put(COMMITTED_KEY, encode_value(&log_id_to_record(&log_id))?)?;
+            if let Some(purged) = &purged {
                 put(PURGED_KEY, encode_value(&log_id_to_record(purged))?)?;
                 entries.retain(|_, _| false).doing("empty the log")?;
             }
             entries
-                .insert(self.log_id.index, &*encode_entry::<R>(&entry)?)
+                .insert(log_id.index, &*encode_entry::<R>(&entry)?)
                 .doing("append to the log")?;
         }
         transaction.commit().doing("commit the log")

@@ -9,11 +9,11 @@ use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::type_config::AsyncRuntime;
 use openraft::type_config::alias::{EntryOf, LogIdOf, SnapshotMetaOf, SnapshotOf, StoredMembershipOf};
 use openraft::{EntryPayload, OptionalSend};
+use zephyrfs_core::Envelope;
 use zephyrfs_core::event::{Change, ClusterChanged};
-use zephyrfs_core::store::RowStore;
 use zephyrfs_core::units::AppliedIndex;
-use zephyrfs_core::{Context, Envelope, decide};
 
+use super::decision::{decided, write_decided};
 use super::snapshot::{SnapshotBuilder, SnapshotView, stored_membership};
 use super::store::StateStore;
 use crate::error::StoreError;
@@ -71,22 +71,10 @@ impl<R: AsyncRuntime> Machine<R> {
 
     fn apply_command(&self, log_id: LogIdRecord, envelope: &Envelope) -> Result<Outcome, StoreError> {
         let index = AppliedIndex::new(log_id.index);
-        // Nobody else writes, so what is decided from this view still holds when it is written.
-        let (view, last_time) = {
-            let state = self.store.read();
-            (state.load(&envelope.proposal.reads())?, state.header().last_time)
-        };
-        let context = Context::following(last_time, index, envelope.proposed_at);
-        let decided = decide(envelope, &view, &context);
+        // Nobody else writes, so what is decided while others read still holds when it is written.
+        let decided = decided(&self.store.read(), index, envelope)?;
         let mut state = self.store.write();
-        let (result, changes) = match decided {
-            Ok(effects) => {
-                let changes = state.write(&effects.mutations)?;
-                (Ok(effects.response), changes)
-            }
-            Err(rejection) => (Err(rejection), Vec::new()),
-        };
-        state.header_mut().last_time = context.now;
+        let (result, changes) = write_decided(&mut state, decided)?;
         self.done(&mut state, log_id, changes);
         let decision = Arc::new(Decision { index, result });
         self.recent.add(envelope.proposal.id, Arc::clone(&decision));

@@ -6,6 +6,7 @@
 
 mod apply;
 mod below;
+mod decision;
 mod events;
 mod job;
 mod open;
@@ -17,6 +18,7 @@ mod worker;
 pub(crate) use apply::Machine;
 #[cfg(test)]
 pub(crate) use below::NoLog;
+pub(crate) use decision::{decided, write_decided};
 pub(crate) use open::open_state;
 pub use snapshot::SnapshotView;
 #[cfg(test)]

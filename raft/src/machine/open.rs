@@ -25,6 +25,8 @@ pub(crate) fn open_state<D: Disk>(
     let path = disk.name(DatabaseKind::State);
     // A snapshot that was on its way when the process ended is sent anew.
     disk.discard_incoming()?;
+    // Nor is an import gone on with that was cut short.
+    disk.remove(DatabaseKind::Staging)?;
     let database = open_database(disk, DatabaseKind::State, cache_size)?;
     Base::create(&database)?;
     let retirement = Retirement::default();

@@ -4,6 +4,7 @@ mod cluster;
 mod conformance;
 mod engine;
 mod events;
+mod exchange;
 mod leader_change;
 mod panics;
 mod power;

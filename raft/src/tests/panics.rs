@@ -36,7 +36,7 @@ impl Disk for Defective {
             which: Arc::clone(&self.which),
             mine: match kind {
                 DatabaseKind::Log => 1,
-                DatabaseKind::State | DatabaseKind::Incoming => 2,
+                DatabaseKind::State | DatabaseKind::Incoming | DatabaseKind::Staging => 2,
             },
         })
     }

@@ -9,6 +9,7 @@ mod app;
 mod cli;
 mod config;
 mod connections;
+pub mod dump_file;
 pub mod health;
 pub mod http_server;
 pub mod jobs;

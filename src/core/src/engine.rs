@@ -401,7 +401,7 @@ pub trait Engine: Send + Sync + 'static {
     /// As [`Engine::view`].
     async fn storage(&self) -> Result<StorageReport, EngineError>;
 
-    /// Hands every row of one state to `take`, in dump order, until it answers `false`.
+    /// Hands every row of one state to `take`, kind by kind, until it answers `false`.
     ///
     /// # Errors
     /// As [`Engine::view`].

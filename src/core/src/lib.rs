@@ -36,7 +36,7 @@ mod totals;
 pub use command::Command;
 pub use context::Context;
 pub use decide::decide;
-pub use dump::{DumpDigest, Dumper};
+pub use dump::{DumpDigest, Dumper, decode_row};
 pub use effects::{Effects, Mutation};
 pub use engine::Engine;
 pub use envelope::{Envelope, Idempotency, Proposal};

@@ -25,8 +25,8 @@ pub trait RowStore {
     /// The medium's.
     fn write(&mut self, mutations: &[Mutation]) -> Result<Vec<Change>, Self::Error>;
 
-    /// Hands out every row in dump order, which is the order of [`Row`]'s variants and then of the keys, until `take`
-    /// answers `false`.
+    /// Hands out every row, kind by kind in the order of [`Row`]'s variants, until `take` answers `false`. Within a kind each
+    /// store has an order of its own.
     ///
     /// # Errors
     /// The medium's.

@@ -30,7 +30,10 @@ CREATE TABLE nodes (
     last_silence      timestamptz NOT NULL
 );
 
--- Rewritten with every heartbeat: room in each page lets that happen in place.
+CREATE INDEX nodes_in_maintenance ON nodes (maintenance_until) WHERE maintenance_until IS NOT NULL;
+
+-- Rewritten with every heartbeat: room in each page lets that happen in place, as long as no index has any of the columns but the
+-- key.
 CREATE TABLE heartbeats (
     node_id           text COLLATE "C" PRIMARY KEY REFERENCES nodes,
     beat_at           timestamptz      NOT NULL,
@@ -78,10 +81,6 @@ CREATE TABLE chunk_replicas (
     state    text   NOT NULL CHECK (state IN ('assigned', 'stored', 'deleting')),
     PRIMARY KEY (chunk_id, node_id)
 ) WITH (fillfactor = 90);
-
--- Only of what lies on nodes, which is asked about when they are drained: registering a file does not pay for it. And not with
--- the chunk: a few long lists of rows cost less to keep than an entry for each.
-CREATE INDEX chunk_replicas_by_node ON chunk_replicas (node_id) WHERE state = 'stored';
 
 -- Further files that hold a chunk, beside its home.
 CREATE TABLE chunk_sharers (
@@ -134,12 +133,25 @@ CREATE TABLE events (
     -- Whether a node is new or has another state, so that instances know when to look at the nodes again.
     about_nodes  boolean     NOT NULL,
     changes      bytea       NOT NULL,
-    -- What the write added to the totals.
-    totals_delta bigint[]    NOT NULL
+    -- What the write added to the totals. Empty in an event that only keeps its proposal from ever being written.
+    totals_delta bigint[]    NOT NULL,
+    -- And to what lies on nodes: which nodes, and for each the copies and their bytes. NULL if nothing.
+    usage_nodes  text[],
+    usage_copies bigint[],
+    usage_bytes  numeric[]
 );
 
 CREATE UNIQUE INDEX events_by_place ON events (place) WHERE place IS NOT NULL;
 CREATE INDEX events_without_place ON events (written_at, event_id) WHERE place IS NULL;
+
+-- What lies on each node, stored copies of chunks that files hold, as of the last place that was given: counting the rows of a
+-- node with a million copies takes many seconds. What events without a place add comes on top, so that all of it is exact in
+-- every snapshot, and no two writes meet at a count.
+CREATE TABLE node_usage (
+    node_id text COLLATE "C" PRIMARY KEY,
+    copies  bigint  NOT NULL,
+    bytes   numeric NOT NULL
+) WITH (fillfactor = 50);
 
 -- One row: what all instances have in common.
 CREATE TABLE coordinator (
@@ -162,4 +174,10 @@ CREATE TABLE instances (
     name    text COLLATE "C" PRIMARY KEY,
     address text        NOT NULL,
     seen_at timestamptz NOT NULL
+);
+
+-- A row while an import is under way, and after one that was cut short: nobody serves what is only half there.
+CREATE TABLE imports (
+    only_row boolean PRIMARY KEY CHECK (only_row),
+    began_at timestamptz NOT NULL
 );

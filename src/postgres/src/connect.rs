@@ -18,7 +18,7 @@ const IDLE: Duration = Duration::from_secs(600);
 const LIFETIME: Duration = Duration::from_secs(1_800);
 
 /// What each connection is told first. One that a database does not know is left out.
-const SETTINGS: [&str; 7] = [
+const SETTINGS: [&str; 8] = [
     // A plan that was made while a table was empty would otherwise read all of it for ever.
     "SET enable_seqscan = off",
     // The same of joins: rows are looked up by their keys, one by one, however few the server believes there are.
@@ -27,6 +27,8 @@ const SETTINGS: [&str; 7] = [
     // Statements are few and find rows by their keys: one plan for each will do, instead of one for each list of keys.
     "SET plan_cache_mode = force_generic_plan",
     "SET jit = off",
+    // Statements are short: starting others to help with them takes longer than they save.
+    "SET max_parallel_workers_per_gather = 0",
     // Who waits for a row longer than this may be waiting for somebody who waits for him: giving way and trying again is quicker
     // than the server's own search for deadlocks.
     "SET lock_timeout = '250ms'",
@@ -81,25 +83,28 @@ fn unknown_parameter(url: &str) -> Option<String> {
     )
 }
 
-/// What a URL says of how to connect.
+/// What an engine's options say of how to connect.
 ///
 /// # Errors
 /// [`UrlError`].
 pub(crate) fn options(options: &Options) -> Result<PgConnectOptions, UrlError> {
-    if let Some(name) = unknown_parameter(&options.url) {
+    from_url(&options.url, options.password.as_deref(), &options.name)
+}
+
+/// What a URL says of how to connect; `name` is what the server shows of who it is.
+///
+/// # Errors
+/// [`UrlError`].
+pub(crate) fn from_url(url: &str, password: Option<&str>, name: &str) -> Result<PgConnectOptions, UrlError> {
+    if let Some(name) = unknown_parameter(url) {
         return Err(UrlError::UnknownParameter(name));
     }
     let mut connect =
-        PgConnectOptions::from_str(&options.url).map_err(|error| UrlError::Malformed(plainly(&error)))?;
-    if let Some(password) = &options.password {
+        PgConnectOptions::from_str(url).map_err(|error| UrlError::Malformed(plainly(&error)))?;
+    if let Some(password) = password {
         connect = connect.password(password);
     }
-    let name: String = options
-        .name
-        .chars()
-        .filter(char::is_ascii_graphic)
-        .take(40)
-        .collect();
+    let name: String = name.chars().filter(char::is_ascii_graphic).take(40).collect();
     Ok(connect
         .application_name(&format!("zephyrfs-coordinator {name}"))
         .disable_statement_logging())

@@ -1,4 +1,4 @@
-//! Every row of one state, in the order that all engines share.
+//! Every row of one state, kind by kind.
 
 use futures::TryStreamExt as _;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -12,7 +12,7 @@ use crate::tables::{chunks, files, heartbeats, nodes, releases, requests, sharer
 /// What makes a row of the columns of its table.
 type Read = fn(&PgRow) -> Result<Row, StoreError>;
 
-/// Hands every row to `take`, in dump order, until it answers `false`. All are of the transaction's state. Answers whether
+/// Hands every row to `take`, kind by kind, until it answers `false`. All are of the transaction's state. Answers whether
 /// it were all.
 ///
 /// # Errors

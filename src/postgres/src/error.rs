@@ -1,5 +1,7 @@
 //! What can go wrong with the database, told apart by what is to be done about it.
 
+use std::time::Duration;
+
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
@@ -50,6 +52,10 @@ pub(crate) enum StoreError {
 impl StoreError {
     pub(crate) fn corrupt(what: impl Into<String>) -> Self {
         Self::Corrupt(what.into())
+    }
+
+    pub(crate) fn no_answer(within: Duration) -> Self {
+        Self::Gone(format!("no answer within {} s", within.as_secs()))
     }
 
     /// Whether waiting may help.

@@ -5,6 +5,7 @@ mod connect;
 mod dump;
 mod engine;
 mod error;
+mod exchange;
 mod load;
 mod options;
 mod schema;
@@ -16,6 +17,7 @@ mod write;
 
 pub use connect::UrlError;
 pub use engine::{PostgresEngine, StartError};
+pub use exchange::{Access, ExchangeError, Export, Import};
 pub use options::{Observer, Options, Unobserved};
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::error::StoreError;
 const STEPS: &[&str] = &[include_str!("../migrations/0001_tables.sql")];
 
 /// The version of the tables that this program works on.
-pub(crate) const VERSION: i64 = STEPS.len() as i64;
+const VERSION: i64 = STEPS.len() as i64;
 
 /// So long another instance may take to change the tables.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -31,6 +31,15 @@ pub(crate) enum SchemaError {
         /// Their version.
         found: i64,
     },
+    /// An older program made them, or none did.
+    #[error("the database has no tables of this version: start the coordinator on it once, which makes them")]
+    Older,
+    /// What is in them is not whole.
+    #[error(
+        "an import into this database is under way, or was cut short: wait for it, or run `coordinator import` again, which \
+         starts over"
+    )]
+    Importing,
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -42,11 +51,43 @@ impl From<sqlx::Error> for SchemaError {
     }
 }
 
-/// Makes the tables what this program needs. `service_id` is what a new service is called.
+/// Makes the tables what this program needs, and sees that they may be used. `service_id` is what a new service is called.
 ///
 /// # Errors
 /// [`SchemaError`]; nothing is left half done.
 pub(crate) async fn prepare(connection: &mut PgConnection, service_id: &str) -> Result<(), SchemaError> {
+    make_tables(connection, service_id).await?;
+    refuse_imports(connection).await
+}
+
+/// Sees that the tables are as this program makes them and may be used, and changes nothing.
+///
+/// # Errors
+/// [`SchemaError`].
+pub(crate) async fn check(connection: &mut PgConnection) -> Result<(), SchemaError> {
+    match version(connection).await? {
+        Some(VERSION) => refuse_imports(connection).await,
+        Some(found) if found > VERSION => Err(SchemaError::Newer { found }),
+        Some(_) | None => Err(SchemaError::Older),
+    }
+}
+
+/// Refuses tables into which an import began and did not end.
+async fn refuse_imports(connection: &mut PgConnection) -> Result<(), SchemaError> {
+    let imports: bool = query_scalar("SELECT EXISTS (SELECT 1 FROM imports)")
+        .fetch_one(connection)
+        .await?;
+    if imports {
+        return Err(SchemaError::Importing);
+    }
+    Ok(())
+}
+
+/// Makes the tables what this program needs.
+///
+/// # Errors
+/// [`SchemaError`]; nothing is left half done.
+pub(crate) async fn make_tables(connection: &mut PgConnection, service_id: &str) -> Result<(), SchemaError> {
     match version(connection).await? {
         Some(VERSION) => return Ok(()),
         Some(found) if found > VERSION => return Err(SchemaError::Newer { found }),
@@ -86,6 +127,9 @@ pub(crate) async fn prepare(connection: &mut PgConnection, service_id: &str) -> 
 }
 
 /// The version of the tables; `None` in a database that has none.
+///
+/// # Errors
+/// The database's.
 async fn version(connection: &mut PgConnection) -> Result<Option<i64>, SchemaError> {
     let exists: bool = query_scalar("SELECT to_regclass('schema_version') IS NOT NULL")
         .fetch_one(&mut *connection)

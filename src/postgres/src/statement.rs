@@ -140,7 +140,7 @@ pub(crate) fn list_of_texts<'t>(texts: impl Iterator<Item = &'t str>) -> String 
 }
 
 /// The same of numbers.
-pub(crate) fn list_of_numbers(numbers: impl Iterator<Item = i64>) -> String {
+pub(crate) fn list_of_numbers(numbers: impl Iterator<Item: ToString>) -> String {
     let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
     format!("{{{}}}", numbers.join(","))
 }

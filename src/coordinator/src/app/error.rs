@@ -7,6 +7,7 @@ use zephyrfs_raft::{StartError, StoreError};
 
 use crate::api::grpc::ServeError;
 use crate::api::rest::RestError;
+use crate::config::PasswordFileError;
 use crate::metrics::MetricsError;
 
 /// Why the server did not start, or stopped by itself. What it says is the last line of the log.
@@ -38,13 +39,8 @@ pub(crate) enum AppError {
         source: io::Error,
     },
     /// A file that a setting names.
-    #[error("cannot read database.password_file {}: {source}", path.display())]
-    PasswordFile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    PasswordFile(#[from] PasswordFileError),
     /// The engine over PostgreSQL.
     #[error(transparent)]
     Postgres(#[from] zephyrfs_postgres::StartError),

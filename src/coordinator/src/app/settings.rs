@@ -100,7 +100,7 @@ pub(super) fn postgres(
     let address = config.cluster.advertise.as_ref().map(ToString::to_string);
     Ok(zephyrfs_postgres::Options {
         url: database.url.as_ref().map_or("", |url| url.expose()).to_owned(),
-        password: password(config)?,
+        password: database.read_password()?,
         name: config.cluster.name.clone(),
         client_address: client_address(address.as_deref().unwrap_or_default(), ports.grpc),
         max_connections: database.max_connections,
@@ -110,22 +110,6 @@ pub(super) fn postgres(
         keep_events: KEEP_EVENTS,
         observer: Arc::new(metrics.database()?),
     })
-}
-
-/// The password for PostgreSQL that is not in its URL. A file may end with a line break.
-fn password(config: &Config) -> Result<Option<String>, AppError> {
-    let database = &config.database;
-    let Some(path) = &database.password_file else {
-        return Ok(database
-            .password
-            .as_ref()
-            .map(|password| password.expose().to_owned()));
-    };
-    let text = std::fs::read_to_string(path).map_err(|source| AppError::PasswordFile {
-        path: path.clone(),
-        source,
-    })?;
-    Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 /// What requests are held to.

@@ -10,6 +10,7 @@ mod client;
 mod cluster;
 mod display;
 mod drain;
+mod exchange;
 mod exit;
 mod file;
 mod health;
@@ -40,6 +41,7 @@ use tokio::runtime::Builder;
 use crate::config::{ConfigArgs, double_dashes};
 use chunk::ChunkCommand;
 use cluster::ClusterCommand;
+use exchange::{ExportCommand, ImportCommand};
 use exit::CliError;
 use file::FileCommand;
 use health::HealthCommand;
@@ -55,8 +57,8 @@ use why::WhyCommand;
 
 /// The ZephyrFS coordinator, and the command line for a running one.
 ///
-/// Without a command the server starts. All commands but `config`, `health` and `recover` ask a running coordinator, any of its
-/// replicas, over its REST API.
+/// Without a command the server starts. All commands but `config`, `health`, `recover`, `export` and `import` ask a running coordinator,
+/// any of its replicas, over its REST API.
 #[derive(Parser)]
 #[command(name = "coordinator", version, args_conflicts_with_subcommands = true, after_help = exit::EXIT_CODES)]
 struct Cli {
@@ -88,6 +90,8 @@ enum Tool {
     Health(HealthCommand),
     Config(ConfigCommand),
     Recover(RecoverCommand),
+    Export(ExportCommand),
+    Import(ImportCommand),
 }
 
 /// Does what the command line says: starts the server with `serve`, or runs a command.
@@ -173,6 +177,8 @@ async fn execute(tool: Tool, streams: Streams<'_>) -> Result<(), CliError> {
             health::run(command, &mut output).await
         }
         Tool::Recover(command) => recover::run(&command, &mut Output::new(streams, Some(Format::Table))),
+        Tool::Export(command) => command.run(&mut Output::new(streams, Some(Format::Table))).await,
+        Tool::Import(command) => command.run(&mut Output::new(streams, Some(Format::Table))).await,
         Tool::Config(command) => settings::run(&command, &mut Output::new(streams, Some(Format::Table))),
     }
 }

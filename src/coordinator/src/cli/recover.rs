@@ -4,12 +4,12 @@
 use std::fmt::Write as _;
 
 use clap::Args;
-use zephyrfs_raft::{Files, Peer, Recovered, recover_files};
+use zephyrfs_raft::{Files, Recovered, recover_files};
 
 use super::exit::CliError;
 use super::output::Output;
 use super::settings;
-use crate::config::{Config, ConfigArgs, DatabaseEngine};
+use crate::config::{ConfigArgs, DatabaseEngine};
 
 /// Make a cluster of one out of this replica's data, when the quorum is lost for good
 ///
@@ -45,7 +45,7 @@ pub(crate) fn run(command: &RecoverCommand, output: &mut Output<'_>) -> Result<(
         )));
     }
     let disk = Files::new(path).map_err(|error| refused(&error))?;
-    let recovered = recover_files(&disk, &peer(config), command.accept_data_loss);
+    let recovered = recover_files(&disk, &settings::peer(config), command.accept_data_loss);
     let recovered = recovered.map_err(|error| refused(&error))?;
     output.text(&told(&recovered, &config.cluster.name, command.accept_data_loss))?;
     if command.accept_data_loss {
@@ -54,15 +54,6 @@ pub(crate) fn run(command: &RecoverCommand, output: &mut Output<'_>) -> Result<(
         Err(CliError::Refused(
             "nothing was done; repeat with --accept-data-loss to do it".to_owned(),
         ))
-    }
-}
-
-fn peer(config: &Config) -> Peer {
-    Peer {
-        name: config.cluster.name.clone(),
-        address: config.cluster.advertised(config.cluster.peer_port),
-        // Told by the replica itself when it starts.
-        client_address: String::new(),
     }
 }
 

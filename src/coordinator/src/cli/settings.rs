@@ -2,10 +2,11 @@
 //! settings.
 
 use clap::Args;
+use zephyrfs_raft::Peer;
 
 use super::exit::CliError;
 use super::output::Output;
-use crate::config::{self, ConfigArgs, ConfigError, Loaded, Sources, process};
+use crate::config::{self, Config, ConfigArgs, ConfigError, Loaded, Sources, process};
 
 /// Print the configuration the server would start with here; secrets are masked
 #[derive(Args)]
@@ -40,4 +41,14 @@ pub(crate) fn load(args: &ConfigArgs) -> Result<Loaded, ConfigError> {
         host_name: &process::host_name(),
     };
     config::load(args, &sources)
+}
+
+/// Who this replica is to be in a cluster that begins with it alone.
+pub(crate) fn peer(config: &Config) -> Peer {
+    Peer {
+        name: config.cluster.name.clone(),
+        address: config.cluster.advertised(config.cluster.peer_port),
+        // Told by the replica itself when it starts.
+        client_address: String::new(),
+    }
 }

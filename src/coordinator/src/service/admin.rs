@@ -110,7 +110,7 @@ impl Service {
 fn backup_failed(error: BackupError) -> ServiceError {
     match error {
         BackupError::Engine(error) => translate(error, false),
-        error @ (BackupError::Io { .. } | BackupError::Row(_) | BackupError::Abandoned) => {
+        error @ (BackupError::Directory { .. } | BackupError::Write(_) | BackupError::Abandoned) => {
             error!(%error, "Cannot write a backup");
             ServiceError::Internal
         }

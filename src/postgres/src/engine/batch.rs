@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
@@ -16,11 +15,11 @@ use zephyrfs_core::units::AppliedIndex;
 use zephyrfs_core::{Command, Context, Effects, Envelope, Proposal, ReadSet, Rejection, Response, decide};
 
 use super::execute::{Attempts, SNAPSHOT};
+use super::fate::Fate;
 use super::start::PostgresEngine;
-use crate::columns::count;
 use crate::error::StoreError;
-use crate::load::{Loaded, Locking, load};
-use crate::write::{Decided, write};
+use crate::load::{Loaded, Locking, load, load_if_all_new, together};
+use crate::write::{Additions, Decided, write};
 
 /// So many commands at most make a transaction.
 const MOST: usize = 32;
@@ -28,49 +27,12 @@ const MOST: usize = 32;
 /// So many chunks at most are named by the commands of one: a few large files are enough.
 const MOST_CHUNKS: usize = 512;
 
-/// A file that is deleted is taken for one of so many chunks.
+/// Of each file that is deleted or replaced so many chunks are loaded; one of more is seen to by itself. A file that is deleted is
+/// taken for one of so many.
 const A_FILE: usize = 64;
 
 /// Of so many connections one is for commands that share transactions.
 const CONNECTIONS_EACH: u32 = 4;
-
-/// How far a command has come.
-const WAITING: u8 = 0;
-const COMMITTING: u8 = 1;
-const WITHDRAWN: u8 = 2;
-
-/// Where a command stands between who waits for its answer and who works on it.
-#[derive(Debug, Default)]
-pub(super) struct Fate(AtomicU8);
-
-impl Fate {
-    /// Whoever waits gives up: whether it is certain that nothing happens.
-    pub(super) fn withdraw(&self) -> bool {
-        let withdrawn = self
-            .0
-            .compare_exchange(WAITING, WITHDRAWN, Ordering::SeqCst, Ordering::SeqCst);
-        withdrawn.is_ok()
-    }
-
-    /// From now on it may happen; not if it was withdrawn.
-    pub(super) fn commit(&self) -> bool {
-        let before = self
-            .0
-            .compare_exchange(WAITING, COMMITTING, Ordering::SeqCst, Ordering::SeqCst);
-        before != Err(WITHDRAWN)
-    }
-
-    /// It is certain again that nothing happened.
-    pub(super) fn did_not_happen(&self) {
-        let _was_withdrawn = self
-            .0
-            .compare_exchange(COMMITTING, WAITING, Ordering::SeqCst, Ordering::SeqCst);
-    }
-
-    fn is_withdrawn(&self) -> bool {
-        self.0.load(Ordering::SeqCst) == WITHDRAWN
-    }
-}
 
 /// What becomes of a command in a batch.
 pub(super) enum Verdict {
@@ -80,6 +42,13 @@ pub(super) enum Verdict {
     Alone(Attempts),
     /// Nothing happened, for a reason that concerns all.
     Failed(StoreError),
+}
+
+impl Verdict {
+    /// Whether the server's answer was lost.
+    const fn is_lost(&self) -> bool {
+        matches!(self, Self::Alone(attempts) if attempts.is_unsure())
+    }
 }
 
 /// A command that waits.
@@ -161,20 +130,25 @@ impl PostgresEngine {
             Err(error) => batch.iter().map(|_| Verdict::Failed(error.clone())).collect(),
         };
         for (waiting, verdict) in batch.into_iter().zip(verdicts) {
+            if verdict.is_lost() {
+                self.note_retried(&waiting, "connection");
+            }
             // Whoever gave up does not want to know.
             let _wanted = waiting.answer.send(verdict);
         }
+    }
+
+    fn note_retried(&self, waiting: &Waiting, cause: &'static str) {
+        let name = waiting.proposal.command.name();
+        self.options.observer.retried(name, cause);
     }
 
     /// Tries to work off a batch in one transaction. Commands that meet at the same rows are left to be tried by themselves.
     async fn attempt_all(&self, batch: &[Waiting]) -> Result<Vec<Verdict>, StoreError> {
         let mut connection = self.acquire().await?;
         let verdicts = self.attempt_all_on(connection.server()?, batch).await;
-        let is_lost = |verdict: &Verdict| matches!(verdict, Verdict::Alone(attempts) if attempts.is_unsure());
-        if !verdicts
-            .as_ref()
-            .is_ok_and(|verdicts| verdicts.iter().any(is_lost))
-        {
+        let is_any_lost = |verdicts: &Vec<Verdict>| verdicts.iter().any(Verdict::is_lost);
+        if !verdicts.as_ref().is_ok_and(is_any_lost) {
             connection.keep_unless_gone(&verdicts);
         }
         verdicts
@@ -185,32 +159,28 @@ impl PostgresEngine {
         connection: &mut PgConnection,
         batch: &[Waiting],
     ) -> Result<Vec<Verdict>, StoreError> {
+        let index = self.index();
+        let reads: Vec<ReadSet> = batch
+            .iter()
+            .map(|waiting| of_small_files(waiting.proposal.reads()))
+            .collect();
+        let together = together(&reads);
+        if batch.iter().all(|waiting| may_only_add(&waiting.proposal))
+            && let Some(loaded) = self.answered(load_if_all_new(connection, &together)).await?
+        {
+            let decisions = decide_all(batch, &reads, &loaded, index);
+            let decided = to_write(batch, &decisions);
+            if let Some(additions) = Additions::of(&decided, &loaded)? {
+                let lost = self.add(connection, batch, &decided, additions).await?;
+                return Ok(verdicts(batch, decisions, lost, index));
+            }
+        }
         let mut transaction = connection.begin_with(SNAPSHOT).await?;
-        let reads: Vec<ReadSet> = batch.iter().map(|waiting| waiting.proposal.reads()).collect();
         let loaded = self
-            .answered(load(&mut transaction, &together(&reads), Locking::No))
+            .answered(load(&mut transaction, &together, Locking::No))
             .await?;
-        let index = AppliedIndex::new(count(loaded.place)?);
-        let mut met = Met::default();
-        let decisions: Vec<Option<Result<Effects, Rejection>>> = batch
-            .iter()
-            .zip(&reads)
-            .map(|(waiting, reads)| {
-                met.first(reads, &loaded)
-                    .then(|| decide_on(&waiting.proposal, reads, &loaded, index))
-            })
-            .collect();
-        let decided: Vec<Decided<'_>> = batch
-            .iter()
-            .zip(&decisions)
-            .filter_map(|(waiting, decision)| match decision {
-                Some(Ok(effects)) if !effects.mutations.is_empty() => Some(Decided {
-                    id: waiting.proposal.id,
-                    mutations: &effects.mutations,
-                }),
-                _ => None,
-            })
-            .collect();
+        let decisions = decide_all(batch, &reads, &loaded, index);
+        let decided = to_write(batch, &decisions);
         let mut lost = false;
         if decided.is_empty() {
             transaction.rollback().await?;
@@ -230,31 +200,100 @@ impl PostgresEngine {
                 }
             }
         }
-        // Those that were left out were not committed.
-        let left_out = batch
-            .iter()
-            .zip(&decisions)
-            .filter(|(_, decision)| decision.is_none());
-        left_out.for_each(|(waiting, _)| waiting.fate.did_not_happen());
-        let verdict = |(waiting, decision): (&Waiting, Option<Result<Effects, Rejection>>)| match decision {
-            None => Verdict::Alone(Attempts::default()),
-            Some(Err(rejection)) => Verdict::Decided(Err(rejection), index),
-            Some(Ok(effects)) if lost && !effects.mutations.is_empty() => {
-                self.note_retried(waiting, "connection");
-                Verdict::Alone(Attempts::unsure(At {
-                    index,
-                    value: effects.response,
-                }))
-            }
-            Some(Ok(effects)) => Verdict::Decided(Ok(effects.response), index),
-        };
-        Ok(batch.iter().zip(decisions).map(verdict).collect())
+        Ok(verdicts(batch, decisions, lost, index))
     }
 
-    fn note_retried(&self, waiting: &Waiting, cause: &'static str) {
-        let name = waiting.proposal.command.name();
-        self.options.observer.retried(name, cause);
+    /// Writes rows of which none was there, with one statement. Answers whether the server's answer was lost.
+    async fn add(
+        &self,
+        connection: &mut PgConnection,
+        batch: &[Waiting],
+        decided: &[Decided<'_>],
+        additions: Additions,
+    ) -> Result<bool, StoreError> {
+        if decided.is_empty() {
+            return Ok(false);
+        }
+        if !batch.iter().all(|waiting| waiting.fate.commit()) {
+            batch.iter().for_each(|waiting| waiting.fate.did_not_happen());
+            return Err(StoreError::Conflict("a command was withdrawn".to_owned()));
+        }
+        match self.answered(additions.write(connection)).await {
+            Ok(written) => {
+                self.note_written(decided.iter().map(|one| one.id).zip(&written));
+                Ok(false)
+            }
+            // The server may still have done it. The events that were written with it tell.
+            Err(error) if error.is_gone() => Ok(true),
+            Err(error) => {
+                batch.iter().for_each(|waiting| waiting.fate.did_not_happen());
+                Err(error)
+            }
+        }
     }
+}
+
+/// Whether a command usually makes rows that were not there.
+const fn may_only_add(proposal: &Proposal) -> bool {
+    matches!(proposal.command, Command::RegisterFile(_))
+}
+
+/// What each command comes to, but for those that meet others at the same rows.
+fn decide_all(
+    batch: &[Waiting],
+    reads: &[ReadSet],
+    loaded: &Loaded,
+    index: AppliedIndex,
+) -> Vec<Option<Result<Effects, Rejection>>> {
+    let mut met = Met::default();
+    batch
+        .iter()
+        .zip(reads)
+        .map(|(waiting, reads)| {
+            (is_all(reads, loaded) && met.first(reads, loaded))
+                .then(|| decide_on(&waiting.proposal, reads, loaded, index))
+        })
+        .collect()
+}
+
+/// What is to be written of it.
+fn to_write<'d>(batch: &[Waiting], decisions: &'d [Option<Result<Effects, Rejection>>]) -> Vec<Decided<'d>> {
+    batch
+        .iter()
+        .zip(decisions)
+        .filter_map(|(waiting, decision)| match decision {
+            Some(Ok(effects)) if !effects.mutations.is_empty() => Some(Decided {
+                id: waiting.proposal.id,
+                mutations: &effects.mutations,
+            }),
+            _ => None,
+        })
+        .collect()
+}
+
+/// What becomes of each command once what was to be written is; `lost` if nobody knows whether it is.
+fn verdicts(
+    batch: &[Waiting],
+    decisions: Vec<Option<Result<Effects, Rejection>>>,
+    lost: bool,
+    index: AppliedIndex,
+) -> Vec<Verdict> {
+    // Those that were left out were not committed.
+    let left_out = batch
+        .iter()
+        .zip(&decisions)
+        .filter(|(_, decision)| decision.is_none());
+    left_out.for_each(|(waiting, _)| waiting.fate.did_not_happen());
+    let verdict = |decision: Option<Result<Effects, Rejection>>| match decision {
+        None => Verdict::Alone(Attempts::default()),
+        Some(Err(rejection)) => Verdict::Decided(Err(rejection), index),
+        Some(Ok(effects)) if lost && !effects.mutations.is_empty() => Verdict::Alone(Attempts::unsure(At {
+            index,
+            value: effects.response,
+        })),
+        Some(Ok(effects)) => Verdict::Decided(Ok(effects.response), index),
+    };
+    decisions.into_iter().map(verdict).collect()
 }
 
 fn decide_on(
@@ -274,21 +313,21 @@ fn decide_on(
     decide(&envelope, &loaded.part_for(reads), &context)
 }
 
-/// All that several commands ask for.
-pub(crate) fn together(reads: &[ReadSet]) -> ReadSet {
-    let mut all = ReadSet::default();
-    for one in reads {
-        all.nodes.extend_from_slice(&one.nodes);
-        all.files.extend_from_slice(&one.files);
-        all.file_chunks.extend_from_slice(&one.file_chunks);
-        all.chunks.extend_from_slice(&one.chunks);
-        all.requests.extend_from_slice(&one.requests);
-        all.replica_nodes |= one.replica_nodes;
-        if let Some(files) = &one.sharers {
-            all.sharers.get_or_insert_default().extend_from_slice(files);
-        }
+/// What a command asks for, without more than a little of the files that go: whose these are, and how large, is not known before
+/// they are loaded.
+fn of_small_files(mut reads: ReadSet) -> ReadSet {
+    for (_, limit) in &mut reads.file_chunks {
+        *limit = (*limit).min(A_FILE);
     }
-    all
+    reads
+}
+
+/// Whether all was loaded that the command asks for: none of its files has more chunks than were.
+fn is_all(reads: &ReadSet, loaded: &Loaded) -> bool {
+    reads.file_chunks.iter().all(|(file, limit)| {
+        let file = loaded.view.files.get(file);
+        file.is_none_or(|file| file.chunks.len() <= *limit)
+    })
 }
 
 /// The files, chunks and keys that commands of a batch ask for.
@@ -335,5 +374,21 @@ impl<'r> Met<'r> {
 pub(super) fn stopped() -> EngineError {
     EngineError::Unavailable {
         reason: "this instance is stopping".to_owned(),
+    }
+}
+
+#[cfg(test)]
+impl PostgresEngine {
+    /// Works off commands as one batch, and answers which of them it leaves to be tried by themselves.
+    pub(crate) async fn leaves_alone(&self, proposals: Vec<Proposal>) -> Vec<bool> {
+        let waiting = |proposal| Waiting {
+            proposal,
+            fate: Arc::default(),
+            answer: oneshot::channel().0,
+        };
+        let batch: Vec<_> = proposals.into_iter().map(waiting).collect();
+        let verdicts = self.attempt_all(&batch).await.unwrap();
+        let is_alone = |verdict| matches!(verdict, Verdict::Alone(_));
+        verdicts.into_iter().map(is_alone).collect()
     }
 }

@@ -206,12 +206,14 @@ impl PostgresEngine {
             events::COLUMNS
         );
         let mut connection = self.acquire().await?;
-        let rows = query(AssertSqlSafe(sql))
-            .bind(to_bigint(after))
-            .bind(BATCH)
-            .fetch_all(connection.server()?)
-            .await?;
-        connection.keep();
+        // All who watch wait for this.
+        let selecting = async {
+            let rows = query(AssertSqlSafe(sql)).bind(to_bigint(after)).bind(BATCH);
+            Ok(rows.fetch_all(connection.server()?).await?)
+        };
+        let rows = self.answered(selecting).await;
+        connection.keep_unless_gone(&rows);
+        let rows = rows?;
         let mut read = Read {
             groups: Vec::new(),
             through: after,

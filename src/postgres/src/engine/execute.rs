@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rand::RngExt as _;
 use sqlx::postgres::PgConnection;
-use sqlx::{Connection as _, query_scalar};
+use sqlx::{Connection as _, query, query_scalar};
 use tokio::sync::oneshot;
 use zephyrfs_core::engine::{At, EngineError};
 use zephyrfs_core::event::ChangeKind;
@@ -14,12 +14,14 @@ use zephyrfs_core::id::RequestId;
 use zephyrfs_core::units::AppliedIndex;
 use zephyrfs_core::{Context, Envelope, Proposal, Rejection, Response, decide};
 
-use super::batch::{Fate, Verdict, Waiting, may_share, stopped};
+use super::batch::{Verdict, Waiting, may_share, stopped};
+use super::fate::Fate;
 use super::start::PostgresEngine;
 use super::trouble::nothing_happened;
-use crate::columns::{Uuid, count};
+use crate::columns::Uuid;
 use crate::error::StoreError;
 use crate::load::{Locking, load};
+use crate::tables::events;
 use crate::write::{Decided, Written, write};
 
 /// All that a transaction reads is of one state, and the first of two that write the same row wins.
@@ -40,6 +42,14 @@ enum Outcome {
     Decided(Result<Response, Rejection>, AppliedIndex),
     /// An earlier attempt had been committed after all.
     HappenedBefore,
+    /// It is certain that no earlier attempt is committed, nor ever will be: what came instead is the answer.
+    RuledOut,
+}
+
+/// What is found of a proposal among the events.
+enum Trace {
+    Written,
+    RuledOut,
 }
 
 /// What is known of earlier attempts at the same proposal.
@@ -48,6 +58,8 @@ pub(super) struct Attempts {
     number: u32,
     /// A commit was sent and its answer never came: what it would have answered.
     unsure: Option<At<Response>>,
+    /// What a later attempt came to without writing anything: the answer once it is certain that the commit will not be done.
+    instead: Option<(Result<Response, Rejection>, AppliedIndex)>,
 }
 
 impl Attempts {
@@ -61,6 +73,7 @@ impl Attempts {
         Self {
             number: 1,
             unsure: Some(answer),
+            instead: None,
         }
     }
 }
@@ -136,6 +149,13 @@ impl PostgresEngine {
                     Some(answer) => return Ok(answer),
                     None => StoreError::corrupt("a proposal was found written that was never sent"),
                 },
+                Ok(Outcome::RuledOut) => match attempts.instead.take() {
+                    Some((Ok(value), index)) => return Ok(At { index, value }),
+                    Some((Err(rejection), index)) => {
+                        return Err(EngineError::Rejected { rejection, index });
+                    }
+                    None => StoreError::corrupt("a proposal was found ruled out that nobody ruled out"),
+                },
                 Err(error) => error,
             };
             let cause = match &error {
@@ -173,6 +193,7 @@ impl PostgresEngine {
         attempts: &mut Attempts,
         fate: &Fate,
     ) -> Result<Outcome, StoreError> {
+        let index = self.index();
         let reads = proposal.reads();
         let (begin, locking) = if reads.usage.is_empty() {
             (SNAPSHOT, Locking::No)
@@ -181,10 +202,13 @@ impl PostgresEngine {
         };
         let mut transaction = connection.begin_with(begin).await?;
         let loaded = load(&mut transaction, &reads, locking).await?;
-        if attempts.unsure.is_some() && is_written(&mut transaction, proposal).await? {
-            return Ok(Outcome::HappenedBefore);
+        if attempts.unsure.is_some() {
+            match trace(&mut transaction, proposal.id).await? {
+                Some(Trace::Written) => return Ok(Outcome::HappenedBefore),
+                Some(Trace::RuledOut) => return Ok(Outcome::RuledOut),
+                None => {}
+            }
         }
-        let index = AppliedIndex::new(count(loaded.place)?);
         let envelope = Envelope {
             proposed_at: loaded.now,
             proposal: proposal.clone(),
@@ -194,16 +218,18 @@ impl PostgresEngine {
             now: loaded.now,
         };
         let effects = match decide(&envelope, &loaded.view, &context) {
-            Ok(effects) => effects,
-            Err(rejection) => {
+            Ok(effects) if !effects.mutations.is_empty() => effects,
+            without_effect => {
                 transaction.rollback().await?;
-                return Ok(Outcome::Decided(Err(rejection), index));
+                let answer = without_effect.map(|effects| effects.response);
+                if attempts.unsure.is_none() {
+                    return Ok(Outcome::Decided(answer, index));
+                }
+                // What writes nothing does not meet an earlier attempt at its event, which may still be under way.
+                attempts.instead = Some((answer, index));
+                return self.rule_out(connection, proposal.id).await;
             }
         };
-        if effects.mutations.is_empty() {
-            transaction.rollback().await?;
-            return Ok(Outcome::Decided(Ok(effects.response), index));
-        }
         let decided = Decided {
             id: proposal.id,
             mutations: &effects.mutations,
@@ -231,6 +257,24 @@ impl PostgresEngine {
 }
 
 impl PostgresEngine {
+    /// Takes the place of a proposal among the events, so that an attempt which is still under way cannot be committed any more.
+    /// While that is so this waits for it at the key, as long as it waits for any row, and is tried again.
+    async fn rule_out(&self, connection: &mut PgConnection, id: RequestId) -> Result<Outcome, StoreError> {
+        let ruling_out = async {
+            let done = query(events::RULE_OUT)
+                .bind(Uuid(*id.as_bytes()))
+                .execute(connection)
+                .await?;
+            Ok(done.rows_affected() > 0)
+        };
+        // Should its answer be lost, the next attempt finds what it did.
+        Ok(if self.answered(ruling_out).await? {
+            Outcome::RuledOut
+        } else {
+            Outcome::HappenedBefore
+        })
+    }
+
     /// What the server answers, in a time in which it answers if it is there at all: it may have vanished without a word.
     pub(super) async fn answered<T>(
         &self,
@@ -238,12 +282,7 @@ impl PostgresEngine {
     ) -> Result<T, StoreError> {
         let bound = self.options.statement_timeout + GRACE;
         let answered = tokio::time::timeout(bound, work).await;
-        answered.unwrap_or_else(|_| {
-            Err(StoreError::Gone(format!(
-                "no answer within {} s",
-                bound.as_secs()
-            )))
-        })
+        answered.unwrap_or_else(|_| Err(StoreError::no_answer(bound)))
     }
 
     /// Proposals were written.
@@ -261,14 +300,20 @@ impl PostgresEngine {
     }
 }
 
-/// Whether a proposal was written by an attempt whose answer was lost. One that is still under way is not seen; its row then
-/// makes this attempt fail, since no proposal can be written twice.
-async fn is_written(connection: &mut PgConnection, proposal: &Proposal) -> Result<bool, StoreError> {
-    let found: bool = query_scalar("SELECT EXISTS (SELECT 1 FROM events WHERE event_id = $1)")
-        .bind(Uuid(*proposal.id.as_bytes()))
-        .fetch_one(connection)
+/// Whether a proposal was written by an attempt whose answer was lost, or ruled out. One that is still under way is not seen; its
+/// row then makes this attempt fail, since no proposal can be written twice.
+async fn trace(connection: &mut PgConnection, id: RequestId) -> Result<Option<Trace>, StoreError> {
+    let ruled_out: Option<bool> = query_scalar(events::IS_RULED_OUT)
+        .bind(Uuid(*id.as_bytes()))
+        .fetch_optional(connection)
         .await?;
-    Ok(found)
+    Ok(ruled_out.map(|is_ruled_out| {
+        if is_ruled_out {
+            Trace::RuledOut
+        } else {
+            Trace::Written
+        }
+    }))
 }
 
 fn unknown(error: &StoreError) -> EngineError {

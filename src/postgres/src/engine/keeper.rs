@@ -8,12 +8,11 @@ use std::time::{Duration, Instant};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor as _, Row as _, query, query_scalar};
 use tokio::sync::watch;
-use zephyrfs_core::Totals;
 
 use super::lease::{Holder, give_back};
-use super::places::{BATCH, forget, give_places};
+use super::places::{BATCH, forget, give_places, uncounted};
 use super::start::{Ending, PostgresEngine, StartError, new_service_id};
-use super::status::{Instance, Observed};
+use super::status::{Instance, Observed, totals_of};
 use crate::columns::{Time, count, to_bigint};
 use crate::connect;
 use crate::error::StoreError;
@@ -33,14 +32,21 @@ const FORGOTTEN_SECONDS: f64 = 300.0;
 const FORGETTING: Duration = Duration::from_secs(2);
 const FORGETTING_TAKES: Duration = Duration::from_millis(200);
 
-/// So often all events without a place are looked for, beside those that were written lately.
+/// So often all events without a place are looked for, beside those that were written lately. Well before what nobody looked for
+/// is late no more: it is to have its place before what came after it.
 const SEARCHING: Duration = Duration::from_secs(60);
+
+/// Places are given for so long at once, when there are many events without one.
+const PLACING: Duration = Duration::from_secs(1);
 
 /// After a look that failed the next one comes later and later, up to this.
 const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// A look that takes longer is given up, and the connection with it.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Changes of the tables may take so long.
+const CHANGING: Duration = Duration::from_secs(3_600);
 
 /// What the keeper remembers between two looks.
 struct Kept {
@@ -49,8 +55,8 @@ struct Kept {
     renewed: Option<Instant>,
     present: Option<Instant>,
     forgot: Instant,
-    /// When all events without a place were looked for last.
-    searched: Instant,
+    /// When all events without a place had got theirs.
+    searched: Option<Instant>,
     /// The epoch in which this instance leads, or led at last.
     epoch: Option<u64>,
     /// When the database last had no room for what this instance wanted to write.
@@ -104,7 +110,7 @@ impl PostgresEngine {
         self.shared.stop_leading();
         if let Some(kept) = kept
             && let Some(epoch) = kept.epoch.take()
-            && let Err(error) = give_back(&mut kept.connection, epoch).await
+            && let Err(error) = in_time(give_back(&mut kept.connection, epoch)).await
         {
             tracing::warn!(%error, "The lease was not given back; another instance takes over when it ends");
         }
@@ -135,7 +141,7 @@ impl PostgresEngine {
                     renewed: None,
                     present: None,
                     forgot: now,
-                    searched: now,
+                    searched: None,
                     epoch: self.shared.leads_in(),
                     full: None,
                 })
@@ -157,22 +163,27 @@ impl PostgresEngine {
                 led => led,
             }
         };
-        let looked = tokio::time::timeout(PATIENCE, looking).await;
-        looked.unwrap_or_else(|_| {
-            Err(StoreError::Gone(format!(
-                "no answer within {} s",
-                PATIENCE.as_secs()
-            )))
-        })
+        in_time(looking).await
     }
 
     /// A connection, once the tables are as this program needs them.
     async fn enter(&self) -> Result<PgConnection, StoreError> {
-        // Changes of the tables may take long.
+        // The server sets no limit: changes of the tables may take long.
         let connected = connect::connect(&self.connect, Duration::ZERO).await;
         let mut connection = connected.map_err(|error| self.judge(error.into()))?;
-        let prepared = schema::prepare(&mut connection, &new_service_id()).await;
-        prepared.map_err(|error| self.judge(error))?;
+        let mut usable = in_time(async { Ok(schema::check(&mut connection).await) }).await?;
+        if matches!(usable, Err(SchemaError::Older)) {
+            let service_id = new_service_id();
+            let preparing = schema::prepare(&mut connection, &service_id);
+            let prepared = tokio::time::timeout(CHANGING, preparing).await;
+            usable = prepared.unwrap_or_else(|_| Err(StoreError::no_answer(CHANGING).into()));
+        }
+        usable.map_err(|error| self.judge(error))?;
+        in_time(self.settle(&mut connection)).await?;
+        Ok(connection)
+    }
+
+    async fn settle(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
         // Should this instance vanish in the middle of something, others are not to wait for it for long.
         let idle = format!(
             "SET idle_in_transaction_session_timeout = {}",
@@ -180,14 +191,14 @@ impl PostgresEngine {
         );
         connection.execute(AssertSqlSafe(idle)).await?;
         let writable: String = query_scalar("SHOW transaction_read_only")
-            .fetch_one(&mut connection)
+            .fetch_one(connection)
             .await?;
         if writable == "on" {
             return Err(StoreError::ReadOnly(
                 "it is a standby, or set to read-only".to_owned(),
             ));
         }
-        Ok(connection)
+        Ok(())
     }
 
     /// What keeps this instance out: if it has never been in, and waiting does not help, it says so and ends.
@@ -212,19 +223,17 @@ impl PostgresEngine {
     async fn observe(&self, kept: &mut Kept) -> Result<(), StoreError> {
         let before = self.observed.borrow().place;
         let own = self.own.ids();
-        let row = query(
+        let sql = format!(
             "SELECT clock_timestamp() AS now_at, service_id, totals, last_place, forgotten_place, leader, leader_address, \
              leader_epoch, leader_until > clock_timestamp() AS is_led, \
              $1 > 0 AND EXISTS (SELECT 1 FROM events WHERE place > $1 AND about_nodes) AS nodes_changed, \
-             ARRAY(SELECT coalesce(sum(totals_delta[number]), 0)::bigint FROM generate_series(1, $2) AS number \
-             LEFT JOIN (SELECT totals_delta FROM events WHERE place IS NULL \
-             AND written_at > clock_timestamp() - interval '2 minutes') AS uncounted ON true \
-             GROUP BY number ORDER BY number) AS uncounted FROM coordinator",
-        )
-        .bind(to_bigint(before))
-        .bind(i32::try_from(Totals::COUNTS).unwrap_or(i32::MAX))
-        .fetch_one(&mut kept.connection)
-        .await?;
+             {} AS uncounted FROM coordinator",
+            uncounted()
+        );
+        let row = query(AssertSqlSafe(sql))
+            .bind(to_bigint(before))
+            .fetch_one(&mut kept.connection)
+            .await?;
         self.shared.set_clock(row.try_get::<Time, _>("now_at")?.0);
         if row.try_get("nodes_changed")? {
             self.registry_version.fetch_add(1, Ordering::Relaxed);
@@ -347,13 +356,19 @@ impl PostgresEngine {
         if kept.full.is_some_and(|since| since.elapsed() < LONGEST_REST) {
             return Ok(());
         }
-        let everything = kept.searched.elapsed() >= SEARCHING;
-        if everything {
-            kept.searched = Instant::now();
-        }
-        // A part says that there is no more for now.
-        while give_places(&mut kept.connection, epoch, everything).await? == BATCH {
-            if self.is_to_renew(kept) {
+        let everything = kept
+            .searched
+            .is_none_or(|searched| searched.elapsed() >= SEARCHING);
+        let began = Instant::now();
+        loop {
+            // A part says that there is no more for now.
+            if give_places(&mut kept.connection, epoch, everything).await? < BATCH {
+                if everything {
+                    kept.searched = Some(began);
+                }
+                break;
+            }
+            if self.is_to_renew(kept) || began.elapsed() >= PLACING {
                 break;
             }
         }
@@ -376,11 +391,8 @@ impl PostgresEngine {
     }
 }
 
-/// Totals from their column. A count below zero would be a defect; it is shown as none.
-fn totals_of(counts: &[i64]) -> Totals {
-    let mut totals = [0; Totals::COUNTS];
-    for (total, count) in totals.iter_mut().zip(counts) {
-        *total = u64::try_from(*count).unwrap_or_default();
-    }
-    Totals::from_counts(totals)
+/// What the server answers in a time in which it does if it is there at all.
+async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let answered = tokio::time::timeout(PATIENCE, work).await;
+    answered.unwrap_or_else(|_| Err(StoreError::no_answer(PATIENCE)))
 }

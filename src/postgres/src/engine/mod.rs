@@ -4,17 +4,18 @@ mod batch;
 mod connections;
 mod events;
 mod execute;
+mod fate;
 mod keeper;
 mod lease;
 mod own;
 mod places;
+mod port;
 mod reads;
 mod start;
 mod status;
 mod trouble;
 
 #[cfg(test)]
-pub(crate) use batch::together;
-#[cfg(test)]
 pub(crate) use places::give_places;
+pub(crate) use start::new_service_id;
 pub use start::{PostgresEngine, StartError};

@@ -5,7 +5,7 @@
 //! become visible together with the last one that was given: what has a place up to that one is all there is.
 
 use sqlx::postgres::PgConnection;
-use sqlx::{Connection as _, Row as _, query, query_scalar};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _, query, query_scalar};
 use zephyrfs_core::Totals;
 
 use crate::columns::{Uuid, to_bigint};
@@ -18,6 +18,25 @@ pub(super) const BATCH: usize = 2_000;
 /// So many events are forgotten at once.
 const FORGET: i64 = 5_000;
 
+/// What was written lately, of what has no place. By the time of the statement, which is one for all rows: an index is only
+/// searched for what is the same for all of them.
+const LATELY: &str = "written_at > statement_timestamp() - interval '2 minutes'";
+
+/// So many events without a place are counted, those that get theirs first: a look at all of them may take long.
+const COUNTED: usize = 20_000;
+
+/// As SQL, a list of what events without a place add to each of the totals.
+pub(super) fn uncounted() -> String {
+    let sums: Vec<String> = (1..=Totals::COUNTS)
+        .map(|number| format!("coalesce(sum(totals_delta[{number}]), 0)::bigint"))
+        .collect();
+    format!(
+        "(SELECT ARRAY[{}] FROM (SELECT totals_delta FROM events WHERE place IS NULL AND {LATELY} \
+         ORDER BY written_at, event_id LIMIT {COUNTED}) AS first)",
+        sums.join(", ")
+    )
+}
+
 /// Gives places to what has none, and was written lately unless `everything` is looked at; answers how many it were. `epoch` is
 /// that of who leads: somebody who does not lead any more changes nothing.
 ///
@@ -29,12 +48,10 @@ pub(crate) async fn give_places(
     everything: bool,
 ) -> Result<usize, StoreError> {
     // What has its place stays in the index until no transaction is older: a look at all of it may take long.
-    let sql = if everything {
-        "SELECT event_id, totals_delta FROM events WHERE place IS NULL ORDER BY written_at, event_id LIMIT $1"
-    } else {
-        "SELECT event_id, totals_delta FROM events WHERE place IS NULL \
-         AND written_at > clock_timestamp() - interval '2 minutes' ORDER BY written_at, event_id LIMIT $1"
-    };
+    let which = if everything { "true" } else { LATELY };
+    let sql = format!(
+        "SELECT event_id, totals_delta FROM events WHERE place IS NULL AND {which} ORDER BY written_at, event_id LIMIT $1"
+    );
     let mut transaction = connection.begin().await?;
     // The row is locked until the end, so nobody else takes the lease or gives places meanwhile.
     let kept: Option<(i64, Vec<i64>)> = sqlx::query_as(
@@ -47,7 +64,7 @@ pub(crate) async fn give_places(
         transaction.rollback().await?;
         return Ok(0);
     };
-    let rows = query(sql)
+    let rows = query(AssertSqlSafe(sql))
         .bind(to_bigint(BATCH as u64))
         .fetch_all(&mut *transaction)
         .await?;
@@ -64,8 +81,14 @@ pub(crate) async fn give_places(
     }
     totals.iter_mut().zip(sum).for_each(|(total, sum)| *total += sum);
     query(
-        "UPDATE events SET place = $2 + given.number FROM unnest($1::uuid[]) WITH ORDINALITY AS given(event_id, number) \
-         WHERE events.event_id = given.event_id AND events.place IS NULL",
+        "WITH placed AS (UPDATE events SET place = $2 + given.number \
+         FROM unnest($1::uuid[]) WITH ORDINALITY AS given(event_id, number) \
+         WHERE events.event_id = given.event_id AND events.place IS NULL \
+         RETURNING usage_nodes, usage_copies, usage_bytes) \
+         INSERT INTO node_usage SELECT added.node_id, sum(added.copies), sum(added.bytes) FROM placed CROSS JOIN LATERAL \
+         unnest(usage_nodes, usage_copies, usage_bytes) AS added(node_id, copies, bytes) GROUP BY added.node_id \
+         ON CONFLICT (node_id) DO UPDATE SET copies = node_usage.copies + excluded.copies, \
+         bytes = node_usage.bytes + excluded.bytes",
     )
     .bind(&ids)
     .bind(last)

@@ -1,28 +1,18 @@
-//! Reading. Every read is of the database's one state, so every read is as fresh as any.
+//! The statements of reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use futures::TryStreamExt as _;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _, query, query_scalar};
 use zephyrfs_core::command::ExpireNodes;
-use zephyrfs_core::engine::{
-    At, BeatingNode, ChunkScan, ClusterChange, ClusterError, Engine, EngineError, EngineStatus, Events,
-    EventsError, Freshness, NodeWithBeat, Page, ScanCursor, StorageReport, TaskKey,
-};
+use zephyrfs_core::engine::{At, BeatingNode, NodeWithBeat, Page, StorageReport, TaskKey};
 use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId};
 use zephyrfs_core::row::{ChunkRow, FileRow, RequestRow, Row, TaskRow};
 use zephyrfs_core::units::{AppliedIndex, Timestamp};
-use zephyrfs_core::{Proposal, ReadSet, Response, Totals, View};
+use zephyrfs_core::{ReadSet, View};
 
-use super::connections::Held;
-use super::start::PostgresEngine;
-use super::status::Observed;
-use super::trouble::nothing_happened;
 use crate::columns::{Time, Uuid, count, to_bigint};
 use crate::dump;
 use crate::error::StoreError;
@@ -31,65 +21,6 @@ use crate::tables::{chunks, files, heartbeats, nodes, requests, tasks};
 
 /// All that a transaction reads is of one state.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-
-impl PostgresEngine {
-    async fn connection(&self) -> Result<Held<'_>, EngineError> {
-        self.acquire().await.map_err(nothing_happened)
-    }
-
-    /// A read that began at a time is done.
-    fn done<T>(
-        &self,
-        operation: &'static str,
-        began: Instant,
-        connection: Held<'_>,
-        result: Result<T, StoreError>,
-    ) -> Result<T, EngineError> {
-        connection.keep_unless_gone(&result);
-        self.ended(operation, began, &result);
-        result.map_err(nothing_happened)
-    }
-
-    /// Waits until the last place is what a client has seen, which it is unless it saw another service. The caller keeps the
-    /// time.
-    async fn wait_for(&self, freshness: Freshness) {
-        if let Some(index) = freshness.at_least {
-            let mut observed = self.observed.subscribe();
-            let is_there = |seen: &Observed| seen.place >= index.get() || seen.obstacle().is_some();
-            // It ends with the engine at the latest.
-            drop(observed.wait_for(is_there).await);
-        }
-    }
-
-    /// Rows that each stand for themselves, each statement by itself: that saves a transaction. Where a statement follows another it
-    /// is for the nodes of copies, which may be a moment newer than the copies; nodes never go.
-    async fn simple_view(&self, reads: &ReadSet, began: Instant) -> Result<At<View>, EngineError> {
-        // As of before: what is read may be newer.
-        let index = self.index();
-        let mut connection = self.connection().await?;
-        let loaded = load(
-            connection.server().map_err(nothing_happened)?,
-            reads,
-            Locking::Undated,
-        )
-        .await;
-        let value = self.done("view", began, connection, loaded)?.view;
-        Ok(At { index, value })
-    }
-
-    fn index(&self) -> AppliedIndex {
-        AppliedIndex::new(self.observed.borrow().place)
-    }
-}
-
-/// Whether each row that is asked for stands for itself: none is found by what another says, which may be gone a moment later.
-/// Nodes never are.
-fn is_simple(reads: &ReadSet) -> bool {
-    let of_others =
-        reads.file_chunks.len() + reads.releases.len() + reads.node_tasks.len() + reads.usage.len();
-    // Whoever asks for nothing wants to know how far the events are.
-    of_others == 0 && reads.sharers.is_none() && *reads != ReadSet::default()
-}
 
 /// Rows of a part of a table, in the order of their keys, and whether there are more: one more than asked for was read.
 fn page<K: Clone, V>(
@@ -110,27 +41,25 @@ fn one_more(limit: usize) -> i64 {
     to_bigint(limit as u64).saturating_add(1)
 }
 
-async fn view(connection: &mut PgConnection, reads: &ReadSet) -> Result<At<View>, StoreError> {
-    let nodes_alone = ReadSet {
-        nodes: reads.nodes.clone(),
-        ..ReadSet::default()
-    };
-    // A single statement is of one state by itself.
-    let loaded = if *reads == nodes_alone {
-        load(connection, reads, Locking::No).await?
-    } else {
-        let mut transaction = connection.begin_with(SNAPSHOT).await?;
-        let loaded = load(&mut transaction, reads, Locking::No).await?;
-        transaction.commit().await?;
-        loaded
-    };
-    Ok(At {
-        index: AppliedIndex::new(count(loaded.place)?),
-        value: loaded.view,
-    })
+/// How far the events are.
+pub(super) async fn last_place(connection: &mut PgConnection) -> Result<AppliedIndex, StoreError> {
+    let place = query_scalar("SELECT last_place FROM coordinator")
+        .fetch_one(connection)
+        .await?;
+    Ok(AppliedIndex::new(count(place)?))
 }
 
-async fn all_nodes(connection: &mut PgConnection) -> Result<At<Vec<(NodeId, NodeWithBeat)>>, StoreError> {
+/// Rows that are all of one state.
+pub(super) async fn view(connection: &mut PgConnection, reads: &ReadSet) -> Result<View, StoreError> {
+    let mut transaction = connection.begin_with(SNAPSHOT).await?;
+    let loaded = load(&mut transaction, reads, Locking::Undated).await?;
+    transaction.commit().await?;
+    Ok(loaded.view)
+}
+
+pub(super) async fn all_nodes(
+    connection: &mut PgConnection,
+) -> Result<At<Vec<(NodeId, NodeWithBeat)>>, StoreError> {
     let sql = format!(
         "SELECT last_place, {}, {} FROM coordinator LEFT JOIN nodes ON true \
          LEFT JOIN heartbeats ON heartbeats.node_id = nodes.node_id ORDER BY nodes.node_id",
@@ -152,7 +81,7 @@ async fn all_nodes(connection: &mut PgConnection) -> Result<At<Vec<(NodeId, Node
     })
 }
 
-async fn beating_nodes(
+pub(super) async fn beating_nodes(
     connection: &mut PgConnection,
     ids: &[NodeId],
 ) -> Result<BTreeMap<NodeId, BeatingNode>, StoreError> {
@@ -183,35 +112,76 @@ async fn beating_nodes(
         .collect()
 }
 
-async fn due(
+pub(super) async fn due(
     connection: &mut PgConnection,
     silent_since: Timestamp,
     now: Timestamp,
 ) -> Result<Vec<NodeId>, StoreError> {
-    // A first sieve; the rule itself is the core's.
+    // A first sieve; the rule itself is the core's. Registering a node writes its heartbeat too, so one without any is not looked
+    // for. Heartbeats are read from one end to the other: an index by their time would have to be written with each of them, and
+    // going through all nodes to the heartbeat of each takes ten times as long.
     let sql = format!(
-        "SELECT {}, {} FROM nodes LEFT JOIN heartbeats ON heartbeats.node_id = nodes.node_id \
-         WHERE beat_at IS NULL OR (beat_at < $1 AND silent_since IS NULL) OR maintenance_until <= $2 \
-         ORDER BY nodes.node_id",
-        nodes::COLUMNS,
-        heartbeats::COLUMNS
+        "WITH late AS MATERIALIZED (SELECT * FROM heartbeats WHERE beat_at < $1) \
+         SELECT {nodes}, {beats} FROM late JOIN nodes ON nodes.node_id = late.node_id WHERE silent_since IS NULL UNION ALL \
+         SELECT {nodes}, {beats} FROM nodes LEFT JOIN heartbeats ON heartbeats.node_id = nodes.node_id \
+         WHERE maintenance_until <= $2",
+        nodes = nodes::COLUMNS,
+        beats = heartbeats::COLUMNS
     );
     let rows = query(AssertSqlSafe(sql))
         .bind(Time(silent_since))
         .bind(Time(now))
         .fetch_all(connection)
         .await?;
-    let mut due = Vec::new();
+    // A node may be both.
+    let mut due = BTreeSet::new();
     for row in &rows {
         let beat = heartbeats::read(row)?;
         if ExpireNodes::is_due(&nodes::read(row)?, beat.as_ref(), silent_since, now) {
-            due.push(NodeId::new(row.try_get::<&str, _>("node_id")?));
+            due.insert(NodeId::new(row.try_get::<&str, _>("node_id")?));
         }
     }
-    Ok(due)
+    Ok(due.into_iter().collect())
 }
 
-async fn chunks_after(
+pub(super) async fn files_after(
+    connection: &mut PgConnection,
+    after: &str,
+    limit: usize,
+) -> Result<Page<FileId, FileRow>, StoreError> {
+    let sql = format!(
+        "SELECT {} FROM files WHERE file_id > $1 ORDER BY file_id LIMIT $2",
+        files::COLUMNS
+    );
+    let rows = query(AssertSqlSafe(sql)).bind(after).bind(one_more(limit));
+    page(&rows.fetch_all(connection).await?, limit, files::read)
+}
+
+pub(super) async fn requests_after(
+    connection: &mut PgConnection,
+    after: &str,
+    limit: usize,
+) -> Result<Page<String, RequestRow>, StoreError> {
+    let sql = format!(
+        "SELECT {} FROM requests WHERE request_key > $1 ORDER BY request_key LIMIT $2",
+        requests::COLUMNS
+    );
+    let rows = query(AssertSqlSafe(sql)).bind(after).bind(one_more(limit));
+    page(&rows.fetch_all(connection).await?, limit, requests::read)
+}
+
+pub(super) async fn first_releases(
+    connection: &mut PgConnection,
+    limit: usize,
+) -> Result<Vec<RequestId>, StoreError> {
+    let ids: Vec<Uuid> = query_scalar("SELECT release_id FROM releases ORDER BY release_id LIMIT $1")
+        .bind(to_bigint(limit as u64))
+        .fetch_all(connection)
+        .await?;
+    Ok(ids.into_iter().map(|id| RequestId::from_bytes(id.0)).collect())
+}
+
+pub(super) async fn chunks_after(
     connection: &mut PgConnection,
     after: &str,
     limit: usize,
@@ -233,7 +203,7 @@ async fn chunks_after(
     })
 }
 
-async fn tasks_after(
+pub(super) async fn tasks_after(
     connection: &mut PgConnection,
     node: Option<&NodeId>,
     after: Option<&TaskKey>,
@@ -259,234 +229,7 @@ async fn tasks_after(
     page(&rows, limit, tasks::read)
 }
 
-#[async_trait]
-impl Engine for PostgresEngine {
-    async fn execute(&self, proposal: Proposal, within: Duration) -> Result<At<Response>, EngineError> {
-        self.propose(proposal, within).await
-    }
-
-    async fn view(&self, reads: ReadSet, freshness: Freshness) -> Result<At<View>, EngineError> {
-        self.wait_for(freshness).await;
-        let began = Instant::now();
-        if is_simple(&reads) {
-            return self.simple_view(&reads, began).await;
-        }
-        let mut connection = self.connection().await?;
-        let viewed = view(connection.server().map_err(nothing_happened)?, &reads).await;
-        self.done("view", began, connection, viewed)
-    }
-
-    async fn nodes(&self, freshness: Freshness) -> Result<At<Vec<(NodeId, NodeWithBeat)>>, EngineError> {
-        self.wait_for(freshness).await;
-        let began = Instant::now();
-        let mut connection = self.connection().await?;
-        let nodes = all_nodes(connection.server().map_err(nothing_happened)?).await;
-        self.done("nodes", began, connection, nodes)
-    }
-
-    async fn beating(&self, nodes: &[NodeId]) -> Result<At<Vec<Option<BeatingNode>>>, EngineError> {
-        let index = self.index();
-        let began = Instant::now();
-        let mut connection = self.connection().await?;
-        let known = beating_nodes(connection.server().map_err(nothing_happened)?, nodes).await;
-        let known = self.done("beating", began, connection, known)?;
-        Ok(At {
-            index,
-            value: nodes.iter().map(|id| known.get(id).cloned()).collect(),
-        })
-    }
-
-    async fn due_nodes(&self, silent_since: Timestamp, now: Timestamp) -> Result<Vec<NodeId>, EngineError> {
-        let began = Instant::now();
-        let mut connection = self.connection().await?;
-        let due = due(connection.server().map_err(nothing_happened)?, silent_since, now).await;
-        self.done("due_nodes", began, connection, due)
-    }
-
-    async fn files(
-        &self,
-        after: Option<FileId>,
-        limit: usize,
-        freshness: Freshness,
-    ) -> Result<At<Page<FileId, FileRow>>, EngineError> {
-        self.wait_for(freshness).await;
-        // As of before: what is read may be newer.
-        let index = self.index();
-        let began = Instant::now();
-        let sql = format!(
-            "SELECT {} FROM files WHERE file_id > $1 ORDER BY file_id LIMIT $2",
-            files::COLUMNS
-        );
-        let mut connection = self.connection().await?;
-        let rows = query(AssertSqlSafe(sql))
-            .bind(after.as_ref().map_or("", FileId::as_str))
-            .bind(one_more(limit))
-            .fetch_all(connection.server().map_err(nothing_happened)?)
-            .await;
-        let files = rows
-            .map_err(StoreError::from)
-            .and_then(|rows| page(&rows, limit, files::read));
-        Ok(At {
-            index,
-            value: self.done("files", began, connection, files)?,
-        })
-    }
-
-    async fn unreferenced_chunks(
-        &self,
-        cursor: Option<ChunkId>,
-        limit: usize,
-    ) -> Result<Page<ChunkId, ChunkRow>, EngineError> {
-        let began = Instant::now();
-        let after = cursor.as_ref().map_or("", ChunkId::as_str);
-        let mut connection = self.connection().await?;
-        let page = chunks_after(
-            connection.server().map_err(nothing_happened)?,
-            after,
-            limit,
-            "AND home_file_id IS NULL",
-        )
-        .await;
-        self.done("unreferenced_chunks", began, connection, page)
-    }
-
-    async fn scan_chunks(&self, cursor: Option<ScanCursor>, limit: usize) -> Result<ChunkScan, EngineError> {
-        let began = Instant::now();
-        let after = cursor
-            .as_ref()
-            .map_or(Ok(""), |cursor| std::str::from_utf8(cursor.as_bytes()));
-        let after = after.map_err(|error| EngineError::Failed {
-            reason: format!("a scan was to go on from a place of another engine: {error}"),
-        })?;
-        let mut connection = self.connection().await?;
-        let page = chunks_after(connection.server().map_err(nothing_happened)?, after, limit, "").await;
-        let Page { items, next } = self.done("scan_chunks", began, connection, page)?;
-        let next = next.map(|id| ScanCursor::new(id.as_str().as_bytes().to_vec()));
-        Ok(ChunkScan { items, next })
-    }
-
-    async fn tasks(
-        &self,
-        node: Option<NodeId>,
-        after: Option<TaskKey>,
-        limit: usize,
-        freshness: Freshness,
-    ) -> Result<At<Page<TaskKey, TaskRow>>, EngineError> {
-        self.wait_for(freshness).await;
-        // As of before: what is read may be newer.
-        let index = self.index();
-        let began = Instant::now();
-        let mut connection = self.connection().await?;
-        let page = tasks_after(
-            connection.server().map_err(nothing_happened)?,
-            node.as_ref(),
-            after.as_ref(),
-            limit,
-        )
-        .await;
-        Ok(At {
-            index,
-            value: self.done("tasks", began, connection, page)?,
-        })
-    }
-
-    async fn requests(
-        &self,
-        after: Option<String>,
-        limit: usize,
-    ) -> Result<Page<String, RequestRow>, EngineError> {
-        let began = Instant::now();
-        let sql = format!(
-            "SELECT {} FROM requests WHERE request_key > $1 ORDER BY request_key LIMIT $2",
-            requests::COLUMNS
-        );
-        let mut connection = self.connection().await?;
-        let rows = query(AssertSqlSafe(sql))
-            .bind(after.unwrap_or_default())
-            .bind(one_more(limit))
-            .fetch_all(connection.server().map_err(nothing_happened)?)
-            .await;
-        let page = rows
-            .map_err(StoreError::from)
-            .and_then(|rows| page(&rows, limit, requests::read));
-        self.done("requests", began, connection, page)
-    }
-
-    async fn releases(&self, limit: usize) -> Result<Vec<RequestId>, EngineError> {
-        let began = Instant::now();
-        let mut connection = self.connection().await?;
-        let ids: Result<Vec<Uuid>, sqlx::Error> =
-            query_scalar("SELECT release_id FROM releases ORDER BY release_id LIMIT $1")
-                .bind(to_bigint(limit as u64))
-                .fetch_all(connection.server().map_err(nothing_happened)?)
-                .await;
-        let ids = self.done("releases", began, connection, ids.map_err(StoreError::from))?;
-        Ok(ids.into_iter().map(|id| RequestId::from_bytes(id.0)).collect())
-    }
-
-    async fn events(
-        &self,
-        after: AppliedIndex,
-        limit: usize,
-        within: Duration,
-    ) -> Result<Events, EventsError> {
-        self.events_after(after, limit, within).await
-    }
-
-    fn totals(&self) -> At<Totals> {
-        At {
-            index: self.index(),
-            value: self.own.totals(|| self.observed.borrow().totals),
-        }
-    }
-
-    fn registry_version(&self) -> u64 {
-        self.registry_version.load(Ordering::Relaxed)
-    }
-
-    fn status(&self) -> EngineStatus {
-        self.engine_status()
-    }
-
-    fn leader_address(&self) -> Option<Arc<str>> {
-        self.observed.borrow().leader_address.clone()
-    }
-
-    async fn change_cluster(&self, change: ClusterChange, _within: Duration) -> Result<String, ClusterError> {
-        let instead = match change {
-            ClusterChange::TransferLeader { .. } => {
-                "the instance that leads hands over by itself when it is stopped"
-            }
-            ClusterChange::RemoveMember { .. } => "stop the instance: it is forgotten after a while",
-            ClusterChange::Resize { .. } => "start or stop instances, as many as are wanted",
-        };
-        Err(ClusterError::Refused {
-            reason: format!("not applicable: engine postgres; {instead}"),
-        })
-    }
-
-    async fn storage(&self) -> Result<StorageReport, EngineError> {
-        let began = Instant::now();
-        let mut connection = self.connection().await?;
-        let report = storage(connection.server().map_err(nothing_happened)?).await;
-        self.done("storage", began, connection, report)
-    }
-
-    async fn dump(&self, take: &mut (dyn FnMut(Row) -> bool + Send)) -> Result<AppliedIndex, EngineError> {
-        let began = Instant::now();
-        let mut connection = self.connection().await?;
-        let dumped = dump_all(connection.server().map_err(nothing_happened)?, take).await;
-        self.ended("dump", began, &dumped);
-        // The connection is closed: one that nobody reads to the end still has rows to give.
-        dumped.map_err(nothing_happened)
-    }
-
-    fn now(&self) -> Timestamp {
-        self.shared.now()
-    }
-}
-
-async fn dump_all(
+pub(super) async fn dump_all(
     connection: &mut PgConnection,
     take: &mut (dyn FnMut(Row) -> bool + Send),
 ) -> Result<AppliedIndex, StoreError> {
@@ -498,13 +241,11 @@ async fn dump_all(
     ] {
         transaction.execute(setting).await?;
     }
-    let place: i64 = query_scalar("SELECT last_place FROM coordinator")
-        .fetch_one(&mut *transaction)
-        .await?;
+    let place = last_place(&mut transaction).await?;
     if dump::dump(&mut transaction, take).await? {
         transaction.commit().await?;
     }
-    Ok(AppliedIndex::new(count(place)?))
+    Ok(place)
 }
 
 /// The tables that hold rows of the state.
@@ -521,7 +262,7 @@ const TABLES: [&str; 9] = [
 ];
 
 /// Rows as the database estimates them: counting them all would take long.
-async fn storage(connection: &mut PgConnection) -> Result<StorageReport, StoreError> {
+pub(super) async fn storage(connection: &mut PgConnection) -> Result<StorageReport, StoreError> {
     let size: i64 = query_scalar("SELECT pg_database_size(current_database())")
         .fetch_one(&mut *connection)
         .await?;

@@ -206,7 +206,7 @@ impl PostgresEngine {
 }
 
 /// What a new service is called: 32 random hex digits.
-pub(super) fn new_service_id() -> String {
+pub(crate) fn new_service_id() -> String {
     let mut bytes = [0; 16];
     rand::rng().fill_bytes(&mut bytes);
     format!("{:032x}", u128::from_be_bytes(bytes))

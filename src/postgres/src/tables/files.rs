@@ -84,7 +84,7 @@ pub(crate) fn put(
     }
     let each = || rows.iter().map(|(_, row)| *row);
     let ids = |row: &FileRow| list_of_texts(row.chunks.iter().map(|chunk| chunk.id.as_str()));
-    let indexes = |row: &FileRow| list_of_numbers(row.chunks.iter().map(|chunk| chunk.index.into()));
+    let indexes = |row: &FileRow| list_of_numbers(row.chunks.iter().map(|chunk| chunk.index));
     statement.bind(rows.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>())?;
     statement.bind(each().map(|row| row.name.as_str()).collect::<Vec<_>>())?;
     statement.bind(each().map(|row| row.size.to_wire()).collect::<Vec<_>>())?;

@@ -9,3 +9,4 @@ pub(crate) mod releases;
 pub(crate) mod requests;
 pub(crate) mod sharers;
 pub(crate) mod tasks;
+pub(crate) mod usage;

@@ -56,7 +56,7 @@ impl Tables {
         };
         tables.run(async |connection| {
             let everything = "TRUNCATE nodes, heartbeats, files, chunks, chunk_replicas, chunk_sharers, releases, requests, \
-                tasks, events";
+                tasks, events, node_usage";
             connection.execute(everything).await.unwrap();
         });
         tables

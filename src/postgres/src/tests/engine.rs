@@ -1,11 +1,15 @@
 //! Instances over one database: what they answer, and how often they ask.
 
+use zephyrfs_core::command::{DeleteFile, ExpireNodes, NodeStateChange, SetNodeState};
 use zephyrfs_core::engine::{Engine as _, EngineError, Freshness};
 use zephyrfs_core::id::{FileId, NodeId};
 use zephyrfs_core::row::NodeStatus;
-use zephyrfs_core::{Idempotency, ReadSet, Rejection, Response};
+use zephyrfs_core::units::{Millis, Timestamp};
+use zephyrfs_core::{Command, Idempotency, ReadSet, Rejection, Response};
 
-use super::support::{PATIENCE, database, eventually, file, log_of, node, register_nodes, sql, start};
+use super::support::{
+    PATIENCE, database, eventually, file, log_of, node, proposal, register_nodes, sql, start,
+};
 
 fn one_file(id: &str) -> ReadSet {
     ReadSet {
@@ -88,13 +92,6 @@ async fn registering_a_file_takes_few_statements() {
     engine.stop().await;
     sql("postgres", "ALTER DATABASE statements SET log_statement = 'all'");
     let engine = start(&url, "one").await;
-    engine.execute(file("f", 8), PATIENCE).await.unwrap();
-    engine.stop().await;
-    let log = log_of("statements");
-    let begin = log
-        .iter()
-        .position(|line| line.contains("REPEATABLE READ"))
-        .unwrap();
     // The keeper's own statements come in between: they are told by what they speak of.
     let is_ours = |line: &&String| {
         let of_keeper = [
@@ -103,22 +100,41 @@ async fn registering_a_file_takes_few_statements() {
             "instances",
             "WHERE place IS NULL",
             "service_id",
+            "leader_epoch",
+            "SHOW",
+            "statement: SET ",
+            "events SET place",
+            "count(*) FROM files",
         ];
-        (line.contains("statement:") || line.contains("execute "))
+        // It begins and ends transactions as well, of another kind.
+        let is_plain = line.ends_with("statement: BEGIN") || line.ends_with("statement: COMMIT");
+        !is_plain
+            && (line.contains("statement:") || line.contains("execute "))
             && !of_keeper.iter().any(|words| line.contains(words))
     };
-    let end = begin
-        + log[begin..]
-            .iter()
-            .position(|line| line.contains("statement: COMMIT"))
-            .unwrap();
-    let statements: Vec<_> = log[begin..=end].iter().filter(is_ours).collect();
-    assert!(
-        statements.len() <= 10,
-        "{} statements: {statements:#?}",
-        statements.len()
-    );
-    assert!(statements.len() >= 5, "{statements:#?}");
+    let of_writing = async |proposal| {
+        let before = log_of("statements").len();
+        engine.execute(proposal, PATIENCE).await.unwrap();
+        let log = || log_of("statements").split_off(before);
+        // The server writes its log a moment later.
+        eventually("the statements are in the log", || {
+            let told = |line: &String| line.contains("INSERT INTO events");
+            log().iter().any(told) && sql("statements", "SELECT count(*) FROM files").len() == 1
+        })
+        .await;
+        log().iter().filter(is_ours).cloned().collect::<Vec<_>>()
+    };
+    let of_new_chunks = of_writing(file("f", 8)).await;
+    assert_eq!(of_new_chunks.len(), 2, "{of_new_chunks:#?}");
+    // Its chunks are those of the file above.
+    let mut shared = file("f", 8);
+    if let Command::RegisterFile(register) = &mut shared.command {
+        register.file = FileId::from("g");
+    }
+    let of_known_chunks = of_writing(shared).await;
+    // And the commit.
+    assert!((5..=9).contains(&of_known_chunks.len()), "{of_known_chunks:#?}");
+    engine.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,6 +155,80 @@ async fn people_can_read_the_tables() {
     assert!(
         matches!(&response, Response::NodeRegistered { node, known: true, .. } if *node == NodeId::from("n1")),
         "{response:?}"
+    );
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_file_is_replaced_and_deleted_by_itself() {
+    let url = database("together_or_alone");
+    let engine = start(&url, "one").await;
+    register_nodes(&engine).await;
+    for (id, chunks) in [("small", 64), ("large", 65), ("goes", 64), ("stays", 65)] {
+        engine.execute(file(id, chunks), PATIENCE).await.unwrap();
+    }
+    let delete = |id: &str| {
+        proposal(Command::DeleteFile(DeleteFile {
+            file: FileId::from(id),
+        }))
+    };
+    let batch = vec![
+        file("new", 100),
+        file("small", 1),
+        file("large", 1),
+        delete("goes"),
+        delete("stays"),
+    ];
+    assert_eq!(
+        engine.leaves_alone(batch).await,
+        [false, false, true, false, true]
+    );
+    let sizes = "SELECT file_id, cardinality(chunk_ids) FROM files ORDER BY 1";
+    assert_eq!(
+        sql("together_or_alone", sizes),
+        "large|65\nnew|100\nsmall|1\nstays|65"
+    );
+    for alone in [file("large", 1), delete("stays")] {
+        engine.execute(alone, PATIENCE).await.unwrap();
+    }
+    assert_eq!(sql("together_or_alone", sizes), "large|1\nnew|100\nsmall|1");
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_are_due_that_are_silent_or_done_with_maintenance() {
+    let url = database("due");
+    let engine = start(&url, "one").await;
+    let maintain = |id: &str| {
+        proposal(Command::SetNodeState(SetNodeState {
+            node: NodeId::from(id),
+            change: NodeStateChange::Maintain { span: Millis::new(0) },
+        }))
+    };
+    for id in ["both", "heard", "rested", "silent", "silent-before"] {
+        engine.execute(node(id), PATIENCE).await.unwrap();
+    }
+    for id in ["both", "rested"] {
+        engine.execute(maintain(id), PATIENCE).await.unwrap();
+    }
+    sql(
+        "due",
+        "UPDATE heartbeats SET beat_at = now() - interval '1 hour' WHERE node_id ~ 'both|silent'",
+    );
+    let minute_ago = Timestamp::from_millis(engine.now().as_millis() - 60_000);
+    let silence = Command::ExpireNodes(ExpireNodes {
+        nodes: vec![NodeId::from("silent-before")],
+        silent_since: minute_ago,
+    });
+    engine.execute(proposal(silence), PATIENCE).await.unwrap();
+    let after = Timestamp::from_millis(engine.now().as_millis() + 60_000);
+    let due = engine.due_nodes(minute_ago, after).await.unwrap();
+    assert_eq!(due, ["both", "rested", "silent"].map(NodeId::from));
+    let later = engine.due_nodes(minute_ago, Timestamp::EPOCH).await.unwrap();
+    assert_eq!(
+        later,
+        ["both", "silent"].map(NodeId::from),
+        "while maintenance goes on"
     );
     engine.stop().await;
 }

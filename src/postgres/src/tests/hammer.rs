@@ -14,7 +14,8 @@ use zephyrfs_core::row::{Replica, Row};
 use zephyrfs_core::units::AppliedIndex;
 use zephyrfs_core::{Proposal, Totals};
 
-use super::support::{PATIENCE, database, eventually, leader, proposal, start};
+use super::support::{PATIENCE, database, eventually, leader, proposal, sql, start};
+use super::usage::MISCOUNTED;
 use crate::PostgresEngine;
 
 /// So many hands work at the same time.
@@ -175,9 +176,7 @@ async fn what_two_instances_do_to_the_same_rows_is_as_if_done_one_after_the_othe
         done += hand.await.unwrap();
     }
     assert!(done > 500, "{done} commands had an effect");
-    let written: u64 = super::support::sql("hammer", "SELECT count(*) FROM events")
-        .parse()
-        .unwrap();
+    let written: u64 = sql("hammer", "SELECT count(*) FROM events").parse().unwrap();
     eventually("every event has its place", || {
         engines[0].totals().index.get() == written + 1
     })
@@ -190,6 +189,7 @@ async fn what_two_instances_do_to_the_same_rows_is_as_if_done_one_after_the_othe
     let mut recount = Totals::default();
     rows.iter().for_each(|row| recount.count(row));
     assert_eq!(engines[0].totals().value, recount);
+    assert_eq!(sql("hammer", MISCOUNTED), "");
     for engine in &engines {
         engine.stop().await;
     }

@@ -1,90 +1,29 @@
 //! A connection that breaks when a commit was sent and not yet answered.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use zephyrfs_core::command::DeleteFile;
-use zephyrfs_core::engine::{Engine as _, EngineError};
-use zephyrfs_core::id::FileId;
-use zephyrfs_core::{Command, Proposal, Response};
+use zephyrfs_core::command::{DeleteFile, UnregisterNode};
+use zephyrfs_core::engine::{At, Engine as _, EngineError};
+use zephyrfs_core::id::{FileId, NodeId};
+use zephyrfs_core::{Command, Proposal, Rejection, Response};
 
-use super::support::{PATIENCE, counted, database, file, node, proposal, register_nodes, sql, start_with};
+use super::support::{
+    PATIENCE, counted, database, eventually, file, leader, node, proposal, register_nodes, sql, start,
+    start_with,
+};
+use super::ways::{Held, Plan, unsteady_way};
 use crate::PostgresEngine;
 
-/// What becomes of the next commits that pass.
-#[derive(Default)]
-struct Plan {
-    /// So many are handed over, and their answers are not.
-    answers_to_lose: AtomicUsize,
-    /// So many are not even handed over.
-    commits_to_lose: AtomicUsize,
-}
-
-impl Plan {
-    /// Each second time an answer is lost. The keeper commits too, so the plan is not always for whom it was made.
-    fn lose_one(&self, number: usize) {
-        let commits = if number.is_multiple_of(2) {
-            &self.answers_to_lose
-        } else {
-            &self.commits_to_lose
-        };
-        commits.store(1, Ordering::SeqCst);
-    }
-}
-
-fn take_one(left: &AtomicUsize) -> bool {
-    left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
-        .is_ok()
-}
-
-/// Passes on what a client and the server say, and cuts the connection at a commit if the plan says so.
-async fn pass(client: TcpStream, server: TcpStream, plan: Arc<Plan>) -> std::io::Result<()> {
-    let (mut client_says, mut to_client) = client.into_split();
-    let (mut server_says, mut to_server) = server.into_split();
-    let back = tokio::spawn(async move { tokio::io::copy(&mut server_says, &mut to_client).await });
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let read = client_says.read(&mut buffer).await?;
-        if read == 0 {
-            break;
-        }
-        let is_commit = buffer[..read].windows(7).any(|words| words == b"COMMIT\0");
-        if is_commit && take_one(&plan.commits_to_lose) {
-            break;
-        }
-        if is_commit && take_one(&plan.answers_to_lose) {
-            // The client hears nothing any more, and the server ends as it would have.
-            back.abort();
-            to_server.write_all(&buffer[..read]).await?;
-            drop(client_says);
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            return Ok(());
-        }
-        to_server.write_all(&buffer[..read]).await?;
-    }
-    back.abort();
-    Ok(())
-}
-
-/// A way to the server that may lose commits, and the URL of a database there.
-async fn unsteady_way(url: &str) -> (String, Arc<Plan>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (rest, database) = url.rsplit_once('/').unwrap();
-    let (user, server) = rest.rsplit_once('@').unwrap();
-    let own = format!("{user}@{}/{database}", listener.local_addr().unwrap());
-    let plan = Arc::new(Plan::default());
-    let (server, passing) = (server.to_owned(), Arc::clone(&plan));
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let server = TcpStream::connect(&server).await.unwrap();
-            let plan = Arc::clone(&passing);
-            tokio::spawn(async move { drop(pass(client, server, plan).await) });
-        }
-    });
-    (own, plan)
+/// Each second time an answer is lost. The keeper commits too, so the plan is not always for whom it was made.
+fn lose_one(plan: &Plan, number: usize) {
+    let commits = if number.is_multiple_of(2) {
+        &plan.answers_to_lose
+    } else {
+        &plan.commits_to_lose
+    };
+    commits.store(1, Ordering::SeqCst);
 }
 
 /// Does something over an unsteady way. While the instance is cut off for a moment, writes are refused at once: then nothing was
@@ -111,10 +50,10 @@ async fn a_write_whose_answer_was_lost_is_done_once_and_answered() {
     register_nodes(&engine).await;
     for number in 0..20 {
         let id = format!("f{number}");
-        plan.lose_one(number);
+        lose_one(&plan, number);
         done(&engine, || file(&id, 2)).await;
         // Had this been done and were it decided anew, there would be no such file.
-        plan.lose_one(number);
+        lose_one(&plan, number);
         let delete = || {
             let file = FileId::from(id.as_str());
             proposal(Command::DeleteFile(DeleteFile { file }))
@@ -135,7 +74,7 @@ async fn a_command_that_shares_no_transaction_is_done_once_and_answered_as_well(
     let (own, counts) = counted(&url, "one");
     let engine = start_with(own).await;
     for number in 0..20 {
-        plan.lose_one(number);
+        lose_one(&plan, number);
         let id = format!("n{number}");
         let registered = done(&engine, || node(&id)).await;
         // Had this been done and were it decided anew, the node would be known.
@@ -148,4 +87,91 @@ async fn a_command_that_shares_no_transaction_is_done_once_and_answered_as_well(
     let events = sql("lost_alone", "SELECT count(*) FROM events WHERE about_nodes");
     assert_eq!(events, "20", "each was written once");
     engine.stop().await;
+}
+
+/// Registers a file, and answers what is told in the end when the commit is kept back, the nodes for the file go meanwhile, and
+/// then the commit becomes what is `held`.
+async fn register_while_nodes_go(name: &str, held: Held) -> Result<At<Response>, EngineError> {
+    let url = database(name);
+    // Only who leads commits of its own accord: the one whose commits are kept back does not.
+    let other = start(&url, "other").await;
+    leader(&[&other]).await;
+    register_nodes(&other).await;
+    // A file of chunks of which one is known takes a transaction, which keeps its rows locked until its end is known.
+    let mut first = file("f", 1);
+    if let Command::RegisterFile(register) = &mut first.command {
+        register.file = FileId::from("first");
+    }
+    other.execute(first, PATIENCE).await.unwrap();
+    let (way, plan) = unsteady_way(&url).await;
+    let (own, counts) = counted(&way, "one");
+    let retries = || counts.conflicts() + counts.lost_connections();
+    let engine = start_with(own).await;
+
+    plan.commits_to_hold.store(1, Ordering::SeqCst);
+    let registering = tokio::spawn({
+        let engine = Arc::clone(&engine);
+        async move { engine.execute(file("f", 2), PATIENCE).await }
+    });
+    eventually("the commit is kept back", || {
+        plan.held.load(Ordering::SeqCst) == 1
+    })
+    .await;
+    for node in ["n1", "n2", "n3"] {
+        let gone = proposal(Command::UnregisterNode(UnregisterNode {
+            node: NodeId::from(node),
+            reason: "gone".to_owned(),
+        }));
+        other.execute(gone, PATIENCE).await.unwrap();
+    }
+    // From here on the rules refuse the file; an attempt that began before may still come to its end.
+    let before = retries();
+    eventually("it was tried again", || {
+        registering.is_finished() || retries() >= before + 2
+    })
+    .await;
+    assert!(
+        !registering.is_finished(),
+        "nothing can be said while the first commit may still be done: {:?}",
+        registering.await
+    );
+    plan.held_are.send_replace(held);
+    let answer = registering.await.unwrap();
+    engine.stop().await;
+    other.stop().await;
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_refusal_is_told_while_an_earlier_commit_may_still_be_done() {
+    let answer = register_while_nodes_go("late", Held::HandedOver).await;
+    assert!(
+        matches!(
+            &answer,
+            Ok(At {
+                value: Response::FileRegistered { .. },
+                ..
+            })
+        ),
+        "{answer:?}"
+    );
+    assert_eq!(sql("late", "SELECT count(*) FROM files"), "2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_told_once_the_earlier_commit_can_not_be_done_any_more() {
+    let answer = register_while_nodes_go("never", Held::Lost).await;
+    assert!(
+        matches!(
+            &answer,
+            Err(EngineError::Rejected {
+                rejection: Rejection::PlacementStale { .. },
+                ..
+            })
+        ),
+        "{answer:?}"
+    );
+    assert_eq!(sql("never", "SELECT count(*) FROM files"), "1");
+    let ruled_out = "SELECT count(*) FROM events WHERE totals_delta = '{}'";
+    assert_eq!(sql("never", ruled_out), "1");
 }

@@ -1,13 +1,18 @@
 //! Tests on a real server.
 
+mod backlog;
 mod believers;
 mod conformance;
 mod engine;
+mod exchange;
 mod full_disk;
 mod hammer;
 mod lease;
 mod lost_answers;
 mod parts;
+mod silence;
 mod support;
 mod tls;
 mod trouble;
+mod usage;
+mod ways;

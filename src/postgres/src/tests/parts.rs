@@ -10,8 +10,7 @@ use zephyrfs_core::id::{ChunkId, FileId, NodeId};
 use zephyrfs_core::model::Model;
 use zephyrfs_core::{Command, ReadSet};
 
-use crate::engine::together;
-use crate::load::Loaded;
+use crate::load::{Loaded, together};
 
 /// As many as small files and their chunks are, or nearly.
 const FEW: usize = 8;

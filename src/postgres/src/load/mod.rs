@@ -1,5 +1,7 @@
 //! Loading the rows that a decision asks for, all from the transaction's one state.
 
+mod part;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -7,13 +9,15 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Row, query};
 use zephyrfs_core::engine::TaskKey;
 use zephyrfs_core::id::{ChunkId, FileId, NodeId, RequestId};
-use zephyrfs_core::row::{TaskRow, Usage};
-use zephyrfs_core::units::{ByteSize, Timestamp};
+use zephyrfs_core::row::TaskRow;
+use zephyrfs_core::units::Timestamp;
 use zephyrfs_core::{ReadSet, View};
 
-use crate::columns::{Time, Uuid, count, to_bigint};
+use crate::columns::{Time, Uuid, to_bigint};
 use crate::error::StoreError;
-use crate::tables::{chunks, files, heartbeats, nodes, releases, requests, sharers, tasks};
+use crate::tables::{chunks, files, heartbeats, nodes, releases, requests, sharers, tasks, usage};
+
+pub(crate) use part::together;
 
 /// What was loaded, and what a writer needs to know besides.
 #[derive(Default)]
@@ -23,8 +27,20 @@ pub(crate) struct Loaded {
     pub(crate) positions: BTreeMap<ChunkId, Vec<i64>>,
     /// The database's clock.
     pub(crate) now: Timestamp,
-    /// The last place that was given to an event: everything up to it is in this state.
-    pub(crate) place: i64,
+}
+
+impl Loaded {
+    /// A node with its heartbeat, if a row has one.
+    fn take_node(&mut self, row: &PgRow) -> Result<(), StoreError> {
+        let Some(id) = row.try_get::<Option<&str>, _>("node_id")?.map(NodeId::new) else {
+            return Ok(());
+        };
+        if let Some(beat) = heartbeats::read(row)? {
+            self.view.beats.insert(id.clone(), beat);
+        }
+        self.view.nodes.insert(id, Arc::new(nodes::read(row)?));
+        Ok(())
+    }
 }
 
 /// Whether rows are locked as they are loaded.
@@ -32,62 +48,11 @@ pub(crate) struct Loaded {
 pub(crate) enum Locking {
     /// The transaction's state does not change under it.
     No,
-    /// Nor is it asked what time it is, and how far the events are.
+    /// Nor is it asked what time it is.
     Undated,
     /// Each statement sees the state of its own time: nodes and remembered answers are locked first, so that what is read after
     /// them holds as long as they do.
     NodesAndRequests,
-}
-
-impl Loaded {
-    /// The part that was loaded for one of several read sets, none of which asks for releases, tasks or what lies on nodes.
-    pub(crate) fn part_for(&self, reads: &ReadSet) -> View {
-        let all = &self.view;
-        let mut part = View::default();
-        let files = reads.files.iter().map(|file| (file, 0));
-        for (id, limit) in files.chain(reads.file_chunks.iter().map(|(file, limit)| (file, *limit))) {
-            let Some(file) = all.files.get(id) else {
-                continue;
-            };
-            for chunk in file.chunks.iter().take(limit) {
-                copy(&all.chunks, &chunk.id, &mut part.chunks);
-            }
-            part.files.insert(id.clone(), file.clone());
-        }
-        for chunk in &reads.chunks {
-            copy(&all.chunks, chunk, &mut part.chunks);
-        }
-        for node in &reads.nodes {
-            copy(&all.nodes, node, &mut part.nodes);
-        }
-        if reads.replica_nodes {
-            for replica in part.chunks.values().flat_map(|chunk| &chunk.replicas) {
-                copy(&all.nodes, &replica.node, &mut part.nodes);
-            }
-        }
-        for node in part.nodes.keys() {
-            copy(&all.beats, node, &mut part.beats);
-        }
-        let shared = part.chunks.iter().filter(|(_, chunk)| chunk.sharers > 0);
-        for (chunk, _) in shared.filter(|_| reads.sharers.is_some()) {
-            if let Some((first, index)) = all.first_sharer(chunk) {
-                part.sharers.insert((chunk.clone(), first.clone()), index);
-            }
-            for file in reads.sharers.iter().flatten() {
-                copy(&all.sharers, &(chunk.clone(), file.clone()), &mut part.sharers);
-            }
-        }
-        for key in &reads.requests {
-            copy(&all.requests, key, &mut part.requests);
-        }
-        part
-    }
-}
-
-fn copy<K: Ord + Clone, V: Clone>(from: &BTreeMap<K, V>, key: &K, to: &mut BTreeMap<K, V>) {
-    if let Some(value) = from.get(key) {
-        to.insert(key.clone(), value.clone());
-    }
 }
 
 /// Loads what is asked for.
@@ -125,6 +90,42 @@ pub(crate) async fn load(
     Ok(load.loaded)
 }
 
+/// Looks for what is asked for with one statement: the nodes, if none of the files, chunks and remembered requests is there, and
+/// `None` if any is. Nothing else may be asked for.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn load_if_all_new(
+    connection: &mut PgConnection,
+    reads: &ReadSet,
+) -> Result<Option<Loaded>, StoreError> {
+    let sql = format!(
+        "SELECT clock_timestamp() AS now_at, EXISTS (SELECT 1 FROM files WHERE file_id = ANY($2)) \
+         OR EXISTS (SELECT 1 FROM chunks WHERE chunk_id = ANY($3)) \
+         OR EXISTS (SELECT 1 FROM requests WHERE request_key = ANY($4)) AS is_known, {}, {} FROM (VALUES (1)) AS one_row \
+         LEFT JOIN nodes ON nodes.node_id = ANY($1) LEFT JOIN heartbeats ON heartbeats.node_id = nodes.node_id",
+        nodes::COLUMNS,
+        heartbeats::COLUMNS,
+    );
+    let of_chunks = reads.file_chunks.iter().map(|(file, _)| file);
+    let rows = query(AssertSqlSafe(sql))
+        .bind(storable(reads.nodes.iter().map(NodeId::as_str)))
+        .bind(storable(reads.files.iter().chain(of_chunks).map(FileId::as_str)))
+        .bind(storable(reads.chunks.iter().map(ChunkId::as_str)))
+        .bind(storable(reads.requests.iter().map(String::as_str)))
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut loaded = Loaded::default();
+    for row in &rows {
+        if row.try_get("is_known")? {
+            return Ok(None);
+        }
+        loaded.now = row.try_get::<Time, _>("now_at")?.0;
+        loaded.take_node(row)?;
+    }
+    Ok(Some(loaded))
+}
+
 struct Load<'c> {
     connection: &'c mut PgConnection,
     locking: Locking,
@@ -155,8 +156,8 @@ impl Load<'_> {
                 .await?;
         }
         let sql = format!(
-            "SELECT clock_timestamp() AS now_at, last_place, {}, {} FROM coordinator LEFT JOIN nodes ON nodes.node_id = ANY($1) \
-             LEFT JOIN heartbeats ON heartbeats.node_id = nodes.node_id",
+            "SELECT clock_timestamp() AS now_at, {}, {} FROM (VALUES (1)) AS one_row \
+             LEFT JOIN nodes ON nodes.node_id = ANY($1) LEFT JOIN heartbeats ON heartbeats.node_id = nodes.node_id",
             nodes::COLUMNS,
             heartbeats::COLUMNS,
         );
@@ -166,21 +167,9 @@ impl Load<'_> {
             .await?;
         for row in &rows {
             self.loaded.now = row.try_get::<Time, _>("now_at")?.0;
-            self.loaded.place = row.try_get("last_place")?;
-            self.take_node(row)?;
+            self.loaded.take_node(row)?;
         }
         self.known_nodes.extend(ids.into_iter().cloned());
-        Ok(())
-    }
-
-    fn take_node(&mut self, row: &PgRow) -> Result<(), StoreError> {
-        let Some(id) = row.try_get::<Option<&str>, _>("node_id")?.map(NodeId::new) else {
-            return Ok(());
-        };
-        if let Some(beat) = heartbeats::read(row)? {
-            self.loaded.view.beats.insert(id.clone(), beat);
-        }
-        self.loaded.view.nodes.insert(id, Arc::new(nodes::read(row)?));
         Ok(())
     }
 
@@ -344,30 +333,7 @@ impl Load<'_> {
         if nodes.is_empty() {
             return Ok(());
         }
-        let rows = query(
-            "SELECT nodes.node_id, lies.copies, lies.bytes FROM nodes CROSS JOIN LATERAL \
-             (SELECT count(*) AS copies, coalesce(sum(size_bytes), 0)::text AS bytes FROM chunk_replicas \
-             JOIN chunks ON chunks.chunk_id = chunk_replicas.chunk_id WHERE chunk_replicas.node_id = nodes.node_id \
-             AND state = 'stored' AND home_file_id IS NOT NULL) AS lies WHERE nodes.node_id = ANY($1)",
-        )
-        .bind(&nodes)
-        .fetch_all(&mut *self.connection)
-        .await?;
-        for row in &rows {
-            // A sum of `bigint`s is a `numeric`, which may be larger than any of them: sizes stop at the end of their range.
-            let bytes: &str = row.try_get("bytes")?;
-            let bytes = bytes
-                .parse::<u128>()
-                .map_err(|_| StoreError::corrupt(format!("{bytes} where a sum of sizes is expected")))?;
-            let lies = Usage {
-                copies: count(row.try_get("copies")?)?,
-                bytes: ByteSize::new(u64::try_from(bytes).unwrap_or(u64::MAX)),
-            };
-            self.loaded
-                .view
-                .usage
-                .insert(NodeId::new(row.try_get::<&str, _>("node_id")?), lies);
-        }
+        self.loaded.view.usage = usage::read(self.connection, &nodes).await?;
         Ok(())
     }
 

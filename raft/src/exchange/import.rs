@@ -1,0 +1,252 @@
+//! Rows of another engine as the data of a replica.
+//!
+//! Everything is written beside where it belongs and read back before it counts: until the last step the data directory holds
+//! no data of a replica, and what was written is deleted by the next import or the next start.
+
+use std::sync::Arc;
+
+use openraft::TokioRuntime;
+use openraft::type_config::AsyncRuntime;
+use redb::Database;
+use zephyrfs_core::id::FileId;
+use zephyrfs_core::row::{FileRow, Row};
+use zephyrfs_core::store::RowStore;
+use zephyrfs_core::units::AppliedIndex;
+use zephyrfs_core::{Dumper, Mutation};
+
+use super::staging::{Staged, Staging};
+use crate::disk::{DatabaseKind, Databases, Disk, Files, open_database};
+use crate::error::StoreError;
+use crate::kv::Base;
+use crate::log::{NewLog, log_id_from_record};
+use crate::state::{LogIdRecord, State};
+use crate::types::Peer;
+
+const CACHE_BYTES: usize = 256 << 20;
+
+/// So much is written in one commit, and kept in memory before.
+const COMMIT_BYTES: usize = 32 << 20;
+
+/// The term that an import counts as. The replica leads in the next one.
+const TERM: u64 = 1;
+
+/// What an import made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// The id of the new cluster, of which this replica is the only member.
+    pub cluster_id: String,
+}
+
+/// Takes rows, kind by kind.
+pub struct Importer<D: Disk = Files> {
+    disk: D,
+    // Before the database that it reads.
+    state: State,
+    database: Database,
+    staging: Stage,
+    waiting: Vec<Mutation>,
+    added: Dumper,
+}
+
+/// How far it is.
+enum Stage {
+    /// Files and chunks may come.
+    Open(Staging),
+    /// All of them are written.
+    Done,
+}
+
+impl Importer {
+    /// Begins to import into a data directory that holds no data.
+    ///
+    /// # Errors
+    /// [`StoreError::NotEmpty`], or what is wrong with the directory.
+    pub fn begin(disk: Files) -> Result<Self, StoreError> {
+        Self::begin_on(disk)
+    }
+
+    /// All rows were added: they are the state of a new cluster of one, durably, as of one index after `index`. Who watched the
+    /// service that they are of begins anew, since no change is remembered.
+    ///
+    /// # Errors
+    /// [`StoreError::Unfit`] if the rows are not all of one state; or why they cannot be written.
+    pub fn finish(self, index: AppliedIndex, peer: &Peer) -> Result<Imported, StoreError> {
+        self.finish_on::<TokioRuntime>(index, peer)
+    }
+}
+
+impl<D: Disk> Importer<D> {
+    pub(crate) fn begin_on(disk: D) -> Result<Self, StoreError> {
+        for kind in [DatabaseKind::Log, DatabaseKind::State] {
+            if disk.exists(kind)? {
+                return Err(StoreError::NotEmpty {
+                    path: disk.name(kind),
+                });
+            }
+        }
+        disk.discard_incoming()?;
+        let database = open_database(&disk, DatabaseKind::Incoming, CACHE_BYTES)?;
+        Base::create(&database)?;
+        let base = Arc::new(Base::last(&database)?);
+        let state = State::open(base, &disk.name(DatabaseKind::Incoming))?;
+        let staging = Stage::Open(Staging::begin(&disk)?);
+        Ok(Self {
+            disk,
+            state,
+            database,
+            staging,
+            waiting: Vec::new(),
+            added: Dumper::default(),
+        })
+    }
+
+    /// Adds the next row.
+    ///
+    /// # Errors
+    /// [`StoreError::Unfit`] if it does not fit to those before; or why it cannot be written.
+    pub fn add(&mut self, row: Row) -> Result<(), StoreError> {
+        self.added.add(&row).map_err(unfit)?;
+        let is_late = matches!(
+            row,
+            Row::Sharer(..) | Row::Release(..) | Row::Request(..) | Row::Task(..)
+        );
+        if is_late {
+            self.lay_out()?;
+        }
+        let mutation = match row {
+            Row::Node(id, row) => Mutation::PutNode(id, row),
+            Row::Beat(id, row) => Mutation::PutBeat(id, row),
+            Row::File(id, row) => return self.staging()?.file(&id, &row),
+            Row::Chunk(id, row) => return self.staging()?.chunk(&id, &row),
+            Row::Sharer(chunk, file, index) => Mutation::PutSharer(chunk, file, index),
+            Row::Release(id, row) => Mutation::PutRelease(id, row),
+            Row::Request(key, row) => Mutation::PutRequest(key, row),
+            Row::Task(node, chunk, row) => Mutation::PutTask(node, chunk, row),
+        };
+        self.waiting.push(mutation);
+        self.write_if(1_000)
+    }
+
+    fn staging(&mut self) -> Result<&mut Staging, StoreError> {
+        match &mut self.staging {
+            Stage::Open(staging) => Ok(staging),
+            Stage::Done => Err(unfit("files and chunks come after what follows them")),
+        }
+    }
+
+    /// Writes what waits if it is so much.
+    fn write_if(&mut self, enough: usize) -> Result<(), StoreError> {
+        if self.waiting.len() < enough {
+            return Ok(());
+        }
+        self.state.write(&self.waiting)?;
+        self.waiting.clear();
+        if self.state.unflushed_bytes() > COMMIT_BYTES {
+            self.commit()?;
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        if let Some(frozen) = self.state.freeze()? {
+            Base::commit(&self.database, &frozen)?;
+            self.state.flushed(Base::last(&self.database)?);
+        }
+        Ok(())
+    }
+
+    /// Writes the files, each with the chunks that it is the home of, and then the chunks that have none.
+    fn lay_out(&mut self) -> Result<(), StoreError> {
+        let Stage::Open(staging) = std::mem::replace(&mut self.staging, Stage::Done) else {
+            return Ok(());
+        };
+        self.write_if(1)?;
+        let staged = staging.end()?;
+        for file in staged.files()? {
+            let (id, row) = file?;
+            self.lay_out_file(&staged, id, row)?;
+        }
+        for chunk in staged.chunks()? {
+            let (id, row) = chunk?;
+            if row.home.is_none() {
+                self.waiting.push(Mutation::PutChunk(id, row));
+                self.write_if(1_000)?;
+            }
+        }
+        drop(staged);
+        self.disk.remove(DatabaseKind::Staging)
+    }
+
+    fn lay_out_file(&mut self, staged: &Staged, id: FileId, row: FileRow) -> Result<(), StoreError> {
+        for held in &*row.chunks {
+            let chunk = staged.chunk(&held.id)?;
+            let chunk =
+                chunk.ok_or_else(|| unfit(format!("file {id} has chunk {}, which is missing", held.id)))?;
+            // A file may hold a chunk twice.
+            if chunk.home.as_ref() == Some(&id) && chunk.index == held.index {
+                self.waiting.push(Mutation::PutChunk(held.id.clone(), chunk));
+            }
+        }
+        self.waiting.push(Mutation::PutFile(id, row));
+        // Each file by itself: one that comes with the chunks of another takes those for its own that both hold.
+        self.write_if(1)
+    }
+
+    pub(crate) fn finish_on<R: AsyncRuntime>(
+        mut self,
+        index: AppliedIndex,
+        peer: &Peer,
+    ) -> Result<Imported, StoreError> {
+        self.lay_out()?;
+        self.write_if(1)?;
+        self.commit()?;
+        self.check()?;
+        let log = NewLog::create::<R, D>(&self.disk)?;
+        let applied = LogIdRecord {
+            term: TERM,
+            index: index.get() + 1,
+        };
+        let header = self.state.header_mut();
+        header.raft_id = log.raft_id();
+        header.applied = Some(applied);
+        self.commit()?;
+        let Self {
+            disk,
+            state,
+            database,
+            ..
+        } = self;
+        drop((state, database));
+        // Without its state this log is refused, so nothing starts on half an import.
+        let cluster_id = log.begin_cluster::<R>(log_id_from_record::<R>(applied), TERM + 1, peer)?;
+        disk.promote_incoming()?;
+        Ok(Imported { cluster_id })
+    }
+
+    /// Whether what was written is what was added.
+    fn check(&self) -> Result<(), StoreError> {
+        let mut read = Dumper::default();
+        let mut failed = None;
+        self.state.dump(&mut |row| {
+            failed = read.add(&row).err();
+            failed.is_none()
+        })?;
+        if let Some(error) = failed {
+            return Err(unfit(error));
+        }
+        if read.digest() == self.added.digest() {
+            return Ok(());
+        }
+        Err(unfit(format!(
+            "{} rows were added, and {} rows that are not the same are read back",
+            self.added.rows(),
+            read.rows()
+        )))
+    }
+}
+
+fn unfit(detail: impl std::fmt::Display) -> StoreError {
+    StoreError::Unfit {
+        detail: detail.to_string(),
+    }
+}

@@ -1,0 +1,175 @@
+//! `coordinator export`.
+
+use std::io::{self, Stdout};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use indicatif::ProgressBar;
+use zephyrfs_core::Totals;
+use zephyrfs_core::row::{NodeStatus, Row, TaskKind};
+use zephyrfs_core::units::AppliedIndex;
+use zephyrfs_postgres::Export;
+use zephyrfs_raft::{Files, StoppedReplica};
+
+use super::super::exit::CliError;
+use super::super::output::Output;
+use super::super::{display, settings};
+use super::{PIPE, access, bar, is_pipe, refused};
+use crate::config::{Config, ConfigArgs, DatabaseEngine};
+use crate::dump_file::{DumpWriter, NamedDump, Summary, WriteError};
+
+/// Write every row into a file that `coordinator import` reads, whatever the engine
+///
+/// Over PostgreSQL, instances may go on: the file is of the state at the beginning. The embedded engine must be stopped; of
+/// several replicas, export from the one whose log ends with the greatest term and index. `POST /admin/database/backup` writes such
+/// a file too, on a running replica.
+#[derive(Args)]
+pub(crate) struct ExportCommand {
+    /// Where to; - is stdout
+    file: PathBuf,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+impl ExportCommand {
+    /// Does it.
+    ///
+    /// # Errors
+    /// `Config`; `Refused` if the data cannot be exported; `Local` if the file cannot be written; `Output`.
+    pub(crate) async fn run(&self, output: &mut Output<'_>) -> Result<(), CliError> {
+        let loaded = settings::load(&self.config)?;
+        let config = &loaded.config;
+        let summary = match config.database.engine {
+            DatabaseEngine::Postgres => self.from_postgres(config).await?,
+            DatabaseEngine::Redb => self.from_replica(config, output)?,
+        };
+        let told = told(&self.file, &summary);
+        if is_pipe(&self.file) {
+            output.note(told.trim_end());
+            return Ok(());
+        }
+        output.text(&told)
+    }
+
+    async fn from_postgres(&self, config: &Config) -> Result<Summary, CliError> {
+        let export = Export::begin(&access(config)?).await.map_err(refused)?;
+        let index = export.index();
+        let mut sink = Sink::begin(&self.file, export.totals())?;
+        let read = export.dump(&mut |row| sink.take(&row)).await;
+        read.map_err(refused)?;
+        sink.finish(index)
+    }
+
+    fn from_replica(&self, config: &Config, output: &mut Output<'_>) -> Result<Summary, CliError> {
+        let path = config.database_path();
+        if !path.exists() {
+            return Err(CliError::Refused(format!(
+                "{} is not there, so there is nothing to export; set DATA_PATH as for the server",
+                path.display()
+            )));
+        }
+        let disk = Files::new(path).map_err(refused)?;
+        let replica = StoppedReplica::open(&disk).map_err(refused)?;
+        if !replica.others().is_empty() {
+            output.note(&format!(
+                "{}'s log ends at term {}, index {}; if that of {} ends later, export from there instead",
+                replica.name(),
+                replica.term(),
+                replica.index(),
+                replica.others().join(" or ")
+            ));
+        }
+        let mut sink = Sink::begin(&self.file, replica.totals())?;
+        replica.dump(&mut |row| sink.take(&row)).map_err(refused)?;
+        sink.finish(replica.index())
+    }
+}
+
+/// Where rows go, under a progress bar.
+struct Sink {
+    dump: Dump,
+    bar: ProgressBar,
+    failed: Option<WriteError>,
+}
+
+enum Dump {
+    Named(Box<NamedDump>),
+    Piped(Box<DumpWriter<Stdout>>),
+}
+
+impl Sink {
+    fn begin(path: &Path, totals: &Totals) -> Result<Self, CliError> {
+        let begun = if is_pipe(path) {
+            DumpWriter::begin(io::stdout(), "stdout").map(|dump| Dump::Piped(Box::new(dump)))
+        } else {
+            NamedDump::create(path).map(|dump| Dump::Named(Box::new(dump)))
+        };
+        Ok(Self {
+            dump: begun.map_err(unwritten)?,
+            bar: bar(
+                about_rows(totals),
+                "{bar:40} {human_pos} of about {human_len} rows, {per_sec}",
+            ),
+            failed: None,
+        })
+    }
+
+    /// Takes a row, and answers whether more may come.
+    fn take(&mut self, row: &Row) -> bool {
+        let taken = match &mut self.dump {
+            Dump::Named(dump) => dump.add(row),
+            Dump::Piped(dump) => dump.add(row),
+        };
+        self.bar.inc(1);
+        self.failed = taken.err();
+        self.failed.is_none()
+    }
+
+    fn finish(self, index: AppliedIndex) -> Result<Summary, CliError> {
+        self.bar.finish_and_clear();
+        if let Some(error) = self.failed {
+            return Err(unwritten(error));
+        }
+        let finished = match self.dump {
+            Dump::Named(dump) => dump.finish(index),
+            Dump::Piped(dump) => dump.finish(index).map(|(_, summary)| summary),
+        };
+        finished.map_err(unwritten)
+    }
+}
+
+fn unwritten(error: WriteError) -> CliError {
+    match error {
+        // Whoever reads the pipe may have had enough.
+        WriteError::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => {
+            CliError::Output(source)
+        }
+        error => CliError::Local(error.to_string()),
+    }
+}
+
+/// How many rows there are, but for those that nobody counts.
+fn about_rows(totals: &Totals) -> u64 {
+    let nodes: u64 = NodeStatus::ALL
+        .iter()
+        .map(|status| totals.nodes_with(*status))
+        .sum();
+    let tasks: u64 = TaskKind::ALL.iter().map(|kind| totals.tasks_of(*kind)).sum();
+    2 * nodes + totals.files + totals.chunks + totals.unreferenced_chunks + tasks
+}
+
+fn told(path: &Path, summary: &Summary) -> String {
+    let Summary {
+        rows,
+        index,
+        digest,
+        bytes,
+    } = summary;
+    let to = if path.as_os_str() == PIPE {
+        "stdout".to_owned()
+    } else {
+        path.display().to_string()
+    };
+    let size = display::size(i64::try_from(*bytes).unwrap_or(i64::MAX));
+    format!("Exported {rows} rows to {to}.\n  size    {size}\n  index   {index}\n  digest  {digest}\n")
+}

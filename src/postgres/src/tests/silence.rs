@@ -1,0 +1,131 @@
+//! A server that vanishes without a word: connections stay, and nothing comes over them any more.
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use zephyrfs_core::ReadSet;
+use zephyrfs_core::engine::{Engine as _, EngineError, EventsError, Freshness};
+use zephyrfs_core::id::NodeId;
+use zephyrfs_core::units::{AppliedIndex, Timestamp};
+
+use super::support::{PATIENCE, database, eventually, file, options, register_nodes, start_with};
+use super::ways::unsteady_way;
+use crate::PostgresEngine;
+
+type Outcome = Result<(), EngineError>;
+
+/// Every read there is, by what it is called.
+fn reads(engine: &PostgresEngine) -> Vec<(&'static str, BoxFuture<'_, Outcome>)> {
+    let fresh = Freshness::default;
+    let some = |usage| ReadSet {
+        nodes: vec![NodeId::from("n1")],
+        usage,
+        ..ReadSet::default()
+    };
+    let now = Timestamp::from_millis(1);
+    vec![
+        (
+            "view of rows",
+            Box::pin(async move { engine.view(some(Vec::new()), fresh()).await.map(drop) }),
+        ),
+        (
+            "view of one state",
+            Box::pin(async move {
+                engine
+                    .view(some(vec![NodeId::from("n1")]), fresh())
+                    .await
+                    .map(drop)
+            }),
+        ),
+        (
+            "nodes",
+            Box::pin(async move { engine.nodes(fresh()).await.map(drop) }),
+        ),
+        (
+            "beating",
+            Box::pin(async move { engine.beating(&[NodeId::from("n1")]).await.map(drop) }),
+        ),
+        (
+            "due_nodes",
+            Box::pin(async move { engine.due_nodes(now, now).await.map(drop) }),
+        ),
+        (
+            "files",
+            Box::pin(async move { engine.files(None, 10, fresh()).await.map(drop) }),
+        ),
+        (
+            "unreferenced_chunks",
+            Box::pin(async move { engine.unreferenced_chunks(None, 10).await.map(drop) }),
+        ),
+        (
+            "scan_chunks",
+            Box::pin(async move { engine.scan_chunks(None, 10).await.map(drop) }),
+        ),
+        (
+            "tasks",
+            Box::pin(async move { engine.tasks(None, None, 10, fresh()).await.map(drop) }),
+        ),
+        (
+            "requests",
+            Box::pin(async move { engine.requests(None, 10).await.map(drop) }),
+        ),
+        (
+            "releases",
+            Box::pin(async move { engine.releases(10).await.map(drop) }),
+        ),
+        (
+            "dump",
+            Box::pin(async move { engine.dump(&mut |_| true).await.map(drop) }),
+        ),
+        (
+            "storage",
+            Box::pin(async move { engine.storage().await.map(drop) }),
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_read_waits_for_ever_for_a_server_that_says_nothing() {
+    let (way, plan) = unsteady_way(&database("silent")).await;
+    let mut own = options(&way, "one");
+    own.max_connections = 16;
+    own.statement_timeout = Duration::from_millis(500);
+    let engine = start_with(own).await;
+    register_nodes(&engine).await;
+    engine.execute(file("f", 2), PATIENCE).await.unwrap();
+    eventually("there is something to tell of", || {
+        engine.totals().index.get() > 1
+    })
+    .await;
+    // Each has a connection that works afterwards, and one more: that of a dump is closed.
+    let (once, twice) = tokio::join!(all(&engine), all(&engine));
+    for (name, outcome) in once.into_iter().chain(twice) {
+        assert_eq!(outcome, Ok(Ok(())), "{name}");
+    }
+    plan.is_silent.send_replace(true);
+    let watching = async {
+        let after = AppliedIndex::new(1);
+        let told = engine.events(after, 10, Duration::ZERO).await;
+        assert!(matches!(told, Err(EventsError::Engine(_))), "{told:?}");
+    };
+    let (watched, read) = tokio::join!(tokio::time::timeout(PATIENCE, watching), all(&engine));
+    assert!(watched.is_ok(), "events");
+    for (name, outcome) in read {
+        assert!(matches!(outcome, Ok(Err(_))), "{name}: {outcome:?}");
+    }
+    plan.is_silent.send_replace(false);
+    eventually("it is ready again", || engine.status().not_ready.is_none()).await;
+    for (name, outcome) in all(&engine).await {
+        assert_eq!(outcome, Ok(Ok(())), "{name}");
+    }
+    engine.stop().await;
+}
+
+/// All reads at once, and what becomes of them in a time that is long enough.
+async fn all(engine: &PostgresEngine) -> Vec<(&'static str, Result<Outcome, tokio::time::error::Elapsed>)> {
+    let each = reads(engine).into_iter().map(|(name, read)| async move {
+        let outcome = tokio::time::timeout(PATIENCE, read).await;
+        (name, outcome)
+    });
+    futures::future::join_all(each).await
+}
