@@ -10,6 +10,7 @@
 mod cluster;
 mod connections;
 mod contract;
+mod database_metrics;
 mod durability;
 mod exchange;
 mod fleet;

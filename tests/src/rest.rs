@@ -99,6 +99,20 @@ impl Rest {
         self.answered("GET", path, None).await
     }
 
+    /// What is said in plain text at a path.
+    ///
+    /// # Panics
+    /// If nothing is.
+    #[allow(clippy::panic, reason = "an answer that does not come is a failed test")]
+    pub async fn text(&self, path: &str) -> String {
+        let said = async {
+            let response = self.client.get(format!("{}{path}", self.base)).send().await?;
+            response.error_for_status()?.text().await
+        };
+        said.await
+            .unwrap_or_else(|error| panic!("GET {path} got no text: {error}"))
+    }
+
     /// POST, which must be answered.
     ///
     /// # Panics

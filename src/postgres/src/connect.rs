@@ -1,5 +1,6 @@
 //! How connections are made.
 
+use std::io;
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -132,7 +133,8 @@ pub(crate) async fn connect(
     statements: Duration,
 ) -> Result<PgConnection, StoreError> {
     let connecting = async {
-        let mut connection = connect.connect().await?;
+        let connected = connect.connect().await;
+        let mut connection = connected.map_err(|error| why_none(connect, error))?;
         prepare(&mut connection, statements).await?;
         Ok(connection)
     };
@@ -142,6 +144,22 @@ pub(crate) async fn connect(
             "no connection within {} s",
             CONNECT.as_secs()
         ))),
+    }
+}
+
+/// Why there is no connection. The library tells of certificates as it tells of a broken line; but they stay as they are however
+/// long one waits.
+pub(crate) fn why_none(connect: &PgConnectOptions, error: sqlx::Error) -> StoreError {
+    let is_on_network = connect.get_socket().is_none() && !connect.get_host().starts_with('/');
+    match &error {
+        sqlx::Error::Io(cause) if cause.kind() == io::ErrorKind::InvalidData => {
+            StoreError::Tls(cause.to_string())
+        }
+        // A server on the network is not found otherwise: this is a file, of which no other is read.
+        sqlx::Error::Io(cause) if is_on_network && cause.kind() == io::ErrorKind::NotFound => {
+            StoreError::Tls(format!("a certificate or key that database.url names: {cause}"))
+        }
+        _ => error.into(),
     }
 }
 

@@ -1,6 +1,9 @@
 //! What can go wrong with the database, told apart by what is to be done about it.
 
+use std::time::Duration;
+
 use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 /// What went wrong.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -32,6 +35,9 @@ pub(crate) enum StoreError {
     /// The database does not let this program in.
     #[error("the database refuses connections: {0}")]
     Refused(String),
+    /// The server does not show who it is, or does not encrypt.
+    #[error("no secure connection to the database: {0}; see sslmode and sslrootcert in database.url")]
+    Tls(String),
     /// A statement took longer than it may.
     #[error("the database took longer than database.statement_timeout for a statement")]
     TooSlow,
@@ -46,6 +52,10 @@ pub(crate) enum StoreError {
 impl StoreError {
     pub(crate) fn corrupt(what: impl Into<String>) -> Self {
         Self::Corrupt(what.into())
+    }
+
+    pub(crate) fn no_answer(within: Duration) -> Self {
+        Self::Gone(format!("no answer within {} s", within.as_secs()))
     }
 
     /// Whether waiting may help.
@@ -67,7 +77,7 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::PoolClosed => Self::Gone("this instance is stopping".to_owned()),
             sqlx::Error::Io(error) => Self::Gone(error.to_string()),
             sqlx::Error::Protocol(error) => Self::Gone(error),
-            sqlx::Error::Tls(error) => Self::Refused(format!("TLS failed: {error}")),
+            sqlx::Error::Tls(error) => Self::Tls(error.to_string()),
             sqlx::Error::WorkerCrashed | sqlx::Error::BeginFailed => Self::Gone(error.to_string()),
             other => Self::Other(other.to_string()),
         }
@@ -79,6 +89,13 @@ impl From<sqlx::Error> for StoreError {
 fn from_database(error: &dyn DatabaseError) -> StoreError {
     let message = error.message().to_owned();
     let code = error.code().unwrap_or_default();
+    let severity = error
+        .try_downcast_ref::<PgDatabaseError>()
+        .map(PgDatabaseError::severity);
+    // The whole server falls over and starts anew from its log: what was being committed may be in there, whatever the code says.
+    if severity == Some(PgSeverity::Panic) {
+        return StoreError::Gone(message);
+    }
     match &*code {
         // Serialization failure, deadlock, a unique key that another transaction took first, a row that it holds.
         "40001" | "40P01" | "23505" | "55P03" => StoreError::Conflict(message),

@@ -2,11 +2,16 @@
 
 #![allow(clippy::expect_used, reason = "a server that does not start is a failed test")]
 
+mod disk;
+mod tls;
+
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+pub use disk::SmallDisk;
 
 /// How long a server may take to start or to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -29,6 +34,19 @@ impl Server {
     /// # Panics
     /// If there is no PostgreSQL on this machine, or it does not start: a failed test.
     pub fn start(settings: &[&str]) -> Self {
+        Self::make(settings, &[])
+    }
+
+    /// Starts one that keeps its write-ahead log in another directory, in small pieces.
+    ///
+    /// # Panics
+    /// As [`Server::start`].
+    pub fn start_with_log_at(directory: &Path, settings: &[&str]) -> Self {
+        let directory = directory.display().to_string();
+        Self::make(settings, &["--waldir", &directory, "--wal-segsize=1"])
+    }
+
+    fn make(settings: &[&str], of_initdb: &[&str]) -> Self {
         let programs = programs();
         let dir = std::env::temp_dir().join(format!("coordinator-postgres-{:x}", rand::random::<u64>()));
         std::fs::create_dir(&dir).expect("a directory for the server");
@@ -44,7 +62,7 @@ impl Server {
             settings: own,
             running: None,
         };
-        server.own_dir();
+        give_to_server(&server.dir);
         let made = server
             .program("initdb")
             .args([
@@ -58,6 +76,7 @@ impl Server {
                 "UTF8",
                 "--no-locale",
             ])
+            .args(of_initdb)
             .output()
             .expect("initdb runs");
         assert!(
@@ -182,6 +201,10 @@ impl Server {
     pub fn ask_for_passwords(&self) {
         let rules = format!("host all {USER} 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n");
         std::fs::write(self.dir.join("data/pg_hba.conf"), rules).expect("the server's rules of access");
+        self.read_settings_anew();
+    }
+
+    fn read_settings_anew(&self) {
         let read_at = || {
             let asked = self.sql("postgres", "SELECT pg_conf_load_time()");
             asked.expect("the server answers")
@@ -239,25 +262,26 @@ impl Server {
         command.current_dir(&self.dir);
         command
     }
-
-    fn own_dir(&self) {
-        if is_root() {
-            let owned = Command::new("chown")
-                .arg("postgres:postgres")
-                .arg(&self.dir)
-                .status();
-            assert!(
-                owned.is_ok_and(|status| status.success()),
-                "there is no user postgres: install PostgreSQL's package"
-            );
-        }
-    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
         let _removed = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// Lets a server write in a directory, whoever it runs as.
+fn give_to_server(directory: &Path) {
+    if is_root() {
+        let owned = Command::new("chown")
+            .arg("postgres:postgres")
+            .arg(directory)
+            .status();
+        assert!(
+            owned.is_ok_and(|status| status.success()),
+            "there is no user postgres: install PostgreSQL's package"
+        );
     }
 }
 

@@ -18,7 +18,7 @@ use super::execute::{Attempts, SNAPSHOT};
 use super::fate::Fate;
 use super::start::PostgresEngine;
 use crate::error::StoreError;
-use crate::load::{Loaded, Locking, load, load_if_all_new};
+use crate::load::{Loaded, Locking, load, load_if_all_new, together};
 use crate::write::{Additions, Decided, write};
 
 /// So many commands at most make a transaction.
@@ -42,6 +42,13 @@ pub(super) enum Verdict {
     Alone(Attempts),
     /// Nothing happened, for a reason that concerns all.
     Failed(StoreError),
+}
+
+impl Verdict {
+    /// Whether the server's answer was lost.
+    const fn is_lost(&self) -> bool {
+        matches!(self, Self::Alone(attempts) if attempts.is_unsure())
+    }
 }
 
 /// A command that waits.
@@ -110,27 +117,38 @@ impl PostgresEngine {
         let verdicts = match outcome {
             Ok(verdicts) => verdicts,
             // Each by itself finds out who was in whose way, or that the connection was broken.
-            Err(StoreError::Conflict(_) | StoreError::Gone(_)) => batch
-                .iter()
-                .map(|_| Verdict::Alone(Attempts::default()))
-                .collect(),
+            Err(error @ (StoreError::Conflict(_) | StoreError::Gone(_))) => {
+                let cause = if error.is_gone() { "connection" } else { "conflict" };
+                let alone = |waiting: &Waiting| {
+                    if !waiting.fate.is_withdrawn() {
+                        self.note_retried(waiting, cause);
+                    }
+                    Verdict::Alone(Attempts::default())
+                };
+                batch.iter().map(alone).collect()
+            }
             Err(error) => batch.iter().map(|_| Verdict::Failed(error.clone())).collect(),
         };
         for (waiting, verdict) in batch.into_iter().zip(verdicts) {
+            if verdict.is_lost() {
+                self.note_retried(&waiting, "connection");
+            }
             // Whoever gave up does not want to know.
             let _wanted = waiting.answer.send(verdict);
         }
+    }
+
+    fn note_retried(&self, waiting: &Waiting, cause: &'static str) {
+        let name = waiting.proposal.command.name();
+        self.options.observer.retried(name, cause);
     }
 
     /// Tries to work off a batch in one transaction. Commands that meet at the same rows are left to be tried by themselves.
     async fn attempt_all(&self, batch: &[Waiting]) -> Result<Vec<Verdict>, StoreError> {
         let mut connection = self.acquire().await?;
         let verdicts = self.attempt_all_on(connection.server()?, batch).await;
-        let is_lost = |verdict: &Verdict| matches!(verdict, Verdict::Alone(attempts) if attempts.is_unsure());
-        if !verdicts
-            .as_ref()
-            .is_ok_and(|verdicts| verdicts.iter().any(is_lost))
-        {
+        let is_any_lost = |verdicts: &Vec<Verdict>| verdicts.iter().any(Verdict::is_lost);
+        if !verdicts.as_ref().is_ok_and(is_any_lost) {
             connection.keep_unless_gone(&verdicts);
         }
         verdicts
@@ -310,23 +328,6 @@ fn is_all(reads: &ReadSet, loaded: &Loaded) -> bool {
         let file = loaded.view.files.get(file);
         file.is_none_or(|file| file.chunks.len() <= *limit)
     })
-}
-
-/// All that several commands ask for.
-fn together(reads: &[ReadSet]) -> ReadSet {
-    let mut all = ReadSet::default();
-    for one in reads {
-        all.nodes.extend_from_slice(&one.nodes);
-        all.files.extend_from_slice(&one.files);
-        all.file_chunks.extend_from_slice(&one.file_chunks);
-        all.chunks.extend_from_slice(&one.chunks);
-        all.requests.extend_from_slice(&one.requests);
-        all.replica_nodes |= one.replica_nodes;
-        if let Some(files) = &one.sharers {
-            all.sharers.get_or_insert_default().extend_from_slice(files);
-        }
-    }
-    all
 }
 
 /// The files, chunks and keys that commands of a batch ask for.

@@ -12,6 +12,7 @@ use sqlx::postgres::{PgConnection, PgPool, Postgres};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
+use crate::connect::why_none;
 use crate::error::StoreError;
 
 /// A connection that was idle for so long may be broken.
@@ -99,7 +100,9 @@ impl Connections {
             held.close();
         }
         held.born = Instant::now();
-        held.connection = Some(self.pool.acquire().await?);
+        let connected = self.pool.acquire().await;
+        let connected = connected.map_err(|error| why_none(&self.pool.connect_options(), error))?;
+        held.connection = Some(connected);
         Ok(held)
     }
 

@@ -282,12 +282,7 @@ impl PostgresEngine {
     ) -> Result<T, StoreError> {
         let bound = self.options.statement_timeout + GRACE;
         let answered = tokio::time::timeout(bound, work).await;
-        answered.unwrap_or_else(|_| {
-            Err(StoreError::Gone(format!(
-                "no answer within {} s",
-                bound.as_secs()
-            )))
-        })
+        answered.unwrap_or_else(|_| Err(StoreError::no_answer(bound)))
     }
 
     /// Proposals were written.

@@ -8,12 +8,11 @@ use std::time::{Duration, Instant};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor as _, Row as _, query, query_scalar};
 use tokio::sync::watch;
-use zephyrfs_core::Totals;
 
 use super::lease::{Holder, give_back};
 use super::places::{BATCH, forget, give_places, uncounted};
 use super::start::{Ending, PostgresEngine, StartError, new_service_id};
-use super::status::{Instance, Observed};
+use super::status::{Instance, Observed, totals_of};
 use crate::columns::{Time, count, to_bigint};
 use crate::connect;
 use crate::error::StoreError;
@@ -60,6 +59,16 @@ struct Kept {
     searched: Option<Instant>,
     /// The epoch in which this instance leads, or led at last.
     epoch: Option<u64>,
+    /// When the database last had no room for what this instance wanted to write.
+    full: Option<Instant>,
+}
+
+impl Kept {
+    fn note_full(&mut self, error: &StoreError) {
+        if self.full.replace(Instant::now()).is_none() {
+            tracing::warn!(%error, "Writes are refused while that lasts, and watchers are told nothing; reads go on");
+        }
+    }
 }
 
 impl PostgresEngine {
@@ -134,6 +143,7 @@ impl PostgresEngine {
                     forgot: now,
                     searched: None,
                     epoch: self.shared.leads_in(),
+                    full: None,
                 })
             }
         };
@@ -145,6 +155,11 @@ impl PostgresEngine {
             match self.lead(kept).await {
                 // Whoever leads, or led, is busy with the row that says so: the next look will tell.
                 Err(StoreError::Conflict(_)) => Ok(()),
+                // Requests find out by themselves whether they are concerned: reading needs no room.
+                Err(error @ StoreError::Full(_)) => {
+                    kept.note_full(&error);
+                    Ok(())
+                }
                 led => led,
             }
         };
@@ -161,7 +176,7 @@ impl PostgresEngine {
             let service_id = new_service_id();
             let preparing = schema::prepare(&mut connection, &service_id);
             let prepared = tokio::time::timeout(CHANGING, preparing).await;
-            usable = prepared.unwrap_or_else(|_| Err(no_answer(CHANGING).into()));
+            usable = prepared.unwrap_or_else(|_| Err(StoreError::no_answer(CHANGING).into()));
         }
         usable.map_err(|error| self.judge(error))?;
         in_time(self.settle(&mut connection)).await?;
@@ -223,7 +238,14 @@ impl PostgresEngine {
         if row.try_get("nodes_changed")? {
             self.registry_version.fetch_add(1, Ordering::Relaxed);
         }
-        let instances = self.instances(kept).await?;
+        let instances = match self.instances(kept).await {
+            // Others may take this instance for gone meanwhile, to no effect on requests.
+            Err(error @ StoreError::Full(_)) => {
+                kept.note_full(&error);
+                None
+            }
+            instances => instances?,
+        };
         let is_led: bool = row.try_get("is_led")?;
         let leader: Option<String> = row.try_get("leader")?;
         let address: Option<String> = row.try_get("leader_address")?;
@@ -331,6 +353,9 @@ impl PostgresEngine {
     }
 
     async fn work(&self, kept: &mut Kept, epoch: u64) -> Result<(), StoreError> {
+        if kept.full.is_some_and(|since| since.elapsed() < LONGEST_REST) {
+            return Ok(());
+        }
         let everything = kept
             .searched
             .is_none_or(|searched| searched.elapsed() >= SEARCHING);
@@ -361,6 +386,7 @@ impl PostgresEngine {
                 .execute(&mut kept.connection)
                 .await?;
         }
+        kept.full = None;
         Ok(())
     }
 }
@@ -368,18 +394,5 @@ impl PostgresEngine {
 /// What the server answers in a time in which it does if it is there at all.
 async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     let answered = tokio::time::timeout(PATIENCE, work).await;
-    answered.unwrap_or_else(|_| Err(no_answer(PATIENCE)))
-}
-
-fn no_answer(within: Duration) -> StoreError {
-    StoreError::Gone(format!("no answer within {} s", within.as_secs()))
-}
-
-/// Totals from their column. A count below zero would be a defect; it is shown as none.
-fn totals_of(counts: &[i64]) -> Totals {
-    let mut totals = [0; Totals::COUNTS];
-    for (total, count) in totals.iter_mut().zip(counts) {
-        *total = u64::try_from(*count).unwrap_or_default();
-    }
-    Totals::from_counts(totals)
+    answered.unwrap_or_else(|_| Err(StoreError::no_answer(PATIENCE)))
 }

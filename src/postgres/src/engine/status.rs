@@ -158,3 +158,12 @@ fn member(instance: Instance) -> Member {
         lag: 0,
     }
 }
+
+/// Totals from their column. A count below zero would be a defect; it is shown as none.
+pub(super) fn totals_of(counts: &[i64]) -> Totals {
+    let mut totals = [0; Totals::COUNTS];
+    for (total, count) in totals.iter_mut().zip(counts) {
+        *total = u64::try_from(*count).unwrap_or_default();
+    }
+    Totals::from_counts(totals)
+}

@@ -20,6 +20,7 @@ pub(super) fn nothing_happened(error: StoreError) -> EngineError {
         | StoreError::Full(_)
         | StoreError::Crowded(_)
         | StoreError::Refused(_)
+        | StoreError::Tls(_)
         | StoreError::TooSlow => EngineError::Unavailable {
             reason: error.to_string(),
         },

@@ -17,6 +17,8 @@ use crate::columns::{Time, Uuid, to_bigint};
 use crate::error::StoreError;
 use crate::tables::{chunks, files, heartbeats, nodes, releases, requests, sharers, tasks, usage};
 
+pub(crate) use part::together;
+
 /// What was loaded, and what a writer needs to know besides.
 #[derive(Default)]
 pub(crate) struct Loaded {

@@ -1,4 +1,4 @@
-//! What was loaded for several commands at once, apart again: each decides on no more than it asked for.
+//! What several commands ask for at once, and what was loaded of it apart again: each decides on no more than it asked for.
 
 use std::collections::BTreeMap;
 
@@ -55,4 +55,21 @@ fn copy<K: Ord + Clone, V: Clone>(from: &BTreeMap<K, V>, key: &K, to: &mut BTree
     if let Some(value) = from.get(key) {
         to.insert(key.clone(), value.clone());
     }
+}
+
+/// All that several commands ask for.
+pub(crate) fn together(reads: &[ReadSet]) -> ReadSet {
+    let mut all = ReadSet::default();
+    for one in reads {
+        all.nodes.extend_from_slice(&one.nodes);
+        all.files.extend_from_slice(&one.files);
+        all.file_chunks.extend_from_slice(&one.file_chunks);
+        all.chunks.extend_from_slice(&one.chunks);
+        all.requests.extend_from_slice(&one.requests);
+        all.replica_nodes |= one.replica_nodes;
+        if let Some(files) = &one.sharers {
+            all.sharers.get_or_insert_default().extend_from_slice(files);
+        }
+    }
+    all
 }

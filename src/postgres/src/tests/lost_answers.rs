@@ -1,62 +1,92 @@
 //! A connection that breaks when a commit was sent and not yet answered.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-use zephyrfs_core::command::UnregisterNode;
+use zephyrfs_core::command::{DeleteFile, UnregisterNode};
 use zephyrfs_core::engine::{At, Engine as _, EngineError};
 use zephyrfs_core::id::{FileId, NodeId};
-use zephyrfs_core::{Command, Rejection, Response};
+use zephyrfs_core::{Command, Proposal, Rejection, Response};
 
 use super::support::{
-    PATIENCE, database, eventually, file, leader, options, proposal, register_nodes, sql, start, start_with,
+    PATIENCE, counted, database, eventually, file, leader, node, proposal, register_nodes, sql, start,
+    start_with,
 };
-use super::ways::{Held, unsteady_way};
-use crate::Observer;
+use super::ways::{Held, Plan, unsteady_way};
+use crate::PostgresEngine;
+
+/// Each second time an answer is lost. The keeper commits too, so the plan is not always for whom it was made.
+fn lose_one(plan: &Plan, number: usize) {
+    let commits = if number.is_multiple_of(2) {
+        &plan.answers_to_lose
+    } else {
+        &plan.commits_to_lose
+    };
+    commits.store(1, Ordering::SeqCst);
+}
+
+/// Does something over an unsteady way. While the instance is cut off for a moment, writes are refused at once: then nothing was
+/// lost, and it is done again.
+async fn done(engine: &PostgresEngine, command: impl Fn() -> Proposal) -> Response {
+    let began = Instant::now();
+    loop {
+        match engine.execute(command(), PATIENCE).await {
+            Ok(answer) => return answer.value,
+            Err(EngineError::Unavailable { .. }) => {
+                assert!(began.elapsed() < PATIENCE);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_whose_answer_was_lost_is_done_once_and_answered() {
     let (url, plan) = unsteady_way(&database("lost")).await;
-    let engine = start(&url, "one").await;
+    let (own, counts) = counted(&url, "one");
+    let engine = start_with(own).await;
     register_nodes(&engine).await;
-    // The keeper commits too, so more are lost than this write sends.
     for number in 0..20 {
-        if number % 2 == 0 {
-            plan.answers_to_lose.store(1, Ordering::SeqCst);
-        } else {
-            plan.commits_to_lose.store(1, Ordering::SeqCst);
-        }
         let id = format!("f{number}");
-        // While the keeper is cut off for a moment, writes are refused at once: then nothing was lost.
-        let began = std::time::Instant::now();
-        loop {
-            match engine.execute(file(&id, 2), PATIENCE).await {
-                Ok(_) => break,
-                Err(zephyrfs_core::engine::EngineError::Unavailable { .. }) => {
-                    assert!(began.elapsed() < PATIENCE);
-                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-                }
-                Err(error) => panic!("{error}"),
-            }
-        }
+        lose_one(&plan, number);
+        done(&engine, || file(&id, 2)).await;
+        // Had this been done and were it decided anew, there would be no such file.
+        lose_one(&plan, number);
+        let delete = || {
+            let file = FileId::from(id.as_str());
+            proposal(Command::DeleteFile(DeleteFile { file }))
+        };
+        assert_eq!(done(&engine, delete).await, Response::FileDeleted);
     }
-    assert_eq!(sql("lost", "SELECT count(*) FROM files"), "20");
+    // Otherwise nothing was shown.
+    assert!(counts.lost_connections() > 0, "no commit of a file was cut");
+    assert_eq!(sql("lost", "SELECT count(*) FROM files"), "0");
     let events = sql("lost", "SELECT count(*) FROM events WHERE NOT about_nodes");
-    assert_eq!(events, "20", "each was written once");
+    assert_eq!(events, "40", "each was written once");
     engine.stop().await;
 }
 
-/// Counts how often something is tried again.
-#[derive(Default)]
-struct Retries(AtomicU32);
-
-impl Observer for Retries {
-    fn ended(&self, _operation: &'static str, _took: Duration, _is_ok: bool) {}
-    fn retried(&self, _operation: &'static str, _cause: &'static str) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_shares_no_transaction_is_done_once_and_answered_as_well() {
+    let (url, plan) = unsteady_way(&database("lost_alone")).await;
+    let (own, counts) = counted(&url, "one");
+    let engine = start_with(own).await;
+    for number in 0..20 {
+        lose_one(&plan, number);
+        let id = format!("n{number}");
+        let registered = done(&engine, || node(&id)).await;
+        // Had this been done and were it decided anew, the node would be known.
+        assert!(
+            matches!(registered, Response::NodeRegistered { known: false, .. }),
+            "{registered:?}"
+        );
     }
-    fn connections(&self, _open: u32, _idle: u32) {}
+    assert!(counts.lost_connections() > 0, "no commit of a node was cut");
+    let events = sql("lost_alone", "SELECT count(*) FROM events WHERE about_nodes");
+    assert_eq!(events, "20", "each was written once");
+    engine.stop().await;
 }
 
 /// Registers a file, and answers what is told in the end when the commit is kept back, the nodes for the file go meanwhile, and
@@ -74,9 +104,8 @@ async fn register_while_nodes_go(name: &str, held: Held) -> Result<At<Response>,
     }
     other.execute(first, PATIENCE).await.unwrap();
     let (way, plan) = unsteady_way(&url).await;
-    let retries = Arc::new(Retries::default());
-    let mut own = options(&way, "one");
-    own.observer = Arc::<Retries>::clone(&retries);
+    let (own, counts) = counted(&way, "one");
+    let retries = || counts.conflicts() + counts.lost_connections();
     let engine = start_with(own).await;
 
     plan.commits_to_hold.store(1, Ordering::SeqCst);
@@ -96,9 +125,9 @@ async fn register_while_nodes_go(name: &str, held: Held) -> Result<At<Response>,
         other.execute(gone, PATIENCE).await.unwrap();
     }
     // From here on the rules refuse the file; an attempt that began before may still come to its end.
-    let before = retries.0.load(Ordering::SeqCst);
+    let before = retries();
     eventually("it was tried again", || {
-        registering.is_finished() || retries.0.load(Ordering::SeqCst) >= before + 2
+        registering.is_finished() || retries() >= before + 2
     })
     .await;
     assert!(

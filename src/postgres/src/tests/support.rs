@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use zephyrfs_core::command::{ChunkPlan, RegisterFile, RegisterNode};
+use zephyrfs_core::engine::Freshness;
 use zephyrfs_core::id::{ChunkId, ContentHash, FileId, NodeId, RequestId};
 use zephyrfs_core::units::{ByteSize, Millis};
-use zephyrfs_core::{Command, Engine as _, Proposal};
+use zephyrfs_core::{Command, Engine as _, Proposal, ReadSet};
 
 use crate::testing::Server;
-use crate::{Options, PostgresEngine, Unobserved};
+use crate::{Observer, Options, PostgresEngine, Unobserved};
 
 /// No test waits longer for anything.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -63,6 +64,56 @@ pub(super) fn options(url: &str, name: &str) -> Options {
         keep_events: Duration::from_secs(900),
         observer: Arc::new(Unobserved),
     }
+}
+
+/// Counts what an engine tells of itself.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    conflicts: AtomicU64,
+    lost_connections: AtomicU64,
+    looks: AtomicU64,
+}
+
+impl Counts {
+    /// How often something was tried again since others were first.
+    pub(super) fn conflicts(&self) -> u64 {
+        self.conflicts.load(Ordering::SeqCst)
+    }
+
+    /// How often something was tried again since its connection was lost.
+    pub(super) fn lost_connections(&self) -> u64 {
+        self.lost_connections.load(Ordering::SeqCst)
+    }
+
+    /// How often the instance looked at the database, in vain or not.
+    pub(super) fn looks(&self) -> u64 {
+        self.looks.load(Ordering::SeqCst)
+    }
+}
+
+impl Observer for Counts {
+    fn ended(&self, _operation: &'static str, _took: Duration, _is_ok: bool) {}
+
+    fn retried(&self, operation: &'static str, cause: &'static str) {
+        let count = match cause {
+            "conflict" => &self.conflicts,
+            "connection" => &self.lost_connections,
+            other => panic!("{operation} was tried again for {other}"),
+        };
+        count.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn connections(&self, _open: u32, _idle: u32) {
+        self.looks.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Options for an instance that is counted.
+pub(super) fn counted(url: &str, name: &str) -> (Options, Arc<Counts>) {
+    let counts = Arc::new(Counts::default());
+    let mut own = options(url, name);
+    own.observer = Arc::clone(&counts) as Arc<dyn Observer>;
+    (own, counts)
 }
 
 /// Starts an instance, and waits until the database answered.
@@ -126,6 +177,16 @@ pub(super) async fn register_nodes(engine: &PostgresEngine) {
     for id in ["n1", "n2", "n3"] {
         engine.execute(node(id), PATIENCE).await.unwrap();
     }
+}
+
+/// Whether a file is registered.
+pub(super) async fn has(engine: &PostgresEngine, id: &str) -> bool {
+    let reads = ReadSet {
+        files: vec![FileId::from(id)],
+        ..ReadSet::default()
+    };
+    let view = engine.view(reads, Freshness::default()).await.unwrap();
+    view.value.files.contains_key(&FileId::from(id))
 }
 
 /// Registers a file of so many chunks, each on three nodes.

@@ -1,24 +1,18 @@
 //! A database that goes away, comes back, or does not do what is asked.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::Connection as _;
 use zephyrfs_core::ReadSet;
 use zephyrfs_core::engine::{Engine as _, EngineError, Freshness};
-use zephyrfs_core::id::FileId;
 
-use super::support::{PATIENCE, database, eventually, file, options, register_nodes, sql, start, start_with};
+use super::support::{
+    PATIENCE, counted, database, eventually, file, has, log_of, options, register_nodes, sql, start,
+    start_with,
+};
 use crate::testing::Server;
 use crate::{PostgresEngine, StartError};
-
-async fn has(engine: &PostgresEngine, id: &str) -> bool {
-    let reads = ReadSet {
-        files: vec![FileId::from(id)],
-        ..ReadSet::default()
-    };
-    let view = engine.view(reads, Freshness::default()).await.unwrap();
-    view.value.files.contains_key(&FileId::from(id))
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_database_is_gone_requests_are_refused_soon_and_all_goes_on_when_it_is_back() {
@@ -166,6 +160,69 @@ async fn when_all_connections_are_busy_requests_are_refused_as_too_many() {
     );
     drop(held);
     engine.execute(file("f", 1), PATIENCE).await.unwrap();
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_takes_too_long_is_given_up_and_the_connection_goes_on() {
+    let url = database("slow");
+    let mut own = options(&url, "one");
+    own.max_connections = 1;
+    own.statement_timeout = Duration::from_millis(500);
+    let engine = start_with(own).await;
+    register_nodes(&engine).await;
+    sql(
+        "slow",
+        "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(600); RETURN NEW; END'",
+    );
+    sql(
+        "slow",
+        "CREATE TRIGGER dawdle BEFORE INSERT ON files FOR EACH ROW EXECUTE FUNCTION dawdle()",
+    );
+    let began = Instant::now();
+    let refused = engine.execute(file("f", 2), PATIENCE * 2).await.unwrap_err();
+    assert!(
+        matches!(&refused, EngineError::Unavailable { reason } if reason.contains("database.statement_timeout")),
+        "{refused:?}"
+    );
+    assert!(
+        began.elapsed() < PATIENCE,
+        "it is given up long before the request"
+    );
+    let busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'slow' AND wait_event = 'PgSleep'";
+    assert_eq!(sql("slow", busy), "0", "nobody works on what nobody waits for");
+    assert_eq!(engine.status().not_ready, None, "other statements may be quick");
+    assert!(!has(&engine, "f").await);
+    // In vain if a transaction were still open that holds the table.
+    sql("slow", "SET lock_timeout = '30s'; DROP TRIGGER dawdle ON files");
+    engine.execute(file("f", 2), PATIENCE).await.unwrap();
+    assert!(has(&engine, "f").await);
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_attempt_that_was_in_somebodys_way_is_counted() {
+    let url = database("in_the_way");
+    let (own, counts) = counted(&url, "one");
+    let engine = start_with(own).await;
+    register_nodes(&engine).await;
+    let mut holder = sqlx::PgConnection::connect(&url).await.unwrap();
+    let mut held = holder.begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE files IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *held)
+        .await
+        .unwrap();
+    let waiting = tokio::spawn({
+        let engine = Arc::clone(&engine);
+        async move { engine.execute(file("f", 2), PATIENCE * 2).await }
+    });
+    eventually("it tries again", || counts.conflicts() > 1).await;
+    held.rollback().await.unwrap();
+    waiting.await.unwrap().unwrap();
+    let log = log_of("in_the_way");
+    let given_up = log.iter().filter(|line| line.contains("due to lock timeout"));
+    assert_eq!(counts.conflicts(), given_up.count() as u64, "{log:?}");
+    assert_eq!(counts.lost_connections(), 0);
     engine.stop().await;
 }
 
