@@ -69,7 +69,7 @@ impl<D: Disk> Drop for Place<D> {
 /// How far it is.
 enum Stage {
     /// Files and chunks may come.
-    Open(Staging),
+    Open(Box<Staging>),
     /// All of them are written.
     Done,
 }
@@ -108,7 +108,7 @@ impl<D: Disk> Importer<D> {
         Base::create(&database)?;
         let base = Arc::new(Base::last(&database)?);
         let state = State::open(base, &disk.name(DatabaseKind::Incoming))?;
-        let staging = Stage::Open(Staging::begin(disk)?);
+        let staging = Stage::Open(Box::new(Staging::begin(disk)?));
         Ok(Self {
             state,
             database,
