@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zephyrfs_tests::{Attempt, Load, PostgresServer, Rest, TestNode, until};
+use zephyrfs_tests::{Attempt, Load, PostgresServer, Rest, TestNode, run_to_end, until};
 
 /// A client waits longer than the coordinator does.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -136,4 +136,43 @@ async fn an_immediate_shutdown_of_the_database_loses_nothing_and_all_goes_on_whe
     assert!(odd.is_none(), "{odd:?}");
     assert_none_is_lost(&server, &acknowledged(&attempts));
     assert_eq!((one.stop().await, other.stop().await), (Some(0), Some(0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_to_the_cluster_are_not_applicable_and_say_what_to_do_instead() {
+    let server = PostgresServer::start(&[]);
+    let url = server.url("zephyrfs");
+    let mut one = instance(&url, "one").await;
+    let endpoint = one.rest().base().to_owned();
+    for (command, instead) in [
+        (&["cluster", "transfer-leader"][..], "stop"),
+        (&["cluster", "remove", "other"], "stop"),
+        (&["cluster", "resize", "3"], "start"),
+    ] {
+        let words = [command, &["--endpoint", &endpoint]].concat();
+        let refused = run_to_end("coordinator", &words, &[]).await;
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        for told in ["not applicable: engine postgres; ", instead] {
+            assert!(refused.stderr.contains(told), "{command:?}: {refused:?}");
+        }
+    }
+    let words = ["recover", "--accept-data-loss"];
+    let refused = run_to_end("coordinator", &words, &[("DATABASE_URL", &url)]).await;
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(
+        refused
+            .stderr
+            .contains("not applicable: engine postgres; restore the database"),
+        "{refused:?}"
+    );
+    // And what can be shown is shown.
+    let shown = run_to_end(
+        "coordinator",
+        &["cluster", "status", "--endpoint", &endpoint],
+        &[],
+    )
+    .await;
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    assert!(shown.stdout.contains("\"one\""), "{shown:?}");
+    assert_eq!(one.stop().await, Some(0));
 }
