@@ -1,5 +1,6 @@
 //! Several replicas, and what happens to them.
 
+mod exchange;
 mod files;
 mod forming;
 mod idempotency;
