@@ -30,6 +30,15 @@ pub enum StoreError {
         /// The file.
         path: String,
     },
+    /// Nothing starts where rows are only half there.
+    #[error(
+        "{path}: an import into this directory is under way, or failed: wait for it, or run `coordinator import` again, which \
+         starts over; to start without its rows, delete this file"
+    )]
+    Importing {
+        /// The log.
+        path: String,
+    },
     /// Rows to be imported that are not all the rows of one state.
     #[error("the rows are not those of a whole state: {detail}; nothing was imported")]
     Unfit {

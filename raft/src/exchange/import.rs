@@ -1,9 +1,9 @@
 //! Rows of another engine as the data of a replica.
 //!
-//! Everything is written beside where it belongs and read back before it counts. The log is held all the time, so that no server
-//! and no other import comes in between, and is written last but one, in one commit; the last step gives the state its name. What
-//! is left when the process dies before that is deleted by the next import or start; between the two there is a log that
-//! knows of a state which is not there, on which nothing starts.
+//! Everything is written beside where it belongs and read back before it counts. The log is held all the time and says that an
+//! import is under way, so that no server and no other import comes in between, and nothing starts on what an import left that was
+//! cut short or failed: the next one deletes it. At the end the log becomes that of a new replica, in one commit, and then the
+//! state gets its name; between the two there is a log that knows of a state which is not there, on which nothing starts either.
 
 use std::sync::Arc;
 

@@ -8,6 +8,8 @@ use super::record::{FORMAT, VALUES, decode_value, encode_value};
 use crate::error::{Doing, StoreError};
 
 pub(super) const FORMAT_KEY: &str = "format";
+/// There while an import is under way, and after one that was cut short: nobody starts on what is only half there.
+const IMPORTING_KEY: &str = "importing";
 pub(super) const IDENTITY_KEY: &str = "identity";
 
 /// Who a replica is. A replica that lost its disk comes back with another raft id, so that it can never vote twice in one
@@ -43,6 +45,11 @@ impl Identity {
     pub(super) fn load_or_mint<R: AsyncRuntime>(database: &Database, path: &str) -> Result<Self, StoreError> {
         if let Some(identity) = Self::load(database, path)? {
             return Ok(identity);
+        }
+        if is_importing(database)? {
+            return Err(StoreError::Importing {
+                path: path.to_owned(),
+            });
         }
         let identity = Self::mint::<R>();
         let mut transaction = database.begin_write().doing("begin writing the identity")?;
@@ -85,4 +92,33 @@ impl Identity {
         StoreError::check_format(path, found, FORMAT)?;
         read(IDENTITY_KEY)?.map(|bytes| decode_value(&bytes)).transpose()
     }
+}
+
+/// Whether an import is under way here, or was cut short.
+fn is_importing(database: &Database) -> Result<bool, StoreError> {
+    let transaction = database.begin_read().doing("begin reading the log")?;
+    match transaction.open_table(VALUES) {
+        Ok(values) => Ok(values
+            .get(IMPORTING_KEY)
+            .doing("read the log's values")?
+            .is_some()),
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(false),
+        Err(error) => Err(error).doing("open the log's values"),
+    }
+}
+
+/// Notes, durably, that an import begins here: until there is an identity nobody starts.
+pub(super) fn begin_importing(database: &Database) -> Result<(), StoreError> {
+    let mut transaction = database.begin_write().doing("begin writing the log")?;
+    transaction
+        .set_durability(Durability::Immediate)
+        .doing("ask for a durable commit")?;
+    {
+        let mut values = transaction.open_table(VALUES).doing("create the log's values")?;
+        let nothing: &[u8] = &[];
+        values
+            .insert(IMPORTING_KEY, nothing)
+            .doing("write the log's values")?;
+    }
+    transaction.commit().doing("commit the log")
 }

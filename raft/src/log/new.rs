@@ -4,7 +4,7 @@ use openraft::type_config::AsyncRuntime;
 use redb::Database;
 
 use super::LogId;
-use super::identity::{Identity, mint_cluster_id};
+use super::identity::{Identity, begin_importing, mint_cluster_id};
 use super::recovery::Rebirth;
 use super::store::CACHE_BYTES;
 use crate::disk::{DatabaseKind, Disk, open_database};
@@ -18,7 +18,7 @@ pub(crate) struct NewLog {
 }
 
 impl NewLog {
-    /// Takes it, and makes up who the replica is to be.
+    /// Takes it, notes in it that an import is under way, and makes up who the replica is to be.
     ///
     /// # Errors
     /// [`StoreError::NotEmpty`] if it is a replica's, or why it cannot be opened.
@@ -28,6 +28,7 @@ impl NewLog {
         if Identity::load(&database, &path)?.is_some() {
             return Err(StoreError::NotEmpty { path });
         }
+        begin_importing(&database)?;
         Ok(Self {
             database,
             raft_id: Identity::mint::<R>().raft_id,

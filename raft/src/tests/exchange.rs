@@ -227,7 +227,9 @@ async fn rows_that_are_not_whole_are_refused_and_leave_nothing() {
     let error = import(&disk, &rows, u64::MAX).unwrap_err().to_string();
     assert!(error.contains("no index follows"), "{error}");
 
-    // A server that is started now finds nothing, and an import goes on from nothing.
+    // No server takes the directory for an empty one; an import starts over.
+    let server = try_start(disk.clone()).await.err().unwrap().to_string();
+    assert!(server.contains("run `coordinator import` again"), "{server}");
     import(&disk, &rows, 1).unwrap();
     let engine = start(disk.clone()).await;
     assert_eq!(engine.totals().value.files, 20);

@@ -63,6 +63,19 @@ impl StoreError {
         !matches!(self, Self::Corrupt(_) | Self::Other(_))
     }
 
+    /// Whether one of several commands that share a transaction may be the cause for all of them.
+    pub(crate) const fn is_of_one(&self) -> bool {
+        matches!(
+            self,
+            Self::Conflict(_) | Self::Gone(_) | Self::TooSlow | Self::Corrupt(_) | Self::Other(_)
+        )
+    }
+
+    /// Whether doing the same again may end otherwise, at once.
+    pub(crate) const fn is_repeatable(&self) -> bool {
+        matches!(self, Self::Conflict(_) | Self::Gone(_))
+    }
+
     /// Whether the connection is lost, so that the outcome of a commit is not known.
     pub(crate) const fn is_gone(&self) -> bool {
         matches!(self, Self::Gone(_))
@@ -99,6 +112,8 @@ fn from_database(error: &dyn DatabaseError) -> StoreError {
     match &*code {
         // Serialization failure, deadlock, a unique key that another transaction took first, a row that it holds.
         "40001" | "40P01" | "23505" | "55P03" => StoreError::Conflict(message),
+        // Whether the statement was done is not known: distributed databases say so where another would break the connection.
+        "40003" => StoreError::Gone(message),
         "57014" => StoreError::TooSlow,
         "25006" => StoreError::ReadOnly(message),
         "53100" => StoreError::Full(message),
@@ -109,6 +124,8 @@ fn from_database(error: &dyn DatabaseError) -> StoreError {
         code if code.starts_with("28") => StoreError::Refused(message),
         "3D000" => StoreError::Refused(message),
         "42501" => StoreError::Refused(message),
+        // The server ends the connection, whatever its reason.
+        _ if severity == Some(PgSeverity::Fatal) => StoreError::Gone(message),
         code => StoreError::Other(format!("{message} ({code})")),
     }
 }

@@ -154,7 +154,7 @@ mod tests {
         let other = directory.path().join("c.dump");
         let _first = NamedDump::create(&other).unwrap();
         let refused = NamedDump::create(&other).err().unwrap().to_string();
-        assert!(refused.contains("already exists"), "{refused}");
+        assert!(refused.contains("c.dump.partial: File exists"), "{refused}");
         assert_eq!(fs::read(&path).unwrap(), before);
     }
 }

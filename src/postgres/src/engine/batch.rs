@@ -7,14 +7,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use zephyrfs_core::engine::{At, EngineError};
 use zephyrfs_core::units::AppliedIndex;
 use zephyrfs_core::{Command, Context, Effects, Envelope, Proposal, ReadSet, Rejection, Response, decide};
 
-use super::execute::{Attempts, SNAPSHOT};
+use super::execute::{Attempts, SNAPSHOT, begun};
 use super::fate::Fate;
 use super::start::PostgresEngine;
 use crate::error::StoreError;
@@ -116,8 +115,8 @@ impl PostgresEngine {
         let outcome = self.attempt_all(&batch).await;
         let verdicts = match outcome {
             Ok(verdicts) => verdicts,
-            // Each by itself finds out who was in whose way, or that the connection was broken.
-            Err(error @ (StoreError::Conflict(_) | StoreError::Gone(_))) => {
+            // Each by itself finds out who was in whose way, or what the database cannot do for it, or that the connection was broken.
+            Err(error) if error.is_of_one() && (batch.len() > 1 || error.is_repeatable()) => {
                 let cause = if error.is_gone() { "connection" } else { "conflict" };
                 let alone = |waiting: &Waiting| {
                     if !waiting.fate.is_withdrawn() {
@@ -175,7 +174,7 @@ impl PostgresEngine {
                 return Ok(verdicts(batch, decisions, lost, index));
             }
         }
-        let mut transaction = connection.begin_with(SNAPSHOT).await?;
+        let mut transaction = self.answered(begun(connection, SNAPSHOT)).await?;
         let loaded = self
             .answered(load(&mut transaction, &together, Locking::No))
             .await?;
@@ -183,7 +182,7 @@ impl PostgresEngine {
         let decided = to_write(batch, &decisions);
         let mut lost = false;
         if decided.is_empty() {
-            transaction.rollback().await?;
+            self.answered(async { Ok(transaction.rollback().await?) }).await?;
         } else {
             let written = self.answered(write(&mut transaction, &decided, &loaded)).await?;
             if !batch.iter().all(|waiting| waiting.fate.commit()) {

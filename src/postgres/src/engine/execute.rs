@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rand::RngExt as _;
 use sqlx::postgres::PgConnection;
-use sqlx::{Connection as _, query, query_scalar};
+use sqlx::{Connection as _, Postgres, Transaction, query, query_scalar};
 use tokio::sync::oneshot;
 use zephyrfs_core::engine::{At, EngineError};
 use zephyrfs_core::event::ChangeKind;
@@ -200,10 +200,10 @@ impl PostgresEngine {
         } else {
             (STATEMENT, Locking::NodesAndRequests)
         };
-        let mut transaction = connection.begin_with(begin).await?;
-        let loaded = load(&mut transaction, &reads, locking).await?;
+        let mut transaction = self.answered(begun(connection, begin)).await?;
+        let loaded = self.answered(load(&mut transaction, &reads, locking)).await?;
         if attempts.unsure.is_some() {
-            match trace(&mut transaction, proposal.id).await? {
+            match self.answered(trace(&mut transaction, proposal.id)).await? {
                 Some(Trace::Written) => return Ok(Outcome::HappenedBefore),
                 Some(Trace::RuledOut) => return Ok(Outcome::RuledOut),
                 None => {}
@@ -220,7 +220,7 @@ impl PostgresEngine {
         let effects = match decide(&envelope, &loaded.view, &context) {
             Ok(effects) if !effects.mutations.is_empty() => effects,
             without_effect => {
-                transaction.rollback().await?;
+                self.answered(async { Ok(transaction.rollback().await?) }).await?;
                 let answer = without_effect.map(|effects| effects.response);
                 if attempts.unsure.is_none() {
                     return Ok(Outcome::Decided(answer, index));
@@ -234,7 +234,9 @@ impl PostgresEngine {
             id: proposal.id,
             mutations: &effects.mutations,
         };
-        let written = write(&mut transaction, &[decided], &loaded).await?;
+        let written = self
+            .answered(write(&mut transaction, &[decided], &loaded))
+            .await?;
         if !fate.commit() {
             return Err(StoreError::Conflict("the command was withdrawn".to_owned()));
         }
@@ -263,16 +265,29 @@ impl PostgresEngine {
         let ruling_out = async {
             let done = query(events::RULE_OUT)
                 .bind(Uuid(*id.as_bytes()))
-                .execute(connection)
+                .execute(&mut *connection)
                 .await?;
             Ok(done.rows_affected() > 0)
         };
-        // Should its answer be lost, the next attempt finds what it did.
-        Ok(if self.answered(ruling_out).await? {
-            Outcome::RuledOut
-        } else {
-            Outcome::HappenedBefore
-        })
+        // Should its answer be lost, the next attempt finds what it did: now, or here, since what stands in its way is committed.
+        if self.answered(ruling_out).await? {
+            return Ok(Outcome::RuledOut);
+        }
+        match self.answered(trace(connection, id)).await? {
+            Some(Trace::RuledOut) => Ok(Outcome::RuledOut),
+            Some(Trace::Written) => Ok(Outcome::HappenedBefore),
+            None => Err(StoreError::Conflict(
+                "an event was there and is forgotten".to_owned(),
+            )),
+        }
+    }
+
+    /// Whether a proposal can not be written any more once it was tried to rule it out.
+    #[cfg(test)]
+    pub(crate) async fn rules_out(&self, id: RequestId) -> bool {
+        let mut connection = self.acquire().await.unwrap();
+        let outcome = self.rule_out(connection.server().unwrap(), id).await;
+        matches!(outcome, Ok(Outcome::RuledOut))
     }
 
     /// What the server answers, in a time in which it answers if it is there at all: it may have vanished without a word.
@@ -298,6 +313,14 @@ impl PostgresEngine {
             }
         }
     }
+}
+
+/// A transaction that the server has begun.
+pub(super) async fn begun<'c>(
+    connection: &'c mut PgConnection,
+    begin: &'static str,
+) -> Result<Transaction<'c, Postgres>, StoreError> {
+    Ok(connection.begin_with(begin).await?)
 }
 
 /// Whether a proposal was written by an attempt whose answer was lost, or ruled out. One that is still under way is not seen; its

@@ -55,8 +55,6 @@ struct Kept {
     renewed: Option<Instant>,
     present: Option<Instant>,
     forgot: Instant,
-    /// When all events without a place had got theirs.
-    searched: Option<Instant>,
     /// The epoch in which this instance leads, or led at last.
     epoch: Option<u64>,
     /// When the database last had no room for what this instance wanted to write.
@@ -103,6 +101,20 @@ impl PostgresEngine {
             self.options.observer.connections(open, idle);
         }
         self.give_up_leading(kept.as_mut()).await;
+        if let Some(kept) = &mut kept
+            && let Err(error) = in_time(self.leave(&mut kept.connection)).await
+        {
+            tracing::debug!(%error, "The others were not told that this instance stops");
+        }
+    }
+
+    /// Tells the others that this instance is no more.
+    async fn leave(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        query("DELETE FROM instances WHERE name = $1")
+            .bind(&self.options.name)
+            .execute(connection)
+            .await?;
+        Ok(())
     }
 
     /// Stops leading, and lets another lead at once.
@@ -141,7 +153,6 @@ impl PostgresEngine {
                     renewed: None,
                     present: None,
                     forgot: now,
-                    searched: None,
                     epoch: self.shared.leads_in(),
                     full: None,
                 })
@@ -356,22 +367,11 @@ impl PostgresEngine {
         if kept.full.is_some_and(|since| since.elapsed() < LONGEST_REST) {
             return Ok(());
         }
-        let everything = kept
-            .searched
-            .is_none_or(|searched| searched.elapsed() >= SEARCHING);
-        let began = Instant::now();
-        loop {
-            // A part says that there is no more for now.
-            if give_places(&mut kept.connection, epoch, everything).await? < BATCH {
-                if everything {
-                    kept.searched = Some(began);
-                }
-                break;
-            }
-            if self.is_to_renew(kept) || began.elapsed() >= PLACING {
-                break;
-            }
+        let placed = self.place(kept, epoch).await;
+        if !matches!(placed, Ok(()) | Err(StoreError::Full(_))) {
+            return placed;
         }
+        // Also where there is no room: what is forgotten makes some.
         if kept.forgot.elapsed() >= FORGETTING {
             kept.forgot = Instant::now();
             let older_than = i64::try_from(self.options.keep_events.as_millis()).unwrap_or(i64::MAX);
@@ -386,8 +386,35 @@ impl PostgresEngine {
                 .execute(&mut kept.connection)
                 .await?;
         }
+        placed?;
         kept.full = None;
         Ok(())
+    }
+
+    /// Gives places to what has none: of late, and now and then to all.
+    async fn place(&self, kept: &mut Kept, epoch: u64) -> Result<(), StoreError> {
+        let began = Instant::now();
+        let mut everything = self.shared.is_to_search_all(began, SEARCHING);
+        loop {
+            let placed = match give_places(&mut kept.connection, epoch, everything).await {
+                Err(StoreError::TooSlow) if everything => {
+                    tracing::warn!(
+                        "Looking for all changes that nobody was told of takes too long, while some transaction of the database \
+                         is very old; those of the last minutes are told, others later"
+                    );
+                    everything = false;
+                    continue;
+                }
+                placed => placed?,
+            };
+            // A part says that there is no more for now.
+            if placed < BATCH || self.is_to_renew(kept) || began.elapsed() >= PLACING {
+                if everything && placed >= BATCH {
+                    self.shared.go_on_searching();
+                }
+                return Ok(());
+            }
+        }
     }
 }
 

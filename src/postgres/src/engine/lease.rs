@@ -35,7 +35,7 @@ impl Holder<'_> {
         })
     }
 
-    /// Takes the lease if nobody holds it.
+    /// Takes the lease if nobody holds it, and no import is under way.
     ///
     /// # Errors
     /// The database's.
@@ -44,7 +44,7 @@ impl Holder<'_> {
         let epoch: Option<i64> = query_scalar(
             "UPDATE coordinator SET leader = $1, leader_address = $2, leader_epoch = leader_epoch + 1, \
              leader_until = clock_timestamp() + $3 * interval '1 millisecond' \
-             WHERE only_row AND leader_until <= clock_timestamp() RETURNING leader_epoch",
+             WHERE only_row AND leader_until <= clock_timestamp() AND NOT EXISTS (SELECT 1 FROM imports) RETURNING leader_epoch",
         )
         .bind(self.name)
         .bind(self.address)

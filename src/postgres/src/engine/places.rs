@@ -5,7 +5,7 @@
 //! become visible together with the last one that was given: what has a place up to that one is all there is.
 
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Connection as _, Row as _, query, query_scalar};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _, query, query_scalar};
 use zephyrfs_core::Totals;
 
 use crate::columns::{Uuid, to_bigint};
@@ -14,6 +14,9 @@ use crate::tables::events::Delta;
 
 /// So many events get their places at once.
 pub(super) const BATCH: usize = 2_000;
+
+/// A look at all of them is given up when it takes longer: meanwhile nobody renews the lease.
+const BOUND: &str = "SET LOCAL statement_timeout = '2s'";
 
 /// So many events are forgotten at once.
 const FORGET: i64 = 5_000;
@@ -41,7 +44,7 @@ pub(super) fn uncounted() -> String {
 /// that of who leads: somebody who does not lead any more changes nothing.
 ///
 /// # Errors
-/// The database's.
+/// The database's; [`StoreError::TooSlow`] if `everything` is too much while old transactions keep what is in the index.
 pub(crate) async fn give_places(
     connection: &mut PgConnection,
     epoch: u64,
@@ -53,6 +56,9 @@ pub(crate) async fn give_places(
         "SELECT event_id, totals_delta FROM events WHERE place IS NULL AND {which} ORDER BY written_at, event_id LIMIT $1"
     );
     let mut transaction = connection.begin().await?;
+    if everything {
+        transaction.execute(BOUND).await?;
+    }
     // The row is locked until the end, so nobody else takes the lease or gives places meanwhile.
     let kept: Option<(i64, Vec<i64>)> = sqlx::query_as(
         "SELECT last_place, totals FROM coordinator WHERE only_row AND leader_epoch = $1 FOR UPDATE",

@@ -74,6 +74,8 @@ impl Observed {
 pub(super) struct Shared {
     /// Until when this instance leads, and in which epoch.
     lease: Mutex<Option<(u64, Instant)>>,
+    /// When all events without a place were looked for last, or that was tried: also over connections that are gone.
+    searched: Mutex<Option<Instant>>,
     /// Told when the lease is given back.
     pub(super) hand_over_done: Notify,
     /// How far the database's clock is ahead of this machine's, in milliseconds.
@@ -91,6 +93,21 @@ impl Shared {
 
     pub(super) fn stop_leading(&self) {
         *self.lease() = None;
+    }
+
+    /// Whether it is time to look for all events without a place, `every` so often; then that counts as begun.
+    pub(super) fn is_to_search_all(&self, now: Instant, every: Duration) -> bool {
+        let mut searched = self.searched.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_time = searched.is_none_or(|before| now.duration_since(before) >= every);
+        if is_time {
+            *searched = Some(now);
+        }
+        is_time
+    }
+
+    /// Not all of them were found yet, or somebody else led meanwhile.
+    pub(super) fn go_on_searching(&self) {
+        *self.searched.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// The epoch in which this instance leads, if it does.
@@ -124,8 +141,14 @@ impl PostgresEngine {
         let seen = self.observed.borrow().clone();
         let leads = self.shared.leads_in();
         let index = AppliedIndex::new(seen.place);
-        let heard = seen.instances.iter().filter(|instance| instance.is_heard).count();
         let not_ready = seen.obstacle();
+        // Without the database nobody is of use, whoever is there.
+        let is_of_use = |instance: &Instance| instance.is_heard && not_ready.is_none();
+        let heard = seen
+            .instances
+            .iter()
+            .filter(|instance| is_of_use(instance))
+            .count();
         EngineStatus {
             engine: "postgres",
             cluster_id: seen.service_id.clone(),
@@ -140,21 +163,25 @@ impl PostgresEngine {
             committed: index,
             applied: index,
             failure_tolerance: u32::try_from(heard.saturating_sub(1)).unwrap_or(u32::MAX),
-            members: seen.instances.into_iter().map(member).collect(),
+            members: seen
+                .instances
+                .iter()
+                .map(|instance| member(instance, is_of_use(instance)))
+                .collect(),
             not_ready,
             failed: seen.unusable,
         }
     }
 }
 
-fn member(instance: Instance) -> Member {
+fn member(instance: &Instance, is_of_use: bool) -> Member {
     Member {
-        name: instance.name,
+        name: instance.name.clone(),
         raft_id: 0,
         // Any of them may lead.
         voter: true,
-        address: instance.address,
-        healthy: instance.is_heard,
+        address: instance.address.clone(),
+        healthy: is_of_use,
         lag: 0,
     }
 }

@@ -175,3 +175,18 @@ async fn a_refusal_is_told_once_the_earlier_commit_can_not_be_done_any_more() {
     let ruled_out = "SELECT count(*) FROM events WHERE totals_delta = '{}'";
     assert_eq!(sql("never", ruled_out), "1");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_ruled_out_stays_so_and_what_was_written_cannot_be() {
+    let engine = start(&database("ruled_out"), "one").await;
+    register_nodes(&engine).await;
+    let never = file("never", 1);
+    // The second finds what the first did, as after a lost answer.
+    assert!(engine.rules_out(never.id).await);
+    assert!(engine.rules_out(never.id).await);
+    let written = file("written", 1);
+    let id = written.id;
+    engine.execute(written, PATIENCE).await.unwrap();
+    assert!(!engine.rules_out(id).await);
+    engine.stop().await;
+}

@@ -1,21 +1,33 @@
 //! A server that vanishes without a word: connections stay, and nothing comes over them any more.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use zephyrfs_core::ReadSet;
 use zephyrfs_core::engine::{Engine as _, EngineError, EventsError, Freshness};
 use zephyrfs_core::id::NodeId;
 use zephyrfs_core::units::{AppliedIndex, Timestamp};
+use zephyrfs_core::{Proposal, ReadSet};
 
-use super::support::{PATIENCE, database, eventually, file, options, register_nodes, start_with};
+use super::support::{PATIENCE, database, eventually, file, node, options, register_nodes, start_with};
 use super::ways::unsteady_way;
 use crate::PostgresEngine;
 
 type Outcome = Result<(), EngineError>;
 
-/// Every read there is, by what it is called.
-fn reads(engine: &PostgresEngine) -> Vec<(&'static str, BoxFuture<'_, Outcome>)> {
+/// A name that nothing has yet.
+fn next() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("next-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A write that would have all the time there is.
+async fn write(engine: &PostgresEngine, proposal: Proposal) -> Outcome {
+    engine.execute(proposal, 2 * PATIENCE).await.map(drop)
+}
+
+/// Every read there is, and each way to write, by what it is called.
+fn asked(engine: &PostgresEngine) -> Vec<(&'static str, BoxFuture<'_, Outcome>)> {
     let fresh = Freshness::default;
     let some = |usage| ReadSet {
         nodes: vec![NodeId::from("n1")],
@@ -23,7 +35,17 @@ fn reads(engine: &PostgresEngine) -> Vec<(&'static str, BoxFuture<'_, Outcome>)>
         ..ReadSet::default()
     };
     let now = Timestamp::from_millis(1);
+    let (first, second, alone) = (next(), next(), next());
     vec![
+        (
+            "file",
+            Box::pin(async move { write(engine, file(&first, 1)).await }),
+        ),
+        (
+            "another file",
+            Box::pin(async move { write(engine, file(&second, 1)).await }),
+        ),
+        ("node", Box::pin(async move { write(engine, node(&alone)).await })),
         (
             "view of rows",
             Box::pin(async move { engine.view(some(Vec::new()), fresh()).await.map(drop) }),
@@ -85,7 +107,7 @@ fn reads(engine: &PostgresEngine) -> Vec<(&'static str, BoxFuture<'_, Outcome>)>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_read_waits_for_ever_for_a_server_that_says_nothing() {
+async fn nothing_waits_for_ever_for_a_server_that_says_nothing() {
     let (way, plan) = unsteady_way(&database("silent")).await;
     let mut own = options(&way, "one");
     own.max_connections = 16;
@@ -121,10 +143,10 @@ async fn no_read_waits_for_ever_for_a_server_that_says_nothing() {
     engine.stop().await;
 }
 
-/// All reads at once, and what becomes of them in a time that is long enough.
+/// All of it at once, and what becomes of them in a time that is long enough.
 async fn all(engine: &PostgresEngine) -> Vec<(&'static str, Result<Outcome, tokio::time::error::Elapsed>)> {
-    let each = reads(engine).into_iter().map(|(name, read)| async move {
-        let outcome = tokio::time::timeout(PATIENCE, read).await;
+    let each = asked(engine).into_iter().map(|(name, asked)| async move {
+        let outcome = tokio::time::timeout(PATIENCE, asked).await;
         (name, outcome)
     });
     futures::future::join_all(each).await
