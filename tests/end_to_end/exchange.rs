@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use zephyrfs_tests::{Ended, PostgresServer, TestNode, run_to_end, until};
+use zephyrfs_tests::{Ended, PostgresServer, TestNode, run_to_end, run_unread, until};
 
 const NAME: &str = "coordinator-0";
 
@@ -92,10 +92,20 @@ async fn a_service_moves_to_postgresql_and_back_with_every_row() {
     let at_first = ("DATA_PATH", data.as_str());
     let running = exchange("export", &dump("one"), at_first).await;
     assert_refused(&running, 2, "another coordinator is running on this data");
+    assert!(
+        running.stderr.contains("/api/v1/admin/database/backup"),
+        "{running:?}"
+    );
     // What its state lacks is in its log.
     first.kill().await;
     let exported = exchange("export", &dump("one"), at_first).await;
     let rows = digest(&exported).to_owned();
+    assert!(exported.stdout.contains(&data), "{exported:?}");
+    let again = exchange("export", &dump("one"), at_first).await;
+    assert_refused(&again, 1, "not written over");
+    // Whoever takes what went through a pipe for a dump must learn that it is none.
+    let cut_off = run_unread("coordinator", &["export", "-"], &[at_first]).await;
+    assert_refused(&cut_off, 1, "nothing was exported");
 
     let server = PostgresServer::start(&[]);
     let url = server.url("zephyrfs");
@@ -108,8 +118,10 @@ async fn a_service_moves_to_postgresql_and_back_with_every_row() {
     assert_refused(&damaged, 1, "take another copy of it");
     let imported = exchange("import", &dump("one"), over_postgres).await;
     assert_eq!(digest(&imported), rows);
+    let place = format!("PostgreSQL at {}", url.rsplit_once('@').unwrap().1);
+    assert!(imported.stdout.contains(&place), "{imported:?}");
     let again = exchange("import", &dump("one"), over_postgres).await;
-    assert_refused(&again, 2, "the database has nodes already");
+    assert_refused(&again, 2, &format!("{place}: the database has nodes already"));
 
     let mut instance = TestNode::start_with(&[over_postgres, ("REPLICA_NAME", NAME)], &[]).await;
     assert_same(&seen(&instance).await, &before, "over PostgreSQL");

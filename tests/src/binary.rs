@@ -73,14 +73,31 @@ pub async fn run_to_end(program: &str, arguments: &[&str], environment: &[(&str,
     ended(command).await
 }
 
+/// Runs a program whose stdout nobody reads until it ends by itself: `head` went away.
+///
+/// # Panics
+/// If it does not end within a minute.
+#[allow(clippy::panic, reason = "without a pipe there is nothing to test")]
+pub async fn run_unread(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
+    let (reader, writer) = std::io::pipe().unwrap_or_else(|error| panic!("no pipe: {error}"));
+    drop(reader);
+    let mut command = command(program);
+    command.args(arguments).envs(environment.iter().copied());
+    ended_with(command, writer.into()).await
+}
+
 /// Runs a command until it ends by itself.
 ///
 /// # Panics
 /// If it does not end within a minute.
+pub(crate) async fn ended(command: Command) -> Ended {
+    ended_with(command, Stdio::piped()).await
+}
+
 #[allow(clippy::panic, reason = "a program that does not end is a failed test")]
-pub(crate) async fn ended(mut command: Command) -> Ended {
+async fn ended_with(mut command: Command, stdout: Stdio) -> Ended {
     let child = command
-        .stdout(Stdio::piped())
+        .stdout(stdout)
         .stderr(Stdio::piped())
         .spawn()
         .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));

@@ -17,7 +17,7 @@ mod rest;
 mod storage;
 mod wait;
 
-pub use binary::{Ended, binary, run_to_end};
+pub use binary::{Ended, binary, run_to_end, run_unread};
 pub use cluster::{ClusterPlan, ClusterStatus, MemberStatus, Rows, TestCluster, TestReplica};
 pub use load::{Attempt, Load, longest_gap};
 pub use network::FaultyLinks;

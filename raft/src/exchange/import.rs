@@ -96,11 +96,6 @@ impl Importer {
 impl<D: Disk> Importer<D> {
     pub(crate) fn begin_on<R: AsyncRuntime>(disk: D) -> Result<Self, StoreError> {
         let log = NewLog::take::<R, D>(&disk)?;
-        if disk.exists(DatabaseKind::State)? {
-            return Err(StoreError::NotEmpty {
-                path: disk.name(DatabaseKind::State),
-            });
-        }
         let place = Place(disk);
         let disk = &place.0;
         disk.discard_incoming()?;

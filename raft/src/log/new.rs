@@ -21,12 +21,17 @@ impl NewLog {
     /// Takes it, notes in it that an import is under way, and makes up who the replica is to be.
     ///
     /// # Errors
-    /// [`StoreError::NotEmpty`] if it is a replica's, or why it cannot be opened.
+    /// [`StoreError::NotEmpty`] if it is a replica's or a state is there, or why it cannot be opened.
     pub(crate) fn take<R: AsyncRuntime, D: Disk>(disk: &D) -> Result<Self, StoreError> {
         let database = open_database(disk, DatabaseKind::Log, CACHE_BYTES)?;
         let path = disk.name(DatabaseKind::Log);
         if Identity::load(&database, &path)?.is_some() {
             return Err(StoreError::NotEmpty { path });
+        }
+        if disk.exists(DatabaseKind::State)? {
+            return Err(StoreError::NotEmpty {
+                path: disk.name(DatabaseKind::State),
+            });
         }
         begin_importing(&database)?;
         Ok(Self {

@@ -110,6 +110,23 @@ pub(crate) fn from_url(url: &str, password: Option<&str>, name: &str) -> Result<
         .disable_statement_logging())
 }
 
+/// Where a URL points, without any secret: "PostgreSQL at db:5432/zephyrfs".
+///
+/// # Errors
+/// [`UrlError`].
+pub fn place(url: &str) -> Result<String, UrlError> {
+    let options = from_url(url, None, "")?;
+    let database = options.get_database().unwrap_or_else(|| options.get_username());
+    Ok(match options.get_socket() {
+        Some(socket) => format!("PostgreSQL at {}, database {database}", socket.display()),
+        None => format!(
+            "PostgreSQL at {}:{}/{database}",
+            options.get_host(),
+            options.get_port()
+        ),
+    })
+}
+
 /// An error of reading the URL, without any part of it.
 fn plainly(error: &sqlx::Error) -> String {
     let sqlx::Error::Configuration(cause) = error else {

@@ -15,7 +15,7 @@ mod tables;
 pub mod testing;
 mod write;
 
-pub use connect::UrlError;
+pub use connect::{UrlError, place};
 pub use engine::{PostgresEngine, StartError};
 pub use exchange::{Access, ExchangeError, Export, Import};
 pub use options::{Observer, Options, Unobserved};

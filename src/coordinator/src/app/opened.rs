@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use zephyrfs_core::Engine;
-use zephyrfs_postgres::{Observer, PostgresEngine};
+use zephyrfs_postgres::{Observer, PostgresEngine, StartError};
 use zephyrfs_raft::DurableEngine;
 
 use super::error::AppError;
@@ -47,6 +47,8 @@ impl OpenedEngine {
             DatabaseEngine::Redb => open_raft(config, ports).await.map(Self::Raft),
             DatabaseEngine::Postgres => {
                 let options = settings::postgres(config, ports, metrics)?;
+                let data = zephyrfs_postgres::place(&options.url).map_err(StartError::from)?;
+                tracing::info!(data, "Using the database");
                 Ok(Self::Postgres(PostgresEngine::start(options)?))
             }
         }
@@ -99,6 +101,7 @@ impl OpenedEngine {
 /// Opens the data. The storage engine tells damage that its checksums find by an error, and other damage by a panic: here
 /// both are the same.
 async fn open_raft(config: &Config, ports: settings::Ports) -> Result<Arc<DurableEngine>, AppError> {
+    tracing::info!(data = %config.database_path().display(), "Opening the data");
     let opening = DurableEngine::start(settings::engine(config, clock::steady(), ports)?);
     match AssertUnwindSafe(opening).catch_unwind().await {
         Ok(opened) => Ok(opened?),

@@ -25,7 +25,7 @@ impl NamedDump {
     /// Begins a dump at a path where nothing is, beside which it grows.
     ///
     /// # Errors
-    /// [`WriteError::Io`].
+    /// [`WriteError::Exists`], [`WriteError::Unfinished`], [`WriteError::Io`].
     pub fn create(path: &Path) -> Result<Self, WriteError> {
         let mut name = path.as_os_str().to_owned();
         name.push(".");
@@ -33,7 +33,12 @@ impl NamedDump {
         let partial = PathBuf::from(name);
         refuse_existing(path)?;
         // Two that write at once would make one file of both.
-        let file = File::create_new(&partial).map_err(|source| failed(&partial, source))?;
+        let file = File::create_new(&partial).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => WriteError::Unfinished {
+                name: partial.display().to_string(),
+            },
+            _ => failed(&partial, source),
+        })?;
         let writer = DumpWriter::begin(file, partial.display().to_string())?;
         Ok(Self {
             writer,
@@ -53,7 +58,7 @@ impl NamedDump {
     /// Ends the dump, which is of the state at `index`. When this returns no power cut takes it away.
     ///
     /// # Errors
-    /// [`WriteError::Io`].
+    /// [`WriteError::Exists`], [`WriteError::Io`].
     pub fn finish(self, index: AppliedIndex) -> Result<Summary, WriteError> {
         let Self {
             writer,
@@ -104,7 +109,9 @@ impl Drop for Partial {
 fn refuse_existing(path: &Path) -> Result<(), WriteError> {
     match path.try_exists() {
         Ok(false) => Ok(()),
-        Ok(true) => Err(failed(path, io::ErrorKind::AlreadyExists.into())),
+        Ok(true) => Err(WriteError::Exists {
+            name: path.display().to_string(),
+        }),
         Err(error) => Err(failed(path, error)),
     }
 }
@@ -150,11 +157,11 @@ mod tests {
 
         let before = fs::read(&path).unwrap();
         let refused = NamedDump::create(&path).err().unwrap().to_string();
-        assert!(refused.contains("already exists"), "{refused}");
+        assert!(refused.contains("a.dump is there already"), "{refused}");
         let other = directory.path().join("c.dump");
         let _first = NamedDump::create(&other).unwrap();
         let refused = NamedDump::create(&other).err().unwrap().to_string();
-        assert!(refused.contains("c.dump.partial: File exists"), "{refused}");
+        assert!(refused.contains("c.dump.partial is being written"), "{refused}");
         assert_eq!(fs::read(&path).unwrap(), before);
     }
 }

@@ -47,6 +47,20 @@ pub enum WriteError {
         /// Why.
         source: io::Error,
     },
+    /// What is there may be the only copy of something.
+    #[error("{name} is there already, and is not written over; name another file")]
+    Exists {
+        /// The file.
+        name: String,
+    },
+    /// Another dump of that name was begun.
+    #[error(
+        "{name} is being written by somebody else, or was left by one who was cut off; delete it if nobody is, or name another file"
+    )]
+    Unfinished {
+        /// What it is called until it is complete.
+        name: String,
+    },
     /// A row: a defect.
     #[error("a row cannot be encoded: {0}")]
     Row(String),

@@ -43,7 +43,7 @@ pub enum ExchangeError {
     #[error(transparent)]
     Url(#[from] UrlError),
     /// The database, its tables, or the rows in it.
-    #[error("the database cannot be used: {0}")]
+    #[error("{0}")]
     Database(String),
     /// An import would meet rows that are there.
     #[error(
@@ -52,7 +52,10 @@ pub enum ExchangeError {
     )]
     NotEmpty(&'static str),
     /// An instance runs on the database.
-    #[error("the instance {0} runs on this database: stop every instance, and import again")]
+    #[error(
+        "the instance {0} runs on this database: stop every instance, and import again; one that was killed counts as running until \
+         its lease (database.lease) is over"
+    )]
     InUse(String),
     /// An instance wrote where an import is under way, or was cut short.
     #[error(
@@ -89,6 +92,14 @@ impl From<sqlx::Error> for ExchangeError {
 }
 
 impl Access {
+    /// Where that is, to be shown: the server and the database, and nothing of who asks.
+    ///
+    /// # Errors
+    /// [`UrlError`].
+    pub fn place(&self) -> Result<String, UrlError> {
+        connect::place(&self.url)
+    }
+
     /// A connection whose statements and transactions take as long as they take.
     async fn connect(&self) -> Result<PgConnection, ExchangeError> {
         let options = connect::from_url(&self.url, self.password.as_deref(), &self.name)?;

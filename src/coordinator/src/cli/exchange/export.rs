@@ -9,20 +9,21 @@ use zephyrfs_core::Totals;
 use zephyrfs_core::row::{NodeStatus, Row, TaskKind};
 use zephyrfs_core::units::AppliedIndex;
 use zephyrfs_postgres::Export;
-use zephyrfs_raft::{Files, StoppedReplica};
+use zephyrfs_raft::{Files, StoppedReplica, StoreError};
 
 use super::super::exit::CliError;
 use super::super::output::Output;
 use super::super::{display, settings};
-use super::{PIPE, access, bar, is_pipe, refused};
+use super::{PIPE, access, bar, is_pipe, refused, refused_by};
 use crate::config::{Config, ConfigArgs, DatabaseEngine};
 use crate::dump_file::{DumpWriter, NamedDump, Summary, WriteError};
 
 /// Write every row into a file that `coordinator import` reads, whatever the engine
 ///
-/// Over PostgreSQL, instances may go on: the file is of the state at the beginning. The embedded engine must be stopped; of
-/// several replicas, export from the one whose log ends with the greatest term and index. `POST /api/v1/admin/database/backup` writes such
-/// a file too, on a running replica.
+/// Of the data that the server would use: in the directory of DATA_PATH, or in the PostgreSQL database of DATABASE_URL if that is
+/// set. Over PostgreSQL, instances may go on: the file is of the state at the beginning. The embedded engine must be stopped; of
+/// several replicas, export from the one whose log ends with the greatest term and index. `POST /api/v1/admin/database/backup`
+/// writes such a file too, on a running replica.
 #[derive(Args)]
 pub(crate) struct ExportCommand {
     /// Where to; - is stdout
@@ -39,11 +40,11 @@ impl ExportCommand {
     pub(crate) async fn run(&self, output: &mut Output<'_>) -> Result<(), CliError> {
         let loaded = settings::load(&self.config)?;
         let config = &loaded.config;
-        let summary = match config.database.engine {
+        let (place, summary) = match config.database.engine {
             DatabaseEngine::Postgres => self.of_database(config).await?,
             DatabaseEngine::Redb => self.of_replica(config, output)?,
         };
-        let told = told(&self.file, &summary);
+        let told = told(&place, &self.file, &summary);
         if is_pipe(&self.file) {
             output.note(told.trim_end());
             return Ok(());
@@ -51,16 +52,19 @@ impl ExportCommand {
         output.text(&told)
     }
 
-    async fn of_database(&self, config: &Config) -> Result<Summary, CliError> {
-        let export = Export::begin(&access(config)?).await.map_err(refused)?;
+    async fn of_database(&self, config: &Config) -> Result<(String, Summary), CliError> {
+        let access = access(config)?;
+        let place = access.place().map_err(refused)?;
+        let export = Export::begin(&access).await.map_err(refused_by(&place))?;
         let index = export.index();
         let mut sink = Sink::begin(&self.file, export.totals())?;
         let read = export.dump(&mut |row| sink.take(&row)).await;
-        read.map_err(refused)?;
-        sink.finish(index)
+        read.map_err(refused_by(&place))?;
+        let summary = sink.finish(index)?;
+        Ok((place, summary))
     }
 
-    fn of_replica(&self, config: &Config, output: &mut Output<'_>) -> Result<Summary, CliError> {
+    fn of_replica(&self, config: &Config, output: &mut Output<'_>) -> Result<(String, Summary), CliError> {
         let path = config.database_path();
         if !path.exists() {
             return Err(CliError::Refused(format!(
@@ -68,8 +72,9 @@ impl ExportCommand {
                 path.display()
             )));
         }
+        let place = path.display().to_string();
         let disk = Files::new(path).map_err(refused)?;
-        let replica = StoppedReplica::open(&disk).map_err(refused)?;
+        let replica = StoppedReplica::open(&disk).map_err(not_stopped)?;
         let others = match replica.others() {
             [] => String::new(),
             others => format!(
@@ -85,7 +90,8 @@ impl ExportCommand {
         ));
         let mut sink = Sink::begin(&self.file, replica.totals())?;
         replica.dump(&mut |row| sink.take(&row)).map_err(refused)?;
-        sink.finish(replica.index())
+        let summary = sink.finish(replica.index())?;
+        Ok((place, summary))
     }
 }
 
@@ -142,14 +148,18 @@ impl Sink {
     }
 }
 
-fn unwritten(error: WriteError) -> CliError {
-    match error {
-        // Whoever reads the pipe may have had enough.
-        WriteError::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => {
-            CliError::Output(source)
-        }
-        error => CliError::Local(error.to_string()),
+/// Also of a reader that went away: what it has is no dump, and whoever relies on it must learn that.
+fn unwritten(error: impl std::fmt::Display) -> CliError {
+    CliError::Local(format!("{error}; nothing was exported"))
+}
+
+fn not_stopped(error: StoreError) -> CliError {
+    if matches!(error, StoreError::Locked { .. }) {
+        return refused(format_args!(
+            "{error}. A running coordinator writes such a file itself: POST /api/v1/admin/database/backup"
+        ));
     }
+    refused(error)
 }
 
 /// How many rows there are, but for those that nobody counts.
@@ -162,7 +172,7 @@ fn about_rows(totals: &Totals) -> u64 {
     2 * nodes + totals.files + totals.chunks + totals.unreferenced_chunks + tasks
 }
 
-fn told(path: &Path, summary: &Summary) -> String {
+fn told(place: &str, path: &Path, summary: &Summary) -> String {
     let Summary {
         rows,
         index,
@@ -175,5 +185,7 @@ fn told(path: &Path, summary: &Summary) -> String {
         path.display().to_string()
     };
     let size = display::size(i64::try_from(*bytes).unwrap_or(i64::MAX));
-    format!("Exported {rows} rows to {to}.\n  size    {size}\n  index   {index}\n  digest  {digest}\n")
+    format!(
+        "Exported {rows} rows of {place} to {to}.\n  size    {size}\n  index   {index}\n  digest  {digest}\n"
+    )
 }

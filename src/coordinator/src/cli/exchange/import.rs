@@ -12,15 +12,16 @@ use zephyrfs_raft::{Files, Importer};
 use super::super::exit::CliError;
 use super::super::output::Output;
 use super::super::settings;
-use super::{access, bar, is_pipe, refused};
+use super::{access, bar, is_pipe, refused, refused_by};
 use crate::config::{Config, ConfigArgs, DatabaseEngine};
 use crate::dump_file::{DumpReader, Next, ReadError, Summary};
 
 /// Read every row from a file of `coordinator export`, or from a backup, into a service that has none
 ///
-/// The database must hold no rows, or the data directory no data, and no coordinator may run on it. What was read counts
-/// only when all of it is there, read back and found equal. With the embedded engine this replica is then the only member of
-/// a new cluster; others with empty data directories join it.
+/// Into what the server would use: the directory of DATA_PATH, which must hold no data, or the PostgreSQL database of DATABASE_URL
+/// if that is set, which must hold no rows. No coordinator may run on it. What was read counts only when all of it is there, read
+/// back and found equal; until then no coordinator starts on it, and an import that was cut short is run again. With the embedded
+/// engine this replica is then the only member of a new cluster; others with empty data directories join it.
 #[derive(Args)]
 pub(crate) struct ImportCommand {
     /// Where from; - is stdin
@@ -38,16 +39,16 @@ impl ImportCommand {
         let loaded = settings::load(&self.config)?;
         let config = &loaded.config;
         let source = self.source()?;
-        let (summary, what_next) = match config.database.engine {
-            DatabaseEngine::Postgres => {
-                let summary = into_postgres(config, source, output).await?;
-                (summary, "start the instances".to_owned())
-            }
+        let Imported {
+            summary: Summary { rows, digest, .. },
+            place,
+            what_next,
+        } = match config.database.engine {
+            DatabaseEngine::Postgres => into_postgres(config, source, output).await?,
             DatabaseEngine::Redb => into_replica(config, source)?,
         };
-        let Summary { rows, digest, .. } = summary;
         output.text(&format!(
-            "Imported {rows} rows.\n  digest  {digest}: what is read back is equal\n  next    {what_next}\n"
+            "Imported {rows} rows into {place}.\n  digest  {digest}: what is read back is equal\n  next    {what_next}\n"
         ))
     }
 
@@ -71,6 +72,14 @@ impl ImportCommand {
     }
 }
 
+/// What was done.
+struct Imported {
+    summary: Summary,
+    /// Where to.
+    place: String,
+    what_next: String,
+}
+
 /// Where rows come from, under a progress bar.
 struct Source {
     reader: DumpReader<Box<dyn Read>>,
@@ -92,28 +101,34 @@ async fn into_postgres(
     config: &Config,
     mut source: Source,
     output: &mut Output<'_>,
-) -> Result<Summary, CliError> {
-    let mut import = Import::begin(&access(config)?).await.map_err(refused)?;
+) -> Result<Imported, CliError> {
+    let access = access(config)?;
+    let place = access.place().map_err(refused)?;
+    let mut import = Import::begin(&access).await.map_err(refused_by(&place))?;
     if import.starts_over() {
         output.note("an import was cut short here; what it left is deleted");
     }
     let summary = loop {
         match source.next()? {
-            Next::Row(row) => import.add(row).await.map_err(refused)?,
+            Next::Row(row) => import.add(row).await.map_err(refused_by(&place))?,
             Next::End(summary) => break summary,
         }
     };
-    let unanalyzed = import.finish(summary.index).await.map_err(refused)?;
+    let unanalyzed = import.finish(summary.index).await.map_err(refused_by(&place))?;
     source.bar.finish_and_clear();
     if let Some(reason) = unanalyzed {
         output.note(&format!(
             "the database did not look at the new rows ({reason}); it plans better after ANALYZE"
         ));
     }
-    Ok(summary)
+    Ok(Imported {
+        summary,
+        place,
+        what_next: "start the instances".to_owned(),
+    })
 }
 
-fn into_replica(config: &Config, mut source: Source) -> Result<(Summary, String), CliError> {
+fn into_replica(config: &Config, mut source: Source) -> Result<Imported, CliError> {
     let disk = Files::new(config.database_path()).map_err(refused)?;
     let mut importer = Importer::begin(disk).map_err(refused)?;
     let summary = loop {
@@ -126,11 +141,15 @@ fn into_replica(config: &Config, mut source: Source) -> Result<(Summary, String)
         .finish(summary.index, &settings::peer(config))
         .map_err(refused)?;
     source.bar.finish_and_clear();
-    let next = format!(
+    let what_next = format!(
         "start {}, the only member of the new cluster {}; others with empty data directories join it",
         config.cluster.name, imported.cluster_id
     );
-    Ok((summary, next))
+    Ok(Imported {
+        summary,
+        place: config.database_path().display().to_string(),
+        what_next,
+    })
 }
 
 fn unread(error: &ReadError) -> CliError {

@@ -8,7 +8,7 @@ mod import;
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use zephyrfs_postgres::Access;
+use zephyrfs_postgres::{Access, ExchangeError};
 
 pub(crate) use export::ExportCommand;
 pub(crate) use import::ImportCommand;
@@ -47,4 +47,9 @@ fn bar(length: u64, template: &str) -> ProgressBar {
 
 fn refused(error: impl std::fmt::Display) -> CliError {
     CliError::Refused(error.to_string())
+}
+
+/// A database on the network does not say which one it is when it refuses.
+fn refused_by(place: &str) -> impl Fn(ExchangeError) -> CliError {
+    move |error| refused(format_args!("{place}: {error}"))
 }
