@@ -7,6 +7,7 @@ mod engine;
 mod exchange;
 mod full_disk;
 mod hammer;
+mod indexes;
 mod lease;
 mod lost_answers;
 mod parts;

@@ -27,7 +27,7 @@ async fn write(engine: &PostgresEngine, proposal: Proposal) -> Outcome {
 }
 
 /// Every read there is, and each way to write, by what it is called.
-fn asked(engine: &PostgresEngine) -> Vec<(&'static str, BoxFuture<'_, Outcome>)> {
+pub(super) fn asked(engine: &PostgresEngine) -> Vec<(&'static str, BoxFuture<'_, Outcome>)> {
     let fresh = Freshness::default;
     let some = |usage| ReadSet {
         nodes: vec![NodeId::from("n1")],

@@ -17,7 +17,7 @@ use crate::{Observer, Options, PostgresEngine, Unobserved};
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Nothing in the databases of tests outlives the process, so nothing has to be durable.
-const QUICK: [&str; 5] = [
+pub(super) const QUICK: [&str; 5] = [
     "fsync=off",
     "synchronous_commit=off",
     "full_page_writes=off",
