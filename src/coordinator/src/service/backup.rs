@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,7 +50,6 @@ pub(super) fn write(
     directory: &Path,
     abandoned: &AtomicBool,
 ) -> Result<At<Backup>, BackupError> {
-    let path = directory.join(file_name(engine.now()));
     let prepare = || {
         fs::create_dir_all(directory)?;
         // Only one backup is written at a time.
@@ -59,6 +59,7 @@ pub(super) fn write(
         path: directory.to_owned(),
         source,
     })?;
+    let path = free_path(directory, engine.now());
     let mut dump = NamedDump::create(&path)?;
     let mut failed = None;
     let mut take = |row: Row| {
@@ -84,7 +85,19 @@ pub(super) fn write(
     Ok(At { index, value })
 }
 
-/// `coordinator-20260131T120501250Z.dump`.
+/// A path that no backup has: while a clock is set back, time stands still here.
+fn free_path(directory: &Path, now: Timestamp) -> PathBuf {
+    let name = file_name(now);
+    let first = directory.join(format!("{name}.dump"));
+    let others = (2_u64..).map(|number| directory.join(format!("{name}-{number}.dump")));
+    let mut free = iter::once(first.clone())
+        .chain(others)
+        .filter(|path| !path.exists());
+    // There are more numbers than a directory holds files.
+    free.next().unwrap_or(first)
+}
+
+/// `coordinator-20260131T120501250Z`.
 fn file_name(now: Timestamp) -> String {
     let time = UNIX_EPOCH + Duration::from_millis(now.as_millis());
     let mut text = String::new();
@@ -93,7 +106,7 @@ fn file_name(now: Timestamp) -> String {
         text = now.as_millis().to_string();
     }
     text.retain(|character| character.is_ascii_alphanumeric());
-    format!("coordinator-{text}.dump")
+    format!("coordinator-{text}")
 }
 
 #[cfg(test)]
@@ -105,8 +118,8 @@ mod tests {
     #[test]
     fn the_name_tells_the_time() {
         let name = file_name(Timestamp::from_millis(1_769_861_101_250));
-        assert_eq!(name, "coordinator-20260131T120501250Z.dump");
+        assert_eq!(name, "coordinator-20260131T120501250Z");
         let name = file_name(Timestamp::from_millis(u64::from(u32::MAX) * 100_000));
-        assert_eq!(name, "coordinator-429496729500000.dump");
+        assert_eq!(name, "coordinator-429496729500000");
     }
 }

@@ -44,6 +44,11 @@ async fn a_backup_holds_every_row_and_leaves_nothing_else() {
     let directory = replica.directory.path().join("backups");
     assert!(backup.value.path.starts_with(&directory));
     assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
+    // Time stands still here: another one has a name of its own.
+    let another = replica.service.backup(plain()).await.unwrap();
+    assert_ne!(another.value.path, backup.value.path);
+    assert_eq!(another.value.digest, backup.value.digest);
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
