@@ -38,6 +38,12 @@ const SETTINGS: [&str; 8] = [
 /// Why the URL will not do. It never shows the URL, which holds a password.
 #[derive(Debug, thiserror::Error)]
 pub enum UrlError {
+    /// It is split where a password was meant to go on, of which nothing may be shown.
+    #[error(
+        "database.url is not understood: write %2F for /, %3F for ?, %23 for #, %40 for @ and %25 for % in the user name and the \
+         password, or set DATABASE_PASSWORD instead"
+    )]
+    Ambiguous,
     /// It is none.
     #[error("database.url is not a PostgreSQL URL such as postgres://user:password@host:5432/database: {0}")]
     Malformed(String),
@@ -66,6 +72,14 @@ const PARAMETERS: [&str; 15] = [
     "user",
     "password",
 ];
+
+/// Whether a URL has an `@` behind the name of the server, which nothing there is called by: then the name ended too early, in the
+/// middle of a password.
+fn is_ambiguous(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    rest[end..].contains('@')
+}
 
 fn unknown_parameter(url: &str) -> Option<String> {
     let (_, parameters) = url.split_once('?')?;
@@ -96,6 +110,9 @@ pub(crate) fn options(options: &Options) -> Result<PgConnectOptions, UrlError> {
 /// # Errors
 /// [`UrlError`].
 pub(crate) fn from_url(url: &str, password: Option<&str>, name: &str) -> Result<PgConnectOptions, UrlError> {
+    if is_ambiguous(url) {
+        return Err(UrlError::Ambiguous);
+    }
     if let Some(name) = unknown_parameter(url) {
         return Err(UrlError::UnknownParameter(name));
     }
@@ -176,8 +193,18 @@ pub(crate) fn why_none(connect: &PgConnectOptions, error: sqlx::Error) -> StoreE
         sqlx::Error::Io(cause) if is_on_network && cause.kind() == io::ErrorKind::NotFound => {
             StoreError::Tls(format!("a certificate or key that database.url names: {cause}"))
         }
+        sqlx::Error::Database(cause) if is_about_settings(cause.code().as_deref()) => {
+            StoreError::Other(cause.message().to_owned())
+        }
         _ => error.into(),
     }
+}
+
+/// Whether a connection is refused for something that was set wrong, here or for the database: an unknown parameter, a value, a
+/// library that is not there. When a server ends a connection that was there, the same codes may mean other things.
+fn is_about_settings(code: Option<&str>) -> bool {
+    let classes = ["0A", "22", "42", "58"];
+    code.is_some_and(|code| code != "42501" && classes.iter().any(|class| code.starts_with(class)))
 }
 
 /// Connections for requests, made when they are needed.
@@ -205,4 +232,27 @@ async fn prepare(connection: &mut PgConnection, statements: Duration) -> Result<
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place;
+
+    #[test]
+    fn no_part_of_a_password_is_shown_that_is_not_written_as_it_must_be() {
+        for url in [
+            "postgres://user:12/hunter2@host/db",
+            "postgres://user:12#hunter2@host/db",
+            "postgres://user:12?hunter2@host/db",
+            "postgres://user:12?hunter2&34@host/db",
+            "postgres://user:12@34/hunter2@host/db",
+            "postgres://user:12?hunter2=34@host/db",
+        ] {
+            let error = place(url).unwrap_err().to_string();
+            assert!(!error.contains("hunter2"), "{error}");
+            assert!(error.contains("write %2F for /"), "{error}");
+        }
+        let written = "postgres://user:12%2F%3F%40@db:5433/zephyrfs?sslmode=require";
+        assert_eq!(place(written).unwrap(), "PostgreSQL at db:5433/zephyrfs");
+    }
 }

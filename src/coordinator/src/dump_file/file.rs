@@ -58,7 +58,7 @@ impl NamedDump {
     /// Ends the dump, which is of the state at `index`. When this returns no power cut takes it away.
     ///
     /// # Errors
-    /// [`WriteError::Exists`], [`WriteError::Io`].
+    /// [`WriteError::Exists`], [`WriteError::Io`]; [`WriteError::NotDurable`] of one that is there.
     pub fn finish(self, index: AppliedIndex) -> Result<Summary, WriteError> {
         let Self {
             writer,
@@ -76,7 +76,10 @@ impl NamedDump {
         };
         File::open(directory)
             .and_then(|directory| directory.sync_all())
-            .map_err(|source| failed(directory, source))?;
+            .map_err(|source| WriteError::NotDurable {
+                name: path.display().to_string(),
+                source,
+            })?;
         Ok(summary)
     }
 

@@ -61,6 +61,14 @@ pub enum WriteError {
         /// What it is called until it is complete.
         name: String,
     },
+    /// It is complete, and its name may be lost with the power.
+    #[error("{name} is complete, but its directory cannot be made durable: {source}")]
+    NotDurable {
+        /// The dump.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
     /// A row: a defect.
     #[error("a row cannot be encoded: {0}")]
     Row(String),

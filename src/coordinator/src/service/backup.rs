@@ -90,11 +90,9 @@ fn free_path(directory: &Path, now: Timestamp) -> PathBuf {
     let name = file_name(now);
     let first = directory.join(format!("{name}.dump"));
     let others = (2_u64..).map(|number| directory.join(format!("{name}-{number}.dump")));
-    let mut free = iter::once(first.clone())
-        .chain(others)
-        .filter(|path| !path.exists());
+    let mut paths = iter::once(first.clone()).chain(others);
     // There are more numbers than a directory holds files.
-    free.next().unwrap_or(first)
+    paths.find(|path| !path.exists()).unwrap_or(first)
 }
 
 /// `coordinator-20260131T120501250Z`.

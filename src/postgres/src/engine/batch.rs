@@ -117,7 +117,11 @@ impl PostgresEngine {
             Ok(verdicts) => verdicts,
             // Each by itself finds out who was in whose way, or what the database cannot do for it, or that the connection was broken.
             Err(error) if error.is_of_one() && (batch.len() > 1 || error.is_repeatable()) => {
-                let cause = if error.is_gone() { "connection" } else { "conflict" };
+                let cause = match &error {
+                    StoreError::Gone(_) => "connection",
+                    StoreError::Conflict(_) => "conflict",
+                    _ => "company",
+                };
                 let alone = |waiting: &Waiting| {
                     if !waiting.fate.is_withdrawn() {
                         self.note_retried(waiting, cause);
@@ -182,11 +186,12 @@ impl PostgresEngine {
         let decided = to_write(batch, &decisions);
         let mut lost = false;
         if decided.is_empty() {
-            self.answered(async { Ok(transaction.rollback().await?) }).await?;
+            self.take_back(transaction).await?;
         } else {
             let written = self.answered(write(&mut transaction, &decided, &loaded)).await?;
             if !batch.iter().all(|waiting| waiting.fate.commit()) {
                 batch.iter().for_each(|waiting| waiting.fate.did_not_happen());
+                self.take_back(transaction).await?;
                 return Err(StoreError::Conflict("a command was withdrawn".to_owned()));
             }
             match self.answered(async { Ok(transaction.commit().await?) }).await {

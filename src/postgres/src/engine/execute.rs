@@ -204,9 +204,14 @@ impl PostgresEngine {
         let loaded = self.answered(load(&mut transaction, &reads, locking)).await?;
         if attempts.unsure.is_some() {
             match self.answered(trace(&mut transaction, proposal.id)).await? {
-                Some(Trace::Written) => return Ok(Outcome::HappenedBefore),
-                Some(Trace::RuledOut) => return Ok(Outcome::RuledOut),
                 None => {}
+                Some(found) => {
+                    self.take_back(transaction).await?;
+                    return Ok(match found {
+                        Trace::Written => Outcome::HappenedBefore,
+                        Trace::RuledOut => Outcome::RuledOut,
+                    });
+                }
             }
         }
         let envelope = Envelope {
@@ -220,7 +225,7 @@ impl PostgresEngine {
         let effects = match decide(&envelope, &loaded.view, &context) {
             Ok(effects) if !effects.mutations.is_empty() => effects,
             without_effect => {
-                self.answered(async { Ok(transaction.rollback().await?) }).await?;
+                self.take_back(transaction).await?;
                 let answer = without_effect.map(|effects| effects.response);
                 if attempts.unsure.is_none() {
                     return Ok(Outcome::Decided(answer, index));
@@ -238,6 +243,7 @@ impl PostgresEngine {
             .answered(write(&mut transaction, &[decided], &loaded))
             .await?;
         if !fate.commit() {
+            self.take_back(transaction).await?;
             return Err(StoreError::Conflict("the command was withdrawn".to_owned()));
         }
         let committed = self.answered(async { Ok(transaction.commit().await?) }).await;
@@ -288,6 +294,11 @@ impl PostgresEngine {
         let mut connection = self.acquire().await.unwrap();
         let outcome = self.rule_out(connection.server().unwrap(), id).await;
         matches!(outcome, Ok(Outcome::RuledOut))
+    }
+
+    /// Ends a transaction without effect, at once: whoever waits for its rows is not to wait until its connection is used again.
+    pub(super) async fn take_back(&self, transaction: Transaction<'_, Postgres>) -> Result<(), StoreError> {
+        self.answered(async { Ok(transaction.rollback().await?) }).await
     }
 
     /// What the server answers, in a time in which it answers if it is there at all: it may have vanished without a word.

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Executor as _, Row as _, query, query_scalar};
 use tokio::sync::watch;
 
 use super::lease::{Holder, give_back};
-use super::places::{BATCH, forget, give_places, uncounted};
+use super::places::{BATCH, Search, forget, give_places, uncounted};
 use super::start::{Ending, PostgresEngine, StartError, new_service_id};
 use super::status::{Instance, Observed, totals_of};
 use crate::columns::{Time, count, to_bigint};
@@ -25,7 +25,7 @@ const TICK: Duration = Duration::from_millis(100);
 const PRESENCE: Duration = Duration::from_secs(1);
 
 /// An instance that was not heard for so long is away, and after so much longer forgotten.
-const AWAY_SECONDS: f64 = 5.0;
+pub(crate) const AWAY_SECONDS: f64 = 5.0;
 const FORGOTTEN_SECONDS: f64 = 300.0;
 
 /// So often is looked for events to forget, and for so long.
@@ -35,6 +35,9 @@ const FORGETTING_TAKES: Duration = Duration::from_millis(200);
 /// So often all events without a place are looked for, beside those that were written lately. Well before what nobody looked for
 /// is late no more: it is to have its place before what came after it.
 const SEARCHING: Duration = Duration::from_secs(60);
+
+/// A look for all of them is given up when it takes longer, or a part of the lease, which nobody renews meanwhile.
+const LONGEST_SEARCH: Duration = Duration::from_secs(1);
 
 /// Places are given for so long at once, when there are many events without one.
 const PLACING: Duration = Duration::from_secs(1);
@@ -238,13 +241,17 @@ impl PostgresEngine {
             "SELECT clock_timestamp() AS now_at, service_id, totals, last_place, forgotten_place, leader, leader_address, \
              leader_epoch, leader_until > clock_timestamp() AS is_led, \
              $1 > 0 AND EXISTS (SELECT 1 FROM events WHERE place > $1 AND about_nodes) AS nodes_changed, \
-             {} AS uncounted FROM coordinator",
+             EXISTS (SELECT 1 FROM imports) AS is_imported, {} AS uncounted FROM coordinator",
             uncounted()
         );
         let row = query(AssertSqlSafe(sql))
             .bind(to_bigint(before))
             .fetch_one(&mut kept.connection)
             .await?;
+        // It began while this instance was cut off, or paused.
+        if row.try_get("is_imported")? {
+            return Err(self.judge(SchemaError::Importing));
+        }
         self.shared.set_clock(row.try_get::<Time, _>("now_at")?.0);
         if row.try_get("nodes_changed")? {
             self.registry_version.fetch_add(1, Ordering::Relaxed);
@@ -333,6 +340,8 @@ impl PostgresEngine {
                 return self.work(kept, epoch).await;
             }
             Some(epoch) => holder.renew(&mut kept.connection, epoch).await?,
+            // Asking for it keeps whoever holds it waiting.
+            None if self.observed.borrow().leader.is_some() => None,
             None => holder.take(&mut kept.connection).await?,
         };
         let Some(lease) = lease else {
@@ -347,6 +356,7 @@ impl PostgresEngine {
                 epoch = lease.epoch,
                 "This instance leads: it looks after nodes and copies"
             );
+            self.shared.searched_all(None);
             self.observed.send_modify(|seen| {
                 seen.leader = Some(self.options.name.clone());
                 seen.leader_address = Some(self.options.client_address.as_str().into());
@@ -394,24 +404,32 @@ impl PostgresEngine {
     /// Gives places to what has none: of late, and now and then to all.
     async fn place(&self, kept: &mut Kept, epoch: u64) -> Result<(), StoreError> {
         let began = Instant::now();
-        let mut everything = self.shared.is_to_search_all(began, SEARCHING);
+        let mut search = Search::Lately;
+        if self.shared.is_to_search_all(SEARCHING) {
+            let within = LONGEST_SEARCH.min(self.options.lease / 4);
+            search = Search::All { within };
+        }
         loop {
-            let placed = match give_places(&mut kept.connection, epoch, everything).await {
-                Err(StoreError::TooSlow) if everything => {
+            let placed = match give_places(&mut kept.connection, epoch, search).await {
+                Err(StoreError::TooSlow) if search != Search::Lately => {
                     tracing::warn!(
-                        "Looking for all changes that nobody was told of takes too long, while some transaction of the database \
-                         is very old; those of the last minutes are told, others later"
+                        "Looking for all changes that nobody was told of takes too long, as it does while some transaction of the \
+                         database is very old; those of the last minutes are told, others later"
                     );
-                    everything = false;
+                    self.shared.searched_all(Some(began));
+                    search = Search::Lately;
                     continue;
                 }
                 placed => placed?,
             };
             // A part says that there is no more for now.
-            if placed < BATCH || self.is_to_renew(kept) || began.elapsed() >= PLACING {
-                if everything && placed >= BATCH {
-                    self.shared.go_on_searching();
+            if placed < BATCH {
+                if search != Search::Lately {
+                    self.shared.searched_all(Some(began));
                 }
+                return Ok(());
+            }
+            if self.is_to_renew(kept) || began.elapsed() >= PLACING {
                 return Ok(());
             }
         }

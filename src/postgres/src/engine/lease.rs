@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnection;
-use sqlx::{query, query_scalar};
+use sqlx::{Connection as _, query, query_scalar};
 
 use crate::columns::count;
 use crate::error::StoreError;
@@ -41,16 +41,28 @@ impl Holder<'_> {
     /// The database's.
     pub(super) async fn take(&self, connection: &mut PgConnection) -> Result<Option<Lease>, StoreError> {
         let asked = Instant::now();
+        // The second statement sees what was committed while the first waited for the row.
+        let mut transaction = connection
+            .begin_with("BEGIN ISOLATION LEVEL READ COMMITTED")
+            .await?;
         let epoch: Option<i64> = query_scalar(
             "UPDATE coordinator SET leader = $1, leader_address = $2, leader_epoch = leader_epoch + 1, \
              leader_until = clock_timestamp() + $3 * interval '1 millisecond' \
-             WHERE only_row AND leader_until <= clock_timestamp() AND NOT EXISTS (SELECT 1 FROM imports) RETURNING leader_epoch",
+             WHERE only_row AND leader_until <= clock_timestamp() RETURNING leader_epoch",
         )
         .bind(self.name)
         .bind(self.address)
         .bind(self.millis())
-        .fetch_optional(connection)
+        .fetch_optional(&mut *transaction)
         .await?;
+        let is_imported: bool = query_scalar("SELECT EXISTS (SELECT 1 FROM imports)")
+            .fetch_one(&mut *transaction)
+            .await?;
+        if is_imported {
+            transaction.rollback().await?;
+            return Ok(None);
+        }
+        transaction.commit().await?;
         epoch.map(|epoch| self.held(epoch, asked)).transpose()
     }
 

@@ -15,7 +15,8 @@ mod start;
 mod status;
 mod trouble;
 
+pub(crate) use keeper::AWAY_SECONDS;
 #[cfg(test)]
-pub(crate) use places::give_places;
+pub(crate) use places::{Search, give_places};
 pub(crate) use start::new_service_id;
 pub use start::{PostgresEngine, StartError};

@@ -4,6 +4,8 @@
 //! goes by numbers would miss what fills them. Here only whoever leads gives numbers, to what is committed, and the numbers
 //! become visible together with the last one that was given: what has a place up to that one is all there is.
 
+use std::time::Duration;
+
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _, query, query_scalar};
 use zephyrfs_core::Totals;
@@ -14,9 +16,6 @@ use crate::tables::events::Delta;
 
 /// So many events get their places at once.
 pub(super) const BATCH: usize = 2_000;
-
-/// A look at all of them is given up when it takes longer: meanwhile nobody renews the lease.
-const BOUND: &str = "SET LOCAL statement_timeout = '2s'";
 
 /// So many events are forgotten at once.
 const FORGET: i64 = 5_000;
@@ -40,25 +39,37 @@ pub(super) fn uncounted() -> String {
     )
 }
 
-/// Gives places to what has none, and was written lately unless `everything` is looked at; answers how many it were. `epoch` is
-/// that of who leads: somebody who does not lead any more changes nothing.
+/// Among which events those are looked for that have no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Search {
+    /// Among those that were written in the last minutes.
+    Lately,
+    /// Among all of them. What has its place stays in the index until no transaction is older, so that this may take long; it is
+    /// given up then.
+    All {
+        /// After so long.
+        within: Duration,
+    },
+}
+
+/// Gives places to what is found that has none; answers how many it were. `epoch` is that of who leads: somebody who does not lead
+/// any more changes nothing.
 ///
 /// # Errors
-/// The database's; [`StoreError::TooSlow`] if `everything` is too much while old transactions keep what is in the index.
+/// The database's; [`StoreError::TooSlow`] if the search takes too long.
 pub(crate) async fn give_places(
     connection: &mut PgConnection,
     epoch: u64,
-    everything: bool,
+    search: Search,
 ) -> Result<usize, StoreError> {
-    // What has its place stays in the index until no transaction is older: a look at all of it may take long.
-    let which = if everything { "true" } else { LATELY };
+    let which = match search {
+        Search::Lately => LATELY,
+        Search::All { .. } => "true",
+    };
     let sql = format!(
         "SELECT event_id, totals_delta FROM events WHERE place IS NULL AND {which} ORDER BY written_at, event_id LIMIT $1"
     );
     let mut transaction = connection.begin().await?;
-    if everything {
-        transaction.execute(BOUND).await?;
-    }
     // The row is locked until the end, so nobody else takes the lease or gives places meanwhile.
     let kept: Option<(i64, Vec<i64>)> = sqlx::query_as(
         "SELECT last_place, totals FROM coordinator WHERE only_row AND leader_epoch = $1 FOR UPDATE",
@@ -70,10 +81,16 @@ pub(crate) async fn give_places(
         transaction.rollback().await?;
         return Ok(0);
     };
+    if let Search::All { within } = search {
+        limit_statements(&mut transaction, within).await?;
+    }
     let rows = query(AssertSqlSafe(sql))
         .bind(to_bigint(BATCH as u64))
         .fetch_all(&mut *transaction)
         .await?;
+    if let Search::All { .. } = search {
+        limit_statements(&mut transaction, Duration::ZERO).await?;
+    }
     if rows.is_empty() {
         transaction.rollback().await?;
         return Ok(0);
@@ -107,6 +124,13 @@ pub(crate) async fn give_places(
         .await?;
     transaction.commit().await?;
     Ok(ids.len())
+}
+
+/// Limits how long statements may take until the end of the transaction; zero is no limit.
+async fn limit_statements(connection: &mut PgConnection, to: Duration) -> Result<(), StoreError> {
+    let limit = format!("SET LOCAL statement_timeout = {}", to.as_millis());
+    connection.execute(AssertSqlSafe(limit)).await?;
+    Ok(())
 }
 
 /// Forgets events that are older than so many milliseconds; answers whether there may be more of them.

@@ -74,7 +74,7 @@ impl Observed {
 pub(super) struct Shared {
     /// Until when this instance leads, and in which epoch.
     lease: Mutex<Option<(u64, Instant)>>,
-    /// When all events without a place were looked for last, or that was tried: also over connections that are gone.
+    /// When all events without a place were looked for last, also over connections that are gone.
     searched: Mutex<Option<Instant>>,
     /// Told when the lease is given back.
     pub(super) hand_over_done: Notify,
@@ -95,19 +95,15 @@ impl Shared {
         *self.lease() = None;
     }
 
-    /// Whether it is time to look for all events without a place, `every` so often; then that counts as begun.
-    pub(super) fn is_to_search_all(&self, now: Instant, every: Duration) -> bool {
-        let mut searched = self.searched.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_time = searched.is_none_or(|before| now.duration_since(before) >= every);
-        if is_time {
-            *searched = Some(now);
-        }
-        is_time
+    /// Whether it is time to look for all events without a place, `every` so often.
+    pub(super) fn is_to_search_all(&self, every: Duration) -> bool {
+        let searched = *self.searched.lock().unwrap_or_else(PoisonError::into_inner);
+        searched.is_none_or(|searched| searched.elapsed() >= every)
     }
 
-    /// Not all of them were found yet, or somebody else led meanwhile.
-    pub(super) fn go_on_searching(&self) {
-        *self.searched.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    /// All of them had been looked for at a time; `None` if nobody knows, since another led.
+    pub(super) fn searched_all(&self, at: Option<Instant>) {
+        *self.searched.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }
 
     /// The epoch in which this instance leads, if it does.

@@ -14,7 +14,7 @@ use super::page::Page;
 use super::{Access, ExchangeError};
 use crate::columns::to_bigint;
 use crate::dump::dump;
-use crate::engine::new_service_id;
+use crate::engine::{AWAY_SECONDS, new_service_id};
 use crate::error::StoreError;
 use crate::schema;
 use crate::tables::usage::{self, UsageDelta};
@@ -53,9 +53,10 @@ impl Import {
         schema::make_tables(&mut connection, &new_service_id()).await?;
         let lock = lock(access).await?;
         let mut transaction = connection.begin().await?;
-        // An instance that is about to lead waits here, and finds the row below.
+        // An instance that is about to lead waits here, and finds the row below; one that led and does not know that its lease is
+        // over cannot renew it any more.
         transaction
-            .execute("SELECT 1 FROM coordinator WHERE only_row FOR UPDATE")
+            .execute("UPDATE coordinator SET leader_epoch = leader_epoch + 1 WHERE only_row")
             .await?;
         refuse_instances(&mut transaction).await?;
         let starts_over: bool = query_scalar("SELECT EXISTS (SELECT 1 FROM imports)")
@@ -191,14 +192,14 @@ async fn lock(access: &Access) -> Result<PgConnection, ExchangeError> {
 }
 
 async fn refuse_instances(connection: &mut PgConnection) -> Result<(), ExchangeError> {
-    let leader: Option<Option<String>> =
-        query_scalar("SELECT leader FROM coordinator WHERE leader_until > clock_timestamp()")
-            .fetch_optional(connection)
-            .await?;
-    match leader {
-        Some(leader) => Err(ExchangeError::InUse(leader.unwrap_or_default())),
-        None => Ok(()),
-    }
+    let running: Option<String> = query_scalar(
+        "SELECT coalesce(leader, 'that leads') FROM coordinator WHERE leader_until > clock_timestamp() \
+         UNION ALL (SELECT name FROM instances WHERE seen_at > clock_timestamp() - $1 * interval '1 second' ORDER BY name) LIMIT 1",
+    )
+    .bind(AWAY_SECONDS)
+    .fetch_optional(connection)
+    .await?;
+    running.map_or(Ok(()), |name| Err(ExchangeError::InUse(name)))
 }
 
 async fn refuse_events(connection: &mut PgConnection) -> Result<(), ExchangeError> {

@@ -53,8 +53,8 @@ pub enum ExchangeError {
     NotEmpty(&'static str),
     /// An instance runs on the database.
     #[error(
-        "the instance {0} runs on this database: stop every instance, and import again; one that was killed counts as running until \
-         its lease (database.lease) is over"
+        "the instance {0} runs on this database: stop every instance, and import again; one that was killed counts as running for \
+         some seconds"
     )]
     InUse(String),
     /// An instance wrote where an import is under way, or was cut short.

@@ -1,8 +1,13 @@
 //! Many events that nobody gave places, for want of somebody who leads.
 
+use std::time::Duration;
+
+use sqlx::{Connection as _, Executor as _, PgConnection};
 use zephyrfs_core::engine::Engine as _;
 
 use super::support::{database, eventually, sql, start};
+use crate::engine::{Search, give_places};
+use crate::error::StoreError;
 
 /// So many there are, half of them written long before the others.
 const EVENTS: u64 = 200_000;
@@ -22,6 +27,11 @@ async fn what_nobody_gave_places_is_counted_and_gets_them_in_the_order_of_time()
          FROM generate_series(1, {EVENTS}) AS number"
     );
     sql("backlog", &write);
+    // While this goes on, all that gets a place stays in the index of what has none.
+    let mut old = PgConnection::connect(&url).await.unwrap();
+    old.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM events")
+        .await
+        .unwrap();
     let engine = start(&url, "other").await;
     eventually("some are counted already", || engine.totals().value.files > 0).await;
     let files = engine.totals().value.files;
@@ -35,5 +45,15 @@ async fn what_nobody_gave_places_is_counted_and_gets_them_in_the_order_of_time()
     let first = "SELECT written_at < now() - interval '30 minutes', min(place), max(place) FROM events GROUP BY 1 ORDER BY 2";
     assert_eq!(sql("backlog", first), "t|2|100001\nf|100002|200001");
     assert!(engine.status().not_ready.is_none(), "{:?}", engine.status());
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    let epoch = engine.status().term;
+    let within = Duration::from_millis(1);
+    let searched = give_places(&mut connection, epoch, Search::All { within }).await;
+    assert!(matches!(searched, Err(StoreError::TooSlow)), "{searched:?}");
+    // And the connection goes on.
+    assert_eq!(
+        give_places(&mut connection, epoch, Search::Lately).await.unwrap(),
+        0
+    );
     engine.stop().await;
 }

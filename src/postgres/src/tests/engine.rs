@@ -8,7 +8,7 @@ use zephyrfs_core::units::{Millis, Timestamp};
 use zephyrfs_core::{Command, Idempotency, ReadSet, Rejection, Response};
 
 use super::support::{
-    PATIENCE, database, eventually, file, log_of, node, proposal, register_nodes, sql, start,
+    PATIENCE, database, eventually, file, leader, log_of, node, proposal, register_nodes, sql, start,
 };
 
 fn one_file(id: &str) -> ReadSet {
@@ -92,6 +92,7 @@ async fn registering_a_file_takes_few_statements() {
     engine.stop().await;
     sql("postgres", "ALTER DATABASE statements SET log_statement = 'all'");
     let engine = start(&url, "one").await;
+    leader(&[&engine]).await;
     // The keeper's own statements come in between: they are told by what they speak of.
     let is_ours = |line: &&String| {
         let of_keeper = [

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, Executor as _, PgConnection};
 use zephyrfs_core::engine::{Engine as _, EngineError};
 
 use super::support::{
     PATIENCE, database, eventually, file, leader, options, register_nodes, sql, start, start_with,
 };
-use crate::engine::give_places;
+use crate::engine::{Search, give_places};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_instance_leads_and_another_takes_over_when_it_stops() {
@@ -48,14 +48,49 @@ async fn an_instance_that_was_replaced_stops_leading_and_gives_no_places_any_mor
     assert_eq!(status.leader.as_deref(), Some("third"));
     one.execute(file("f", 1), PATIENCE).await.unwrap();
     let mut connection = PgConnection::connect(&url).await.unwrap();
-    assert_eq!(give_places(&mut connection, old, false).await.unwrap(), 0);
+    assert_eq!(
+        give_places(&mut connection, old, Search::Lately).await.unwrap(),
+        0
+    );
     assert_eq!(
         sql("replaced", "SELECT count(*) FROM events WHERE place IS NULL"),
         "1"
     );
-    assert_eq!(give_places(&mut connection, old + 1, true).await.unwrap(), 1);
+    let all = Search::All { within: PATIENCE };
+    assert_eq!(give_places(&mut connection, old + 1, all).await.unwrap(), 1);
     eventually("what happened is counted", || one.totals().value.files == 1).await;
     one.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_leads_or_serves_while_an_import_is_under_way() {
+    let url = database("importing");
+    let engine = start(&url, "one").await;
+    leader(&[&engine]).await;
+    let epoch = "SELECT leader_epoch FROM coordinator";
+    let before = sql("importing", epoch);
+    // The import holds the row until the lease is over, so that whoever wants it waits for the row.
+    let mut import = PgConnection::connect(&url).await.unwrap();
+    import
+        .execute("BEGIN; SELECT 1 FROM coordinator FOR UPDATE")
+        .await
+        .unwrap();
+    eventually("its lease is over", || !engine.status().leads).await;
+    import
+        .execute("INSERT INTO imports VALUES (true, now()); COMMIT")
+        .await
+        .unwrap();
+    eventually("it says why it does not serve", || {
+        let reason = engine.status().not_ready;
+        reason.is_some_and(|reason| reason.contains("an import into this database is under way"))
+    })
+    .await;
+    assert_eq!(sql("importing", epoch), before);
+    let refused = engine.execute(file("f", 1), PATIENCE).await.unwrap_err();
+    assert!(matches!(refused, EngineError::Unavailable { .. }), "{refused:?}");
+    sql("importing", "DELETE FROM imports");
+    eventually("it leads again", || engine.status().leads).await;
+    engine.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

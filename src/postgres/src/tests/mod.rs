@@ -1,7 +1,9 @@
 //! Tests on a real server.
 
+mod answers;
 mod backlog;
 mod believers;
+mod company;
 mod conformance;
 mod engine;
 mod exchange;

@@ -1,16 +1,18 @@
 //! A server that vanishes without a word: connections stay, and nothing comes over them any more.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use zephyrfs_core::engine::{Engine as _, EngineError, EventsError, Freshness};
-use zephyrfs_core::id::NodeId;
+use zephyrfs_core::id::{FileId, NodeId};
 use zephyrfs_core::units::{AppliedIndex, Timestamp};
-use zephyrfs_core::{Proposal, ReadSet};
+use zephyrfs_core::{Command, Proposal, ReadSet};
 
-use super::support::{PATIENCE, database, eventually, file, node, options, register_nodes, start_with};
-use super::ways::unsteady_way;
+use super::support::{
+    PATIENCE, database, eventually, file, node, options, register_nodes, start, start_with,
+};
+use super::ways::{Plan, unsteady_way, way_with};
 use crate::PostgresEngine;
 
 type Outcome = Result<(), EngineError>;
@@ -150,4 +152,62 @@ async fn all(engine: &PostgresEngine) -> Vec<(&'static str, Result<Outcome, toki
         (name, outcome)
     });
     futures::future::join_all(each).await
+}
+
+/// A command has so much time: more than each step of it waits for an answer, and than it takes to see that none comes.
+const TIME: Duration = Duration::from_secs(30);
+
+/// What becomes of a command whose server goes silent after so many of its messages.
+async fn silenced(url: &str, after: usize, command: Proposal) -> Result<(), EngineError> {
+    let plan = Plan {
+        silence_after: Some(after),
+        ..Plan::default()
+    };
+    let (way, plan) = way_with(url, plan).await;
+    let mut own = options(&way, &format!("after-{after}"));
+    own.statement_timeout = Duration::from_millis(500);
+    let engine = start_with(own).await;
+    let began = Instant::now();
+    let outcome = engine.execute(command, TIME).await.map(drop);
+    // Where the last word was a commit, it is asked as long as there is time what became of it.
+    if matches!(outcome, Err(EngineError::Unavailable { .. })) {
+        assert!(
+            began.elapsed() < TIME,
+            "it waited after {after} messages: {outcome:?}"
+        );
+    }
+    plan.is_silent.send_replace(false);
+    engine.stop().await;
+    outcome
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_step_of_a_command_waits_for_ever_for_a_server_that_says_nothing() {
+    let url = database("silenced");
+    let engine = start(&url, "one").await;
+    register_nodes(&engine).await;
+    engine.execute(file("f", 2), PATIENCE).await.unwrap();
+    let attempts = (0..8).flat_map(|after| {
+        // Of chunks that are known, which takes a transaction; and one that shares none.
+        let mut shares = file("f", 2);
+        if let Command::RegisterFile(register) = &mut shares.command {
+            register.file = FileId::from(format!("shares-{after}"));
+        }
+        [shares, node(&format!("node-{after}"))].map(|command| silenced(&url, after, command))
+    });
+    let outcomes = futures::future::join_all(attempts).await;
+    let (mut done, mut unknown, mut refused) = (0, 0, 0);
+    for outcome in outcomes {
+        match outcome {
+            Ok(()) => done += 1,
+            Err(EngineError::UnknownOutcome { .. }) => unknown += 1,
+            Err(EngineError::Unavailable { .. }) => refused += 1,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    assert!(
+        done + unknown + refused == 16 && refused > 4,
+        "{done} {unknown} {refused}"
+    );
+    engine.stop().await;
 }

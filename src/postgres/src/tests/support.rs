@@ -71,6 +71,7 @@ pub(super) fn options(url: &str, name: &str) -> Options {
 pub(super) struct Counts {
     conflicts: AtomicU64,
     lost_connections: AtomicU64,
+    company: AtomicU64,
     looks: AtomicU64,
 }
 
@@ -83,6 +84,11 @@ impl Counts {
     /// How often something was tried again since its connection was lost.
     pub(super) fn lost_connections(&self) -> u64 {
         self.lost_connections.load(Ordering::SeqCst)
+    }
+
+    /// How often something was tried by itself since one of those it shared a transaction with failed.
+    pub(super) fn company(&self) -> u64 {
+        self.company.load(Ordering::SeqCst)
     }
 
     /// How often the instance looked at the database, in vain or not.
@@ -98,6 +104,7 @@ impl Observer for Counts {
         let count = match cause {
             "conflict" => &self.conflicts,
             "connection" => &self.lost_connections,
+            "company" => &self.company,
             other => panic!("{operation} was tried again for {other}"),
         };
         count.fetch_add(1, Ordering::SeqCst);

@@ -22,6 +22,8 @@ pub(super) struct Plan {
     pub(super) held: AtomicUsize,
     /// What becomes of those.
     pub(super) held_are: watch::Sender<Held>,
+    /// So many messages are handed over on each connection since it began a transaction for a command, and then there is silence.
+    pub(super) silence_after: Option<usize>,
     /// Nothing is handed over, in no direction, and no connection breaks.
     pub(super) is_silent: watch::Sender<bool>,
 }
@@ -102,8 +104,18 @@ async fn pass(client: TcpStream, server: TcpStream, plan: Arc<Plan>) -> std::io:
     let back = tokio::spawn(hand_back(server_says, to_client, Arc::clone(&plan)));
     let mut buffer = vec![0; 1 << 16];
     let mut talk = Talk::default();
+    let mut said_in_commands = None;
     loop {
         let read = client_says.read(&mut buffer).await?;
+        if buffer[..read].windows(15).any(|here| here == b"ISOLATION LEVEL") {
+            said_in_commands = said_in_commands.or(Some(0));
+        }
+        if let (Some(said), Some(after)) = (&mut said_in_commands, plan.silence_after) {
+            if *said == after {
+                plan.is_silent.send_replace(true);
+            }
+            *said += 1;
+        }
         drop(is_silent.wait_for(|is_silent| !is_silent).await);
         if read == 0 {
             break;
@@ -143,11 +155,16 @@ async fn pass(client: TcpStream, server: TcpStream, plan: Arc<Plan>) -> std::io:
 
 /// A way to the server that does as the plan says, and the URL of a database there.
 pub(super) async fn unsteady_way(url: &str) -> (String, Arc<Plan>) {
+    way_with(url, Plan::default()).await
+}
+
+/// A way with a plan that is made before.
+pub(super) async fn way_with(url: &str, plan: Plan) -> (String, Arc<Plan>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (rest, database) = url.rsplit_once('/').unwrap();
     let (user, server) = rest.rsplit_once('@').unwrap();
     let own = format!("{user}@{}/{database}", listener.local_addr().unwrap());
-    let plan = Arc::new(Plan::default());
+    let plan = Arc::new(plan);
     let (server, passing) = (server.to_owned(), Arc::clone(&plan));
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {

@@ -115,7 +115,7 @@ impl Sink {
             NamedDump::create(path).map(|dump| Dump::Named(Box::new(dump)))
         };
         Ok(Self {
-            dump: begun.map_err(unwritten)?,
+            dump: begun.map_err(|error| unwritten(&error))?,
             bar: bar(
                 about_rows(totals),
                 "{bar:40} {human_pos} of about {human_len} rows, {per_sec}",
@@ -138,25 +138,28 @@ impl Sink {
     fn finish(self, index: AppliedIndex) -> Result<Summary, CliError> {
         self.bar.finish_and_clear();
         if let Some(error) = self.failed {
-            return Err(unwritten(error));
+            return Err(unwritten(&error));
         }
         let finished = match self.dump {
             Dump::Named(dump) => dump.finish(index),
             Dump::Piped(dump) => dump.finish(index).map(|(_, summary)| summary),
         };
-        finished.map_err(unwritten)
+        finished.map_err(|error| unwritten(&error))
     }
 }
 
 /// Also of a reader that went away: what it has is no dump, and whoever relies on it must learn that.
-fn unwritten(error: impl std::fmt::Display) -> CliError {
-    CliError::Local(format!("{error}; nothing was exported"))
+fn unwritten(error: &WriteError) -> CliError {
+    CliError::Local(match error {
+        WriteError::NotDurable { .. } => error.to_string(),
+        _ => format!("{error}; nothing was exported"),
+    })
 }
 
 fn not_stopped(error: StoreError) -> CliError {
     if matches!(error, StoreError::Locked { .. }) {
         return refused(format_args!(
-            "{error}. A running coordinator writes such a file itself: POST /api/v1/admin/database/backup"
+            "{error}. A running coordinator writes such a file itself (POST /api/v1/admin/database/backup); an import has to end first"
         ));
     }
     refused(error)
