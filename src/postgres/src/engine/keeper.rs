@@ -1,4 +1,4 @@
-//! Keeps what this instance knows of the service up to date, holds the lease while it can, and does what only who leads may do.
+//! Keeps what this instance knows of the service up to date, and holds the lease while it can.
 //!
 //! It has a connection of its own: when all others are busy, the lease is not lost for it.
 
@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Executor as _, Row as _, query, query_scalar};
 use tokio::sync::watch;
 
 use super::lease::{Holder, give_back};
-use super::places::{BATCH, Search, forget, give_places, uncounted};
+use super::places::uncounted;
 use super::start::{Ending, PostgresEngine, StartError, new_service_id};
 use super::status::{Instance, Observed, totals_of};
 use crate::columns::{Time, count, to_bigint};
@@ -26,24 +26,10 @@ const PRESENCE: Duration = Duration::from_secs(1);
 
 /// An instance that was not heard for so long is away, and after so much longer forgotten.
 pub(crate) const AWAY_SECONDS: f64 = 5.0;
-const FORGOTTEN_SECONDS: f64 = 300.0;
-
-/// So often is looked for events to forget, and for so long.
-const FORGETTING: Duration = Duration::from_secs(2);
-const FORGETTING_TAKES: Duration = Duration::from_millis(200);
-
-/// So often all events without a place are looked for, beside those that were written lately. Well before what nobody looked for
-/// is late no more: it is to have its place before what came after it.
-const SEARCHING: Duration = Duration::from_secs(60);
-
-/// A look for all of them is given up when it takes longer, or a part of the lease, which nobody renews meanwhile.
-const LONGEST_SEARCH: Duration = Duration::from_secs(1);
-
-/// Places are given for so long at once, when there are many events without one.
-const PLACING: Duration = Duration::from_secs(1);
+pub(super) const FORGOTTEN_SECONDS: f64 = 300.0;
 
 /// After a look that failed the next one comes later and later, up to this.
-const LONGEST_REST: Duration = Duration::from_secs(1);
+pub(super) const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// A look that takes longer is given up, and the connection with it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -52,16 +38,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const CHANGING: Duration = Duration::from_secs(3_600);
 
 /// What the keeper remembers between two looks.
-struct Kept {
-    connection: PgConnection,
+pub(super) struct Kept {
+    pub(super) connection: PgConnection,
     /// When the lease was taken or renewed over this connection.
     renewed: Option<Instant>,
     present: Option<Instant>,
-    forgot: Instant,
+    pub(super) forgot: Instant,
     /// The epoch in which this instance leads, or led at last.
     epoch: Option<u64>,
     /// When the database last had no room for what this instance wanted to write.
-    full: Option<Instant>,
+    pub(super) full: Option<Instant>,
 }
 
 impl Kept {
@@ -368,71 +354,9 @@ impl PostgresEngine {
     }
 
     /// Whether it is time to hold the lease for longer.
-    fn is_to_renew(&self, kept: &Kept) -> bool {
+    pub(super) fn is_to_renew(&self, kept: &Kept) -> bool {
         kept.renewed
             .is_none_or(|renewed| renewed.elapsed() >= self.options.lease / 4)
-    }
-
-    async fn work(&self, kept: &mut Kept, epoch: u64) -> Result<(), StoreError> {
-        if kept.full.is_some_and(|since| since.elapsed() < LONGEST_REST) {
-            return Ok(());
-        }
-        let placed = self.place(kept, epoch).await;
-        if !matches!(placed, Ok(()) | Err(StoreError::Full(_))) {
-            return placed;
-        }
-        // Also where there is no room: what is forgotten makes some.
-        if kept.forgot.elapsed() >= FORGETTING {
-            kept.forgot = Instant::now();
-            let older_than = i64::try_from(self.options.keep_events.as_millis()).unwrap_or(i64::MAX);
-            while forget(&mut kept.connection, epoch, older_than).await? {
-                if kept.forgot.elapsed() >= FORGETTING_TAKES {
-                    break;
-                }
-            }
-            let gone = "DELETE FROM instances WHERE seen_at < clock_timestamp() - $1 * interval '1 second'";
-            query(gone)
-                .bind(FORGOTTEN_SECONDS)
-                .execute(&mut kept.connection)
-                .await?;
-        }
-        placed?;
-        kept.full = None;
-        Ok(())
-    }
-
-    /// Gives places to what has none: of late, and now and then to all.
-    async fn place(&self, kept: &mut Kept, epoch: u64) -> Result<(), StoreError> {
-        let began = Instant::now();
-        let mut search = Search::Lately;
-        if self.shared.is_to_search_all(SEARCHING) {
-            let within = LONGEST_SEARCH.min(self.options.lease / 4);
-            search = Search::All { within };
-        }
-        loop {
-            let placed = match give_places(&mut kept.connection, epoch, search).await {
-                Err(StoreError::TooSlow) if search != Search::Lately => {
-                    tracing::warn!(
-                        "Looking for all changes that nobody was told of takes too long, as it does while some transaction of the \
-                         database is very old; those of the last minutes are told, others later"
-                    );
-                    self.shared.searched_all(Some(began));
-                    search = Search::Lately;
-                    continue;
-                }
-                placed => placed?,
-            };
-            // A part says that there is no more for now.
-            if placed < BATCH {
-                if search != Search::Lately {
-                    self.shared.searched_all(Some(began));
-                }
-                return Ok(());
-            }
-            if self.is_to_renew(kept) || began.elapsed() >= PLACING {
-                return Ok(());
-            }
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod batch;
 mod connections;
+mod duties;
 mod events;
 mod execute;
 mod fate;
