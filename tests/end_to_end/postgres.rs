@@ -176,3 +176,17 @@ async fn changes_to_the_cluster_are_not_applicable_and_say_what_to_do_instead() 
     assert!(shown.stdout.contains("\"one\""), "{shown:?}");
     assert_eq!(one.stop().await, Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_instances_of_one_name_are_warned_of() {
+    let server = PostgresServer::start(&["fsync=off"]);
+    let url = server.url("zephyrfs");
+    let (mut one, mut other) = (instance(&url, "same").await, instance(&url, "same").await);
+    until("one of them says so", async || {
+        let mut lines = one.log().into_iter().chain(other.log());
+        lines.any(|line| line.contains("has the same name")).then_some(())
+    })
+    .await;
+    assert_eq!(one.stop().await, Some(0));
+    assert_eq!(other.stop().await, Some(0));
+}

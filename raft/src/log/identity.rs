@@ -46,11 +46,7 @@ impl Identity {
         if let Some(identity) = Self::load(database, path)? {
             return Ok(identity);
         }
-        if is_importing(database)? {
-            return Err(StoreError::Importing {
-                path: path.to_owned(),
-            });
-        }
+        refuse_half_an_import(database, path)?;
         let identity = Self::mint::<R>();
         let mut transaction = database.begin_write().doing("begin writing the identity")?;
         transaction
@@ -94,17 +90,26 @@ impl Identity {
     }
 }
 
-/// Whether an import is under way here, or was cut short.
-fn is_importing(database: &Database) -> Result<bool, StoreError> {
+/// Refuses a log without an identity into whose directory an import is under way, or was cut short.
+///
+/// # Errors
+/// [`StoreError::Importing`], or why it cannot be read.
+pub(super) fn refuse_half_an_import(database: &Database, path: &str) -> Result<(), StoreError> {
     let transaction = database.begin_read().doing("begin reading the log")?;
-    match transaction.open_table(VALUES) {
-        Ok(values) => Ok(values
+    let is_importing = match transaction.open_table(VALUES) {
+        Ok(values) => values
             .get(IMPORTING_KEY)
             .doing("read the log's values")?
-            .is_some()),
-        Err(redb::TableError::TableDoesNotExist(_)) => Ok(false),
-        Err(error) => Err(error).doing("open the log's values"),
+            .is_some(),
+        Err(redb::TableError::TableDoesNotExist(_)) => false,
+        Err(error) => return Err(error).doing("open the log's values"),
+    };
+    if is_importing {
+        return Err(StoreError::Importing {
+            path: path.to_owned(),
+        });
     }
+    Ok(())
 }
 
 /// Notes, durably, that an import begins here: until there is an identity nobody starts.

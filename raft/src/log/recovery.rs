@@ -12,7 +12,7 @@ use openraft::type_config::AsyncRuntime;
 use openraft::{EntryPayload, Membership};
 use redb::{Database, Durability};
 
-use super::identity::{FORMAT_KEY, IDENTITY_KEY, Identity, mint_cluster_id};
+use super::identity::{FORMAT_KEY, IDENTITY_KEY, Identity, mint_cluster_id, refuse_half_an_import};
 use super::pairing::check_same_replica;
 use super::record::{
     ENTRIES, FORMAT, VALUES, encode_entry, encode_value, encode_vote, log_id_from_record, log_id_to_record,
@@ -57,7 +57,10 @@ pub(crate) fn recover<R: AsyncRuntime, D: Disk>(
         look_at_database(disk, DatabaseKind::Log, CACHE_BYTES)?.ok_or_else(nothing)?
     };
     let identity = Identity::load(&database, &path)?.filter(|identity| !identity.cluster_id.is_empty());
-    let identity = identity.ok_or_else(nothing)?;
+    let Some(identity) = identity else {
+        refuse_half_an_import(&database, &path)?;
+        return Err(nothing());
+    };
     let tail = load::<R>(&database)?;
     let header = header_of_state(disk)?;
     // What would not start afterwards is not touched.

@@ -6,7 +6,7 @@ use openraft::type_config::AsyncRuntime;
 use redb::{Database, ReadableDatabase};
 
 use super::Entry;
-use super::identity::Identity;
+use super::identity::{Identity, refuse_half_an_import};
 use super::pairing::check_same_replica;
 use super::record::{ENTRIES, decode_entry};
 use super::store::{CACHE_BYTES, load};
@@ -30,7 +30,9 @@ impl<R: AsyncRuntime> StoppedLog<R> {
         let Some(database) = look_at_database(disk, DatabaseKind::Log, CACHE_BYTES)? else {
             return Ok(None);
         };
-        let Some(identity) = Identity::load(&database, &disk.name(DatabaseKind::Log))? else {
+        let path = disk.name(DatabaseKind::Log);
+        let Some(identity) = Identity::load(&database, &path)? else {
+            refuse_half_an_import(&database, &path)?;
             return Ok(None);
         };
         let tail = load::<R>(&database)?;

@@ -20,6 +20,7 @@ use super::support::{
 use crate::disk::{DatabaseKind, Disk, Files, Memory};
 use crate::error::StoreError;
 use crate::exchange::{Imported, Importer, StoppedReplica};
+use crate::recover_files;
 
 fn disk(directory: &Path) -> Files {
     Files::new(directory.join("coordinator.db")).unwrap()
@@ -230,6 +231,12 @@ async fn rows_that_are_not_whole_are_refused_and_leave_nothing() {
     // No server takes the directory for an empty one; an import starts over.
     let server = try_start(disk.clone()).await.err().unwrap().to_string();
     assert!(server.contains("run `coordinator import` again"), "{server}");
+    let export = StoppedReplica::open(&disk).err().unwrap();
+    assert!(matches!(export, StoreError::Importing { .. }), "{export}");
+    let recovery = recover_files(&disk, &options((), timing()).peer, false)
+        .err()
+        .unwrap();
+    assert!(matches!(recovery, StoreError::Importing { .. }), "{recovery}");
     import(&disk, &rows, 1).unwrap();
     let engine = start(disk.clone()).await;
     assert_eq!(engine.totals().value.files, 20);

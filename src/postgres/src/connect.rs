@@ -4,7 +4,7 @@ use std::io;
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _};
 
 use crate::error::StoreError;
@@ -12,10 +12,6 @@ use crate::options::Options;
 
 /// A connection is given up when it takes longer than this to be made.
 const CONNECT: Duration = Duration::from_secs(5);
-
-/// Idle connections are closed after a while, so that a server that was restarted elsewhere is found.
-const IDLE: Duration = Duration::from_secs(600);
-const LIFETIME: Duration = Duration::from_secs(1_800);
 
 /// What each connection is told first. One that a database does not know is left out.
 const SETTINGS: [&str; 8] = [
@@ -47,6 +43,9 @@ pub enum UrlError {
     /// It is none.
     #[error("database.url is not a PostgreSQL URL such as postgres://user:password@host:5432/database: {0}")]
     Malformed(String),
+    /// A word that is none of those that there are.
+    #[error("sslmode in database.url is none of disable, allow, prefer, require, verify-ca and verify-full")]
+    SslMode,
     /// It has a parameter that means nothing here.
     #[error(
         "database.url has the parameter {0}, which means nothing here; there are sslmode, sslrootcert, sslcert and sslkey"
@@ -81,6 +80,15 @@ fn is_ambiguous(url: &str) -> bool {
     rest[end..].contains('@')
 }
 
+const SSL_MODES: [&str; 6] = [
+    "disable",
+    "allow",
+    "prefer",
+    "require",
+    "verify-ca",
+    "verify-full",
+];
+
 fn unknown_parameter(url: &str) -> Option<String> {
     let (_, parameters) = url.split_once('?')?;
     let names = parameters
@@ -95,6 +103,18 @@ fn unknown_parameter(url: &str) -> Option<String> {
             .take(40)
             .collect(),
     )
+}
+
+fn has_unknown_ssl_mode(url: &str) -> bool {
+    let parameters = url
+        .split_once('?')
+        .map_or("", |(_, parameters)| parameters)
+        .split('&');
+    let mut modes = parameters.filter_map(|parameter| match parameter.split_once('=') {
+        Some(("sslmode" | "ssl-mode", mode)) => Some(mode.to_ascii_lowercase()),
+        _ => None,
+    });
+    modes.any(|mode| !SSL_MODES.contains(&&*mode))
 }
 
 /// What an engine's options say of how to connect.
@@ -115,6 +135,9 @@ pub(crate) fn from_url(url: &str, password: Option<&str>, name: &str) -> Result<
     }
     if let Some(name) = unknown_parameter(url) {
         return Err(UrlError::UnknownParameter(name));
+    }
+    if has_unknown_ssl_mode(url) {
+        return Err(UrlError::SslMode);
     }
     let mut connect =
         PgConnectOptions::from_str(url).map_err(|error| UrlError::Malformed(plainly(&error)))?;
@@ -183,7 +206,7 @@ pub(crate) async fn connect(
 
 /// Why there is no connection. The library tells of certificates as it tells of a broken line; but they stay as they are however
 /// long one waits.
-pub(crate) fn why_none(connect: &PgConnectOptions, error: sqlx::Error) -> StoreError {
+fn why_none(connect: &PgConnectOptions, error: sqlx::Error) -> StoreError {
     let is_on_network = connect.get_socket().is_none() && !connect.get_host().starts_with('/');
     match &error {
         sqlx::Error::Io(cause) if cause.kind() == io::ErrorKind::InvalidData => {
@@ -207,19 +230,6 @@ fn is_about_settings(code: Option<&str>) -> bool {
     code.is_some_and(|code| code != "42501" && classes.iter().any(|class| code.starts_with(class)))
 }
 
-/// Connections for requests, made when they are needed.
-pub(crate) fn pool(connect: PgConnectOptions, options: &Options) -> PgPool {
-    let statements = options.statement_timeout;
-    PgPoolOptions::new()
-        .max_connections(options.max_connections)
-        .acquire_timeout(options.acquire_timeout)
-        .idle_timeout(IDLE)
-        .max_lifetime(LIFETIME)
-        .test_before_acquire(true)
-        .after_connect(move |connection, _| Box::pin(async move { prepare(connection, statements).await }))
-        .connect_lazy_with(connect)
-}
-
 async fn prepare(connection: &mut PgConnection, statements: Duration) -> Result<(), sqlx::Error> {
     let timeout = format!("SET statement_timeout = {}", statements.as_millis());
     connection.execute(AssertSqlSafe(timeout)).await?;
@@ -236,7 +246,18 @@ async fn prepare(connection: &mut PgConnection, statements: Duration) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use super::place;
+    use super::{UrlError, place};
+
+    #[test]
+    fn a_misspelt_mode_of_tls_is_named() {
+        for mode in ["verify-ful", "hunter2", ""] {
+            let error = place(&format!("postgres://u:p@h/db?sslmode={mode}")).unwrap_err();
+            assert!(matches!(error, UrlError::SslMode), "{error}");
+        }
+        for mode in ["verify-full", "Require", "disable"] {
+            assert!(place(&format!("postgres://u:p@h/db?sslmode={mode}")).is_ok());
+        }
+    }
 
     #[test]
     fn no_part_of_a_password_is_shown_that_is_not_written_as_it_must_be() {

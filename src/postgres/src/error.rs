@@ -35,6 +35,12 @@ pub(crate) enum StoreError {
     /// The database does not let this program in.
     #[error("the database refuses connections: {0}")]
     Refused(String),
+    /// The user may not do what is needed.
+    #[error(
+        "the database does not let this user do what the coordinator needs ({0}): make the user the owner of the database, or \
+         grant it CREATE on its schema and all rights on its tables"
+    )]
+    Denied(String),
     /// The server does not show who it is, or does not encrypt.
     #[error("no secure connection to the database: {0}; see sslmode and sslrootcert in database.url")]
     Tls(String),
@@ -86,8 +92,6 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(error) => from_database(&*error),
-            sqlx::Error::PoolTimedOut => Self::Busy,
-            sqlx::Error::PoolClosed => Self::Gone("this instance is stopping".to_owned()),
             sqlx::Error::Io(error) => Self::Gone(error.to_string()),
             sqlx::Error::Protocol(error) => Self::Gone(error),
             sqlx::Error::Tls(error) => Self::Tls(error.to_string()),
@@ -123,7 +127,7 @@ fn from_database(error: &dyn DatabaseError) -> StoreError {
         code if code.starts_with("08") => StoreError::Gone(message),
         code if code.starts_with("28") => StoreError::Refused(message),
         "3D000" => StoreError::Refused(message),
-        "42501" => StoreError::Refused(message),
+        "42501" => StoreError::Denied(message),
         // The server ends the connection, whatever its reason.
         _ if severity == Some(PgSeverity::Fatal) => StoreError::Gone(message),
         code => StoreError::Other(format!("{message} ({code})")),

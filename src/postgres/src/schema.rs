@@ -16,6 +16,8 @@ const STEPS: &[&str] = &[include_str!("../migrations/0001_tables.sql")];
 /// The version of the tables that this program works on.
 const VERSION: i64 = STEPS.len() as i64;
 
+const DUPLICATE_TABLE: &str = "42P07";
+
 /// So long another instance may take to change the tables.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -34,6 +36,9 @@ pub(crate) enum SchemaError {
     /// An older program made them, or none did.
     #[error("the database has no tables of this version: start the coordinator on it once, which makes them")]
     Older,
+    /// Another program made tables of the same names.
+    #[error("the database holds tables of another program ({0}): give the coordinator a database of its own")]
+    Foreign(String),
     /// What is in them is not whole.
     #[error(
         "an import into this database is under way, or was cut short: wait for it, or run `coordinator import` again, which \
@@ -107,7 +112,15 @@ pub(crate) async fn make_tables(connection: &mut PgConnection, service_id: &str)
     let done = usize::try_from(found).unwrap_or_default();
     for (step, number) in STEPS.iter().skip(done).zip(found + 1..) {
         tracing::info!(version = number, "Changing the tables");
-        transaction.execute(raw_sql(*step)).await?;
+        transaction
+            .execute(raw_sql(*step))
+            .await
+            .map_err(|error| match error {
+                sqlx::Error::Database(error) if error.code().as_deref() == Some(DUPLICATE_TABLE) => {
+                    SchemaError::Foreign(error.message().to_owned())
+                }
+                error => error.into(),
+            })?;
     }
     query("UPDATE schema_version SET version = $1 WHERE only_row")
         .bind(VERSION)

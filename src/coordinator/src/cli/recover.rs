@@ -38,7 +38,8 @@ pub(crate) fn run(command: &RecoverCommand, output: &mut Output<'_>) -> Result<(
     }
     let refused = |error: &dyn std::fmt::Display| CliError::Refused(error.to_string());
     let path = config.database_path();
-    if !path.exists() {
+    // Looking for data makes no directory.
+    if path.parent().is_some_and(|directory| !directory.exists()) {
         return Err(CliError::Refused(format!(
             "{} is not there, so there is nothing to recover; set DATA_PATH as for the server",
             path.display()

@@ -149,7 +149,10 @@ fn render(status: &RepairStatus) -> String {
         ],
     };
     let Some(report) = &status.report else {
-        facts.push(("Found", "ask the replica that leads".to_owned()));
+        facts.push((
+            "Found",
+            "ask the replica that leads; `coordinator cluster status` shows which".to_owned(),
+        ));
         return table::facts(facts);
     };
     if let Some(RunningPass { seconds, chunks }) = &report.running_pass {

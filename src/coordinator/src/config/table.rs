@@ -19,7 +19,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     Setting::optional("database.url", Kind::DatabaseUrl).env("DATABASE_URL")
         .means("PostgreSQL URL; never shown"),
     Setting::optional("database.password", Kind::Password).env("DATABASE_PASSWORD")
-        .means("password for PostgreSQL where the URL has none; never shown"),
+        .means("password for PostgreSQL, before one in the URL; never shown"),
     Setting::optional("database.password_file", Kind::Path).env("DATABASE_PASSWORD_FILE")
         .means("file that holds the password for PostgreSQL, such as a mounted secret"),
     Setting::new("database.max_connections", "16", count(1, 10_000))

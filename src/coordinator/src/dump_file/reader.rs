@@ -10,6 +10,13 @@ use super::{FORMAT_VERSION, MAGIC, Summary};
 
 const BUFFER: usize = 1 << 20;
 
+/// How what gzip, zstd and xz write begins.
+const COMPRESSED: [&[u8]; 3] = [
+    &[0x1f, 0x8b],
+    &[0x28, 0xb5, 0x2f, 0xfd],
+    &[0xfd, 0x37, 0x7a, 0x58],
+];
+
 /// The index of a dump is at most this.
 const LAST_INDEX: u64 = 1 << 62;
 
@@ -25,10 +32,12 @@ pub enum ReadError {
         source: io::Error,
     },
     /// Something else.
-    #[error("{name} is no dump of a coordinator")]
+    #[error("{name} is no dump of a coordinator{}", if *.is_compressed { ", but something compressed: decompress it first" } else { "" })]
     Foreign {
         /// Where from.
         name: String,
+        /// Whether it looks like something compressed.
+        is_compressed: bool,
     },
     /// Another format.
     #[error(
@@ -94,7 +103,18 @@ impl<R: Read> DumpReader<R> {
         };
         match reader.array::<8>() {
             Ok(magic) if magic == MAGIC => {}
-            Ok(_) | Err(ReadError::Short { .. }) => return Err(ReadError::Foreign { name: reader.name }),
+            Ok(magic) => {
+                return Err(ReadError::Foreign {
+                    name: reader.name,
+                    is_compressed: COMPRESSED.iter().any(|begins| magic.starts_with(begins)),
+                });
+            }
+            Err(ReadError::Short { .. }) => {
+                return Err(ReadError::Foreign {
+                    name: reader.name,
+                    is_compressed: false,
+                });
+            }
             Err(error) => return Err(error),
         }
         let found = u32::from_le_bytes(reader.array()?);
@@ -131,7 +151,8 @@ impl<R: Read> DumpReader<R> {
         }
         self.hasher.update(&self.row);
         self.bytes += u64::from(length);
-        let row = decode_row(&self.row).map_err(|error| self.damaged(format!("a row: {error}")))?;
+        let row = decode_row(&self.row)
+            .map_err(|_| self.damaged(format!("row {} is none", self.dumper.rows() + 1)))?;
         let encoded = self
             .dumper
             .add(&row)
@@ -299,6 +320,8 @@ mod tests {
             let error = read(bytes).unwrap_err().to_string();
             assert_eq!(error, "memory is no dump of a coordinator");
         }
+        let error = read(b"\x28\xb5\x2f\xfd and more").unwrap_err().to_string();
+        assert!(error.contains("decompress it first"), "{error}");
         let error = read(b"ZFSDUMP\0\x63\0\0\0").unwrap_err().to_string();
         assert!(error.contains("format 99"), "{error}");
         // A length that nothing stands behind takes no memory.

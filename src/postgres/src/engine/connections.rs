@@ -1,19 +1,21 @@
 //! Connections for requests: the one that was used last is used first.
 //!
 //! The library's own pool hands them out in turn, so that with few clients every request meets a server process whose plans and
-//! caches have gone cold. Here those that work are kept on a stack, and those that may not are closed; the pool below makes new ones.
+//! caches have gone cold; and where the server takes no more of them it tries on without using those that there are. Here those
+//! that work are kept on a stack, and those that may not are closed.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sqlx::Connection as _;
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnection, PgPool, Postgres};
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::connect::why_none;
+use crate::connect;
 use crate::error::StoreError;
+use crate::options::Options;
 
 /// A connection that was idle for so long may be broken.
 const TRIED_OUT: Duration = Duration::from_secs(1);
@@ -25,17 +27,38 @@ const TRYING_OUT: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(60);
 const LIFETIME: Duration = Duration::from_secs(1_800);
 
+/// A server that takes no more connections is asked for another so often.
+const CROWDED: Duration = Duration::from_secs(1);
+
 /// All connections for requests.
 pub(super) struct Connections {
-    pool: PgPool,
+    connect: PgConnectOptions,
+    statements: Duration,
     places: Semaphore,
     acquire_timeout: Duration,
     warm: Mutex<Vec<Warm>>,
+    /// Told when one comes back.
+    returned: Notify,
+    open: Arc<AtomicU32>,
+    /// When the server last took no more of them, and its words.
+    crowded: Mutex<Option<(Instant, StoreError)>>,
+}
+
+/// A connection that counts among those that are open until it is dropped.
+struct Open {
+    connection: PgConnection,
+    open: Arc<AtomicU32>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A connection that nobody uses.
 struct Warm {
-    connection: PoolConnection<Postgres>,
+    connection: Open,
     born: Instant,
     since: Instant,
 }
@@ -44,24 +67,25 @@ struct Warm {
 /// open on it, which the library does not see while that begins.
 pub(super) struct Held<'c> {
     /// There is one until the end.
-    connection: Option<PoolConnection<Postgres>>,
+    connection: Option<Open>,
     born: Instant,
     from: &'c Connections,
     _place: SemaphorePermit<'c>,
 }
 
 impl Connections {
-    /// So many at most, made by `pool`.
-    pub(super) fn new(pool: PgPool, most: u32, acquire_timeout: Duration) -> Self {
+    /// Connections as the options say, none of which is made yet.
+    pub(super) fn new(connect: PgConnectOptions, options: &Options) -> Self {
+        let most = usize::try_from(options.max_connections).unwrap_or(usize::MAX);
         Self {
-            pool,
-            places: Semaphore::new(
-                usize::try_from(most)
-                    .unwrap_or(usize::MAX)
-                    .min(Semaphore::MAX_PERMITS),
-            ),
-            acquire_timeout,
+            connect,
+            statements: options.statement_timeout,
+            places: Semaphore::new(most.min(Semaphore::MAX_PERMITS)),
+            acquire_timeout: options.acquire_timeout,
             warm: Mutex::default(),
+            returned: Notify::new(),
+            open: Arc::default(),
+            crowded: Mutex::default(),
         }
     }
 
@@ -69,47 +93,85 @@ impl Connections {
         self.warm.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn crowded(&self) -> MutexGuard<'_, Option<(Instant, StoreError)>> {
+        self.crowded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// One of them.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] if none is free in time; the database's.
+    /// [`StoreError::Busy`] if none is free in time, [`StoreError::Crowded`] if that is so since the server takes no more of them;
+    /// the database's.
     pub(super) async fn acquire(&self) -> Result<Held<'_>, StoreError> {
-        let place = timeout(self.acquire_timeout, self.places.acquire()).await;
-        let place = match place {
+        let deadline = Instant::now() + self.acquire_timeout;
+        let place = match timeout_at(deadline, self.places.acquire()).await {
             Ok(Ok(place)) => place,
             Ok(Err(_)) => return Err(StoreError::Unusable("this instance is stopping".to_owned())),
             Err(_) => return Err(StoreError::Busy),
         };
-        let mut held = Held {
-            connection: None,
-            born: Instant::now(),
+        let (connection, born) = self.find(deadline).await?;
+        Ok(Held {
+            connection: Some(connection),
+            born,
             from: self,
             _place: place,
-        };
+        })
+    }
+
+    /// One that works: of those that there are, or a new one.
+    async fn find(&self, deadline: Instant) -> Result<(Open, Instant), StoreError> {
         loop {
-            let Some(warm) = self.warm().pop() else {
-                break;
-            };
-            held.born = warm.born;
-            let connection = held.connection.insert(warm.connection);
-            let works = warm.since.elapsed() < TRIED_OUT
-                || matches!(timeout(TRYING_OUT, connection.ping()).await, Ok(Ok(())));
-            if works {
-                return Ok(held);
+            if let Some(warm) = self.one_that_works().await {
+                return Ok((warm.connection, warm.born));
             }
-            held.close();
+            let crowded = self.crowded().clone();
+            let crowded = crowded.filter(|(since, _)| since.elapsed() < CROWDED);
+            if let Some((since, error)) = crowded {
+                let waiting = timeout_at(deadline.min(since + CROWDED), self.returned.notified());
+                if waiting.await.is_err() && Instant::now() >= deadline {
+                    return Err(error);
+                }
+                continue;
+            }
+            let connecting = connect::connect(&self.connect, self.statements);
+            match timeout_at(deadline, connecting).await {
+                Ok(Ok(connection)) => {
+                    *self.crowded() = None;
+                    self.open.fetch_add(1, Ordering::Relaxed);
+                    let open = Arc::clone(&self.open);
+                    return Ok((Open { connection, open }, Instant::now()));
+                }
+                Ok(Err(error @ StoreError::Crowded(_))) => self.note_crowded(&error),
+                Ok(Err(error)) => return Err(error),
+                Err(_) => return Err(StoreError::no_answer(self.acquire_timeout)),
+            }
         }
-        held.born = Instant::now();
-        let connected = self.pool.acquire().await;
-        let connected = connected.map_err(|error| why_none(&self.pool.connect_options(), error))?;
-        held.connection = Some(connected);
-        Ok(held)
+    }
+
+    async fn one_that_works(&self) -> Option<Warm> {
+        loop {
+            let mut warm = self.warm().pop()?;
+            let works = warm.since.elapsed() < TRIED_OUT || {
+                let trying = timeout(TRYING_OUT, warm.connection.connection.ping());
+                matches!(trying.await, Ok(Ok(())))
+            };
+            if works {
+                return Some(warm);
+            }
+        }
+    }
+
+    fn note_crowded(&self, error: &StoreError) {
+        let was = self.crowded().replace((Instant::now(), error.clone()));
+        if was.is_none() {
+            tracing::warn!(%error, "Requests wait for the connections that there are");
+        }
     }
 
     /// Closes those that nobody uses: the server is not what it was.
     pub(super) fn forget(&self) {
         let warm = std::mem::take(&mut *self.warm());
-        warm.into_iter().for_each(|warm| drop(warm.connection.detach()));
+        drop(warm);
     }
 
     /// Lets go of connections that nobody has used for long.
@@ -120,20 +182,19 @@ impl Connections {
             .partition::<Vec<_>, _>(|warm| warm.since.elapsed() >= IDLE);
         *warm = kept;
         drop(warm);
-        old.into_iter().for_each(|warm| drop(warm.connection.detach()));
+        drop(old);
     }
 
     /// How many there are, and how many of them nobody uses.
     pub(super) fn counts(&self) -> (u32, u32) {
-        let idle = self.warm().len() + self.pool.num_idle();
-        (self.pool.size(), u32::try_from(idle).unwrap_or(u32::MAX))
+        let idle = u32::try_from(self.warm().len()).unwrap_or(u32::MAX);
+        (self.open.load(Ordering::Relaxed), idle)
     }
 
-    /// Closes all of them.
-    pub(super) async fn close(&self) {
+    /// Closes all that nobody uses, and gives out no more.
+    pub(super) fn close(&self) {
         self.places.close();
         self.forget();
-        self.pool.close().await;
     }
 }
 
@@ -149,6 +210,7 @@ impl Held<'_> {
                 born: self.born,
                 since: Instant::now(),
             });
+            self.from.returned.notify_one();
         }
     }
 
@@ -161,19 +223,8 @@ impl Held<'_> {
 
     /// The connection to the server.
     pub(super) fn server(&mut self) -> Result<&mut PgConnection, StoreError> {
-        let connection = self.connection.as_deref_mut();
-        connection.ok_or_else(|| StoreError::Gone("the connection is closed".to_owned()))
-    }
-
-    fn close(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            drop(connection.detach());
-        }
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.close();
+        let open = self.connection.as_mut();
+        open.map(|open| &mut open.connection)
+            .ok_or_else(|| StoreError::Gone("the connection is closed".to_owned()))
     }
 }

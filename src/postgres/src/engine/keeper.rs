@@ -31,6 +31,9 @@ pub(super) const FORGOTTEN_SECONDS: f64 = 300.0;
 /// After a look that failed the next one comes later and later, up to this.
 pub(super) const LONGEST_REST: Duration = Duration::from_secs(1);
 
+/// Another instance of the same name is warned of so often.
+const NAMESAKES: Duration = Duration::from_secs(600);
+
 /// A look that takes longer is given up, and the connection with it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -43,6 +46,10 @@ pub(super) struct Kept {
     /// When the lease was taken or renewed over this connection.
     renewed: Option<Instant>,
     present: Option<Instant>,
+    /// When this instance said last that it is there, as the database has it.
+    said: Option<String>,
+    /// When it last warned of another of the same name.
+    namesake: Option<Instant>,
     pub(super) forgot: Instant,
     /// The epoch in which this instance leads, or led at last.
     epoch: Option<u64>,
@@ -121,6 +128,10 @@ impl PostgresEngine {
     fn note_trouble(&self, error: &StoreError) {
         let reason = error.to_string();
         self.observed.send_modify(|seen| {
+            // It ends, and says so.
+            if seen.unusable.is_some() {
+                return;
+            }
             let known = seen.trouble.as_ref();
             if known.is_none_or(|(known, _)| *known != reason) {
                 tracing::warn!(%error, "The database cannot be used; requests are refused while that lasts");
@@ -141,6 +152,8 @@ impl PostgresEngine {
                     connection,
                     renewed: None,
                     present: None,
+                    said: None,
+                    namesake: None,
                     forgot: now,
                     epoch: self.shared.leads_in(),
                     full: None,
@@ -172,6 +185,10 @@ impl PostgresEngine {
         let connected = connect::connect(&self.connect, Duration::ZERO).await;
         let mut connection = connected.map_err(|error| self.judge(error.into()))?;
         let mut usable = in_time(async { Ok(schema::check(&mut connection).await) }).await?;
+        let known = self.observed.borrow().service_id.clone();
+        if matches!(usable, Err(SchemaError::Older)) && !known.is_empty() {
+            return Err(self.gone(&known));
+        }
         if matches!(usable, Err(SchemaError::Older)) {
             let service_id = new_service_id();
             let preparing = schema::prepare(&mut connection, &service_id);
@@ -206,7 +223,7 @@ impl PostgresEngine {
         match StartError::of(error) {
             Ok(passing) => passing,
             Err(lasting) => {
-                let reason = lasting.to_string();
+                let reason = lasting.reason();
                 self.observed.send_if_modified(|seen| {
                     let was_never_in = seen.at.is_none();
                     if was_never_in {
@@ -217,6 +234,16 @@ impl PostgresEngine {
                 StoreError::Other(reason)
             }
         }
+    }
+
+    /// The rows that this instance served are not there any more, nor is the lease. Whoever put others in their place, or an empty
+    /// database, while it ran may not know what he did: nodes would hear that nobody knows their chunks.
+    fn gone(&self, service_id: &str) -> StoreError {
+        self.shared.stop_leading();
+        StoreError::Other(format!(
+            "the rows of cluster {service_id}, which this instance serves, are gone from the database: stop every instance before \
+             restoring it; to serve what is there now, start this instance anew"
+        ))
     }
 
     /// Looks how far the service is, and who leads.
@@ -237,6 +264,11 @@ impl PostgresEngine {
         // It began while this instance was cut off, or paused.
         if row.try_get("is_imported")? {
             return Err(self.judge(SchemaError::Importing));
+        }
+        let service_id: String = row.try_get("service_id")?;
+        let known = self.observed.borrow().service_id.clone();
+        if !known.is_empty() && known != service_id {
+            return Err(self.gone(&known));
         }
         self.shared.set_clock(row.try_get::<Time, _>("now_at")?.0);
         if row.try_get("nodes_changed")? {
@@ -261,7 +293,7 @@ impl PostgresEngine {
             .zip(uncounted)
             .for_each(|(total, more)| *total += more);
         let seen = Observed {
-            service_id: row.try_get("service_id")?,
+            service_id,
             place: count(row.try_get("last_place")?)?,
             forgotten: count(row.try_get("forgotten_place")?)?,
             totals: totals_of(&totals),
@@ -289,14 +321,27 @@ impl PostgresEngine {
             return Ok(None);
         }
         kept.present = Some(Instant::now());
-        query(
+        let (was, is): (Option<String>, String) = sqlx::query_as(
             "INSERT INTO instances (name, address, seen_at) VALUES ($1, $2, clock_timestamp()) \
-             ON CONFLICT (name) DO UPDATE SET address = excluded.address, seen_at = excluded.seen_at",
+             ON CONFLICT (name) DO UPDATE SET address = excluded.address, seen_at = excluded.seen_at \
+             RETURNING (SELECT seen_at::text FROM instances WHERE name = $1), seen_at::text",
         )
         .bind(&self.options.name)
         .bind(&self.options.client_address)
-        .execute(&mut kept.connection)
+        .fetch_one(&mut kept.connection)
         .await?;
+        let said = kept.said.replace(is);
+        if let (Some(was), Some(said)) = (was, said)
+            && was != said
+            && kept.namesake.is_none_or(|warned| warned.elapsed() >= NAMESAKES)
+        {
+            kept.namesake = Some(Instant::now());
+            tracing::warn!(
+                name = self.options.name,
+                "Another instance on this database has the same name, and the two are taken for one: give each its own, with \
+                 REPLICA_NAME"
+            );
+        }
         let rows: Vec<(String, String, bool)> = sqlx::query_as(
             "SELECT name, address, seen_at > clock_timestamp() - $1 * interval '1 second' FROM instances \
              WHERE seen_at > clock_timestamp() - $2 * interval '1 second' ORDER BY name",
@@ -331,6 +376,9 @@ impl PostgresEngine {
             None => holder.take(&mut kept.connection).await?,
         };
         let Some(lease) = lease else {
+            if leads.is_some() {
+                tracing::info!("This instance leads no more: another took over");
+            }
             self.shared.stop_leading();
             kept.epoch = None;
             return Ok(());

@@ -31,6 +31,14 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// Why, in words that others are put before.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::Url(error) => error.to_string(),
+            Self::Unusable(reason) => reason.clone(),
+        }
+    }
+
     /// Whether waiting may help: the database may come, or come back.
     pub(super) fn of(error: SchemaError) -> Result<StoreError, Self> {
         match error {
@@ -88,8 +96,7 @@ impl PostgresEngine {
     /// [`StartError::Url`].
     pub fn start(options: Options) -> Result<Arc<Self>, StartError> {
         let connect = connect::options(&options)?;
-        let pool = connect::pool(connect.clone(), &options);
-        let connections = Connections::new(pool, options.max_connections, options.acquire_timeout);
+        let connections = Connections::new(connect.clone(), &options);
         let (queue, waiting) = mpsc::channel(QUEUED);
         let engine = Arc::new(Self {
             queue,
@@ -160,7 +167,7 @@ impl PostgresEngine {
                 // It ends by itself; a panic in it was logged.
                 let _ended = keeper.await;
             }
-            self.connections.close().await;
+            self.connections.close();
         };
         if tokio::time::timeout(Duration::from_secs(2), closing)
             .await

@@ -7,7 +7,7 @@ use crate::error::StoreError;
 /// What went wrong before anything was committed.
 pub(super) fn nothing_happened(error: StoreError) -> EngineError {
     match error {
-        StoreError::Busy => EngineError::Overloaded {
+        StoreError::Busy | StoreError::Crowded(_) => EngineError::Overloaded {
             reason: error.to_string(),
         },
         StoreError::Conflict(_) => EngineError::Overloaded {
@@ -18,8 +18,8 @@ pub(super) fn nothing_happened(error: StoreError) -> EngineError {
         StoreError::Gone(_)
         | StoreError::ReadOnly(_)
         | StoreError::Full(_)
-        | StoreError::Crowded(_)
         | StoreError::Refused(_)
+        | StoreError::Denied(_)
         | StoreError::Tls(_)
         | StoreError::TooSlow => EngineError::Unavailable {
             reason: error.to_string(),

@@ -10,7 +10,7 @@ use super::{Access, ExchangeError};
 use crate::columns::count;
 use crate::dump::dump;
 use crate::error::StoreError;
-use crate::schema;
+use crate::schema::{self, SchemaError};
 
 /// Rows of one state of a database.
 pub struct Export {
@@ -23,10 +23,13 @@ impl Export {
     /// Connects; the state is the one of this moment, whatever is written from now on.
     ///
     /// # Errors
-    /// [`ExchangeError::Url`], [`ExchangeError::Database`].
+    /// [`ExchangeError::Url`], [`ExchangeError::Nothing`], [`ExchangeError::Database`].
     pub async fn begin(access: &Access) -> Result<Self, ExchangeError> {
         let mut connection = access.connect().await?;
-        schema::check(&mut connection).await?;
+        match schema::check(&mut connection).await {
+            Err(SchemaError::Older) => return Err(ExchangeError::Nothing),
+            checked => checked?,
+        }
         connection
             .execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             .await?;

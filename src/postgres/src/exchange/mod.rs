@@ -45,6 +45,11 @@ pub enum ExchangeError {
     /// The database, its tables, or the rows in it.
     #[error("{0}")]
     Database(String),
+    /// Nothing is there to be exported.
+    #[error(
+        "the database has no tables of the coordinator, so there is nothing to export; check database.url"
+    )]
+    Nothing,
     /// An import would meet rows that are there.
     #[error(
         "the database has {0} already: an import goes into a database without rows; make a new one, or point database.url at \

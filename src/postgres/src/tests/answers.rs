@@ -4,7 +4,7 @@ use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use super::support::{PATIENCE, database, options, sql};
 use crate::error::StoreError;
-use crate::{PostgresEngine, StartError};
+use crate::{Access, ExchangeError, Export, PostgresEngine, StartError};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_of_which_the_server_does_not_know_the_outcome_may_have_been_done() {
@@ -28,4 +28,37 @@ async fn what_is_set_wrong_is_said_at_the_start_instead_of_waited_for() {
     };
     assert!(reason.contains("nowhere"), "{reason}");
     engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_another_program_are_left_alone_and_named() {
+    let url = database("of_another");
+    sql("of_another", "CREATE TABLE files (path text)");
+    let engine = PostgresEngine::start(options(&url, "one")).unwrap();
+    let refused = tokio::time::timeout(PATIENCE, engine.recovered()).await.unwrap();
+    let Err(StartError::Unusable(reason)) = refused else {
+        panic!("it took another program's tables");
+    };
+    assert!(
+        reason.contains("tables of another program") && reason.contains("\"files\""),
+        "{reason}"
+    );
+    assert!(!reason.contains("cannot be used"), "said once: {reason}");
+    engine.stop().await;
+    assert_eq!(sql("of_another", "SELECT to_regclass('nodes') IS NULL"), "t");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_is_nothing_to_export_from_a_database_without_tables() {
+    let access = Access {
+        url: database("never_used"),
+        password: None,
+        name: "test".to_owned(),
+    };
+    let refused = Export::begin(&access).await.err().unwrap();
+    assert!(matches!(refused, ExchangeError::Nothing), "{refused}");
+    assert_eq!(
+        sql("never_used", "SELECT to_regclass('schema_version') IS NULL"),
+        "t"
+    );
 }

@@ -73,6 +73,7 @@ pub(super) struct Counts {
     lost_connections: AtomicU64,
     company: AtomicU64,
     looks: AtomicU64,
+    open: AtomicU64,
 }
 
 impl Counts {
@@ -89,6 +90,11 @@ impl Counts {
     /// How often something was tried by itself since one of those it shared a transaction with failed.
     pub(super) fn company(&self) -> u64 {
         self.company.load(Ordering::SeqCst)
+    }
+
+    /// How many connections for requests there were at the last look.
+    pub(super) fn open(&self) -> u64 {
+        self.open.load(Ordering::SeqCst)
     }
 
     /// How often the instance looked at the database, in vain or not.
@@ -110,7 +116,8 @@ impl Observer for Counts {
         count.fetch_add(1, Ordering::SeqCst);
     }
 
-    fn connections(&self, _open: u32, _idle: u32) {
+    fn connections(&self, open: u32, _idle: u32) {
+        self.open.store(open.into(), Ordering::SeqCst);
         self.looks.fetch_add(1, Ordering::SeqCst);
     }
 }

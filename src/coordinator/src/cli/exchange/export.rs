@@ -59,14 +59,15 @@ impl ExportCommand {
         let index = export.index();
         let mut sink = Sink::begin(&self.file, export.totals())?;
         let read = export.dump(&mut |row| sink.take(&row)).await;
-        read.map_err(refused_by(&place))?;
+        read.map_err(|error| refused(format_args!("{place}: {error}; nothing was exported")))?;
         let summary = sink.finish(index)?;
         Ok((place, summary))
     }
 
     fn of_replica(&self, config: &Config, output: &mut Output<'_>) -> Result<(String, Summary), CliError> {
         let path = config.database_path();
-        if !path.exists() {
+        // Looking for data makes no directory.
+        if path.parent().is_some_and(|directory| !directory.exists()) {
             return Err(CliError::Refused(format!(
                 "{} is not there, so there is nothing to export; set DATA_PATH as for the server",
                 path.display()

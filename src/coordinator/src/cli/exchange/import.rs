@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use indicatif::ProgressBar;
-use zephyrfs_postgres::Import;
+use zephyrfs_postgres::{ExchangeError, Import};
 use zephyrfs_raft::{Files, Importer};
 
 use super::super::exit::CliError;
@@ -88,7 +88,11 @@ struct Source {
 
 impl Source {
     fn next(&mut self) -> Result<Next, CliError> {
-        let next = self.reader.next().map_err(|error| unread(&error))?;
+        let next = self.reader.next().map_err(|error| {
+            CliError::Local(format!(
+                "{error}. Nothing of it counts, and no coordinator starts on what is there of it: the next import starts over"
+            ))
+        })?;
         self.bar.set_position(self.reader.bytes());
         if matches!(next, Next::End(_)) {
             self.bar.set_message("reading back");
@@ -110,11 +114,11 @@ async fn into_postgres(
     }
     let summary = loop {
         match source.next()? {
-            Next::Row(row) => import.add(row).await.map_err(refused_by(&place))?,
+            Next::Row(row) => import.add(row).await.map_err(cut_short(&place))?,
             Next::End(summary) => break summary,
         }
     };
-    let unanalyzed = import.finish(summary.index).await.map_err(refused_by(&place))?;
+    let unanalyzed = import.finish(summary.index).await.map_err(cut_short(&place))?;
     source.bar.finish_and_clear();
     if let Some(reason) = unanalyzed {
         output.note(&format!(
@@ -142,14 +146,24 @@ fn into_replica(config: &Config, mut source: Source) -> Result<Imported, CliErro
         .map_err(refused)?;
     source.bar.finish_and_clear();
     let what_next = format!(
-        "start {}, the only member of the new cluster {}; others with empty data directories join it",
-        config.cluster.name, imported.cluster_id
+        "start this replica, the only member of the new cluster {}; others with empty data directories join it",
+        imported.cluster_id
     );
     Ok(Imported {
         summary,
         place: config.database_path().display().to_string(),
         what_next,
     })
+}
+
+/// Why an import did not come to its end, and what to do about it.
+fn cut_short(place: &str) -> impl Fn(ExchangeError) -> CliError {
+    move |error| match error {
+        ExchangeError::Database(_) => refused(format_args!(
+            "{place}: {error}. Nothing that was imported counts: run `coordinator import` again, which starts over"
+        )),
+        error => refused_by(place)(error),
+    }
 }
 
 fn unread(error: &ReadError) -> CliError {
