@@ -36,8 +36,8 @@ const SETTINGS: [&str; 8] = [
 pub enum UrlError {
     /// It is split where a password was meant to go on, of which nothing may be shown.
     #[error(
-        "database.url is not understood: write %2F for /, %3F for ?, %23 for #, %40 for @ and %25 for % in the user name and the \
-         password, or set DATABASE_PASSWORD instead"
+        "database.url is not understood: write %2F for /, %3F for ?, %23 for #, %40 for @, %26 for & and %25 for % in the user \
+         name, the password and what comes after the ?, or set DATABASE_PASSWORD instead"
     )]
     Ambiguous,
     /// It is none.
@@ -89,6 +89,7 @@ const SSL_MODES: [&str; 6] = [
     "verify-full",
 ];
 
+/// The first parameter that means nothing.
 fn unknown_parameter(url: &str) -> Option<String> {
     let (_, parameters) = url.split_once('?')?;
     let names = parameters
@@ -134,7 +135,11 @@ pub(crate) fn from_url(url: &str, password: Option<&str>, name: &str) -> Result<
         return Err(UrlError::Ambiguous);
     }
     if let Some(name) = unknown_parameter(url) {
-        return Err(UrlError::UnknownParameter(name));
+        // A password with an ampersand in it goes on as a parameter.
+        return Err(match url.contains("password=") {
+            true => UrlError::Ambiguous,
+            false => UrlError::UnknownParameter(name),
+        });
     }
     if has_unknown_ssl_mode(url) {
         return Err(UrlError::SslMode);
@@ -226,8 +231,9 @@ fn why_none(connect: &PgConnectOptions, error: sqlx::Error) -> StoreError {
 /// Whether a connection is refused for something that was set wrong, here or for the database: an unknown parameter, a value, a
 /// library that is not there. When a server ends a connection that was there, the same codes may mean other things.
 fn is_about_settings(code: Option<&str>) -> bool {
-    let classes = ["0A", "22", "42", "58"];
-    code.is_some_and(|code| code != "42501" && classes.iter().any(|class| code.starts_with(class)))
+    // Among them a file that is not there.
+    let begins = ["0A", "22", "42", "58P01"];
+    code.is_some_and(|code| code != "42501" && begins.iter().any(|begin| code.starts_with(begin)))
 }
 
 async fn prepare(connection: &mut PgConnection, statements: Duration) -> Result<(), sqlx::Error> {
@@ -268,6 +274,7 @@ mod tests {
             "postgres://user:12?hunter2&34@host/db",
             "postgres://user:12@34/hunter2@host/db",
             "postgres://user:12?hunter2=34@host/db",
+            "postgres://user@host/db?password=12&hunter2",
         ] {
             let error = place(url).unwrap_err().to_string();
             assert!(!error.contains("hunter2"), "{error}");

@@ -39,6 +39,8 @@ pub(super) struct Connections {
     warm: Mutex<Vec<Warm>>,
     /// Told when one comes back.
     returned: Notify,
+    /// Whoever waits for one to come back waits for this before.
+    turns: tokio::sync::Mutex<()>,
     open: Arc<AtomicU32>,
     /// When the server last took no more of them, and its words.
     crowded: Mutex<Option<(Instant, StoreError)>>,
@@ -84,6 +86,7 @@ impl Connections {
             acquire_timeout: options.acquire_timeout,
             warm: Mutex::default(),
             returned: Notify::new(),
+            turns: tokio::sync::Mutex::default(),
             open: Arc::default(),
             crowded: Mutex::default(),
         }
@@ -120,32 +123,69 @@ impl Connections {
 
     /// One that works: of those that there are, or a new one.
     async fn find(&self, deadline: Instant) -> Result<(Open, Instant), StoreError> {
+        if self.crowded().is_none() {
+            if let Some(warm) = self.one_that_works().await {
+                return Ok((warm.connection, warm.born));
+            }
+            match self.connect().await {
+                Err(StoreError::Crowded(_)) => {}
+                connected => return connected,
+            }
+        }
+        self.find_in_turn(deadline).await
+    }
+
+    /// The same while there are fewer than there may be: whoever came first is served first.
+    async fn find_in_turn(&self, deadline: Instant) -> Result<(Open, Instant), StoreError> {
+        let Ok(_turn) = timeout_at(deadline, self.turns.lock()).await else {
+            return Err(self.why_none());
+        };
         loop {
             if let Some(warm) = self.one_that_works().await {
                 return Ok((warm.connection, warm.born));
             }
-            let crowded = self.crowded().clone();
-            let crowded = crowded.filter(|(since, _)| since.elapsed() < CROWDED);
-            if let Some((since, error)) = crowded {
-                let waiting = timeout_at(deadline.min(since + CROWDED), self.returned.notified());
-                if waiting.await.is_err() && Instant::now() >= deadline {
-                    return Err(error);
+            let since = self.crowded().as_ref().map(|(since, _)| *since);
+            let next = since.map(|since| since + CROWDED);
+            match next.filter(|next| *next > Instant::now()) {
+                None => match self.connect().await {
+                    Err(StoreError::Crowded(_)) => {}
+                    connected => return connected,
+                },
+                Some(next) => {
+                    // Nobody else waits for this.
+                    let returned = timeout_at(deadline.min(next), self.returned.notified()).await;
+                    if returned.is_err() && Instant::now() >= deadline {
+                        return Err(self.why_none());
+                    }
                 }
-                continue;
-            }
-            let connecting = connect::connect(&self.connect, self.statements);
-            match timeout_at(deadline, connecting).await {
-                Ok(Ok(connection)) => {
-                    *self.crowded() = None;
-                    self.open.fetch_add(1, Ordering::Relaxed);
-                    let open = Arc::clone(&self.open);
-                    return Ok((Open { connection, open }, Instant::now()));
-                }
-                Ok(Err(error @ StoreError::Crowded(_))) => self.note_crowded(&error),
-                Ok(Err(error)) => return Err(error),
-                Err(_) => return Err(StoreError::no_answer(self.acquire_timeout)),
             }
         }
+    }
+
+    /// A new one.
+    async fn connect(&self) -> Result<(Open, Instant), StoreError> {
+        match connect::connect(&self.connect, self.statements).await {
+            Ok(connection) => {
+                *self.crowded() = None;
+                self.open.fetch_add(1, Ordering::Relaxed);
+                let open = Arc::clone(&self.open);
+                Ok((Open { connection, open }, Instant::now()))
+            }
+            Err(error) => {
+                if matches!(error, StoreError::Crowded(_)) {
+                    self.note_crowded(&error);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Why there was none in time.
+    fn why_none(&self) -> StoreError {
+        let crowded = self.crowded();
+        crowded
+            .as_ref()
+            .map_or(StoreError::Busy, |(_, error)| error.clone())
     }
 
     async fn one_that_works(&self) -> Option<Warm> {

@@ -263,6 +263,7 @@ impl PostgresEngine {
             .await?;
         // It began while this instance was cut off, or paused.
         if row.try_get("is_imported")? {
+            self.shared.stop_leading();
             return Err(self.judge(SchemaError::Importing));
         }
         let service_id: String = row.try_get("service_id")?;
@@ -377,7 +378,7 @@ impl PostgresEngine {
         };
         let Some(lease) = lease else {
             if leads.is_some() {
-                tracing::info!("This instance leads no more: another took over");
+                tracing::info!("This instance leads no more: the lease is not its own");
             }
             self.shared.stop_leading();
             kept.epoch = None;

@@ -124,7 +124,7 @@ impl Import {
     /// not: plans are better with that, and right without.
     ///
     /// # Errors
-    /// [`ExchangeError::Unfit`] if they are not what is read back; [`ExchangeError::Written`]; or why they cannot be written.
+    /// [`ExchangeError::Unfit`] if they are not what is read back; [`ExchangeError::Written`]; [`ExchangeError::Unknown`]; or why they cannot be written.
     pub async fn finish(mut self, index: AppliedIndex) -> Result<Option<String>, ExchangeError> {
         self.write().await?;
         self.check().await?;
@@ -145,7 +145,13 @@ impl Import {
         if counted.rows_affected() != 1 || ended.rows_affected() != 1 {
             return Err(ExchangeError::Written);
         }
-        self.lock.execute("COMMIT").await?;
+        if let Err(error) = self.lock.execute("COMMIT").await.map_err(StoreError::from) {
+            return Err(if error.is_gone() {
+                ExchangeError::Unknown(error.to_string())
+            } else {
+                error.into()
+            });
+        }
         Ok(analyzed.err().map(|error| StoreError::from(error).to_string()))
     }
 

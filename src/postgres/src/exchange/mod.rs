@@ -58,8 +58,8 @@ pub enum ExchangeError {
     NotEmpty(&'static str),
     /// An instance runs on the database.
     #[error(
-        "the instance {0} runs on this database: stop every instance, and import again; one that was killed counts as running for \
-         some seconds"
+        "the instance {0} runs on this database: stop every instance, and import again; one that was killed counts as running until \
+         its lease (database.lease) is over, and for five seconds at least"
     )]
     InUse(String),
     /// An instance wrote where an import is under way, or was cut short.
@@ -73,6 +73,12 @@ pub enum ExchangeError {
         "another import into this database is under way, or its tables are being made; wait until it has ended"
     )]
     Locked,
+    /// The answer to the last step was lost.
+    #[error(
+        "whether the import counts is not known ({0}): start an instance; if it serves, all of it is there, and if it says that an \
+         import was cut short, import again"
+    )]
+    Unknown(String),
     /// Rows to be imported that are not all the rows of one state.
     #[error("the rows are not those of a whole state: {0}; import again, with another dump")]
     Unfit(String),

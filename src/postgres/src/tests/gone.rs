@@ -2,14 +2,15 @@
 
 use zephyrfs_core::engine::{Engine as _, EngineError};
 
-use super::support::{PATIENCE, eventually, file, options, register_nodes, start, start_with};
+use super::support::{PATIENCE, counted, eventually, file, options, register_nodes, start_with};
 use crate::testing::Server;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_takes_no_other_rows_for_those_that_it_served() {
     let server = Server::start(&["fsync=off"]);
     let url = server.url("restored");
-    let engine = start(&url, "one").await;
+    let (own, counts) = counted(&url, "one");
+    let engine = start_with(own).await;
     register_nodes(&engine).await;
     engine.execute(file("f", 2), PATIENCE).await.unwrap();
     let served = engine.status().cluster_id;
@@ -33,7 +34,9 @@ async fn an_instance_takes_no_other_rows_for_those_that_it_served() {
     // Nor does it serve another service that somebody begins there.
     let other = start_with(options(&url, "other")).await;
     assert_ne!(other.status().cluster_id, served);
-    eventually("it still says that they are gone", says_that_they_are_gone).await;
+    let looks = counts.looks();
+    eventually("it looked again", || counts.looks() > looks + 2).await;
+    assert!(says_that_they_are_gone(), "{:?}", engine.status());
     assert!(!engine.status().leads);
     assert_eq!(engine.failure(), None, "they may come back");
     other.stop().await;

@@ -107,7 +107,7 @@ async fn pass(client: TcpStream, server: TcpStream, plan: Arc<Plan>) -> std::io:
     let mut said_in_commands = None;
     loop {
         let read = client_says.read(&mut buffer).await?;
-        if buffer[..read].windows(15).any(|here| here == b"ISOLATION LEVEL") {
+        if buffer[..read].windows(15).any(|here| here == b"REPEATABLE READ") {
             said_in_commands = said_in_commands.or(Some(0));
         }
         if let (Some(said), Some(after)) = (&mut said_in_commands, plan.silence_after) {
