@@ -61,7 +61,7 @@ impl StoreError {
     }
 
     pub(crate) fn no_answer(within: Duration) -> Self {
-        Self::Gone(format!("no answer within {} s", within.as_secs()))
+        Self::Gone(format!("no answer within {} s", within.as_secs_f64()))
     }
 
     /// Whether waiting may help.

@@ -17,6 +17,11 @@ const STEPS: &[&str] = &[include_str!("../migrations/0001_tables.sql")];
 const VERSION: i64 = STEPS.len() as i64;
 
 const DUPLICATE_TABLE: &str = "42P07";
+const UNDEFINED_TABLE: &str = "42P01";
+const UNDEFINED_COLUMN: &str = "42703";
+
+/// Two who make the tables at the same moment may get in each other's way; so often one of them tries again.
+const TRIES: u32 = 5;
 
 /// So long another instance may take to change the tables.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -88,21 +93,76 @@ async fn refuse_imports(connection: &mut PgConnection) -> Result<(), SchemaError
     Ok(())
 }
 
+/// Sees that the rows are those of a service.
+///
+/// # Errors
+/// [`StoreError::Unusable`] if they are not; the database's.
+pub(crate) async fn serves(connection: &mut PgConnection, service_id: &str) -> Result<(), StoreError> {
+    let found: Result<Option<String>, _> = query_scalar("SELECT service_id FROM coordinator")
+        .fetch_optional(connection)
+        .await;
+    match found {
+        Ok(Some(found)) if found == service_id => Ok(()),
+        Ok(_) => Err(gone(service_id)),
+        Err(error) if is_without_table(&error) => Err(gone(service_id)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether a statement failed for want of a table.
+pub(crate) fn is_without_table(error: &sqlx::Error) -> bool {
+    has_code(error, UNDEFINED_TABLE)
+}
+
+fn has_code(error: &sqlx::Error, code: &str) -> bool {
+    matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some(code))
+}
+
+/// The rows that an instance served are not there any more. Whoever put others in their place, or an empty database, while it ran
+/// may not know what he did: nodes would hear that nobody knows their chunks. What comes next may be a backup that is read in table
+/// by table, under the same name.
+pub(crate) fn gone(service_id: &str) -> StoreError {
+    StoreError::Unusable(format!(
+        "the rows of cluster {service_id}, which this instance serves, are gone from the database: stop every instance before \
+         restoring it; to serve what is there now, start this instance anew"
+    ))
+}
+
 /// Makes the tables what this program needs.
 ///
 /// # Errors
 /// [`SchemaError`]; nothing is left half done.
 pub(crate) async fn make_tables(connection: &mut PgConnection, service_id: &str) -> Result<(), SchemaError> {
-    match version(connection).await? {
-        Some(VERSION) => return Ok(()),
-        Some(found) if found > VERSION => return Err(SchemaError::Newer { found }),
-        Some(_) | None => {}
+    let mut tries = 1;
+    loop {
+        match version(connection).await? {
+            Some(VERSION) => return Ok(()),
+            Some(found) if found > VERSION => return Err(SchemaError::Newer { found }),
+            Some(_) | None => {}
+        }
+        match change_tables(connection, service_id).await {
+            // The catalogue's own unique keys tell that another one was first.
+            Err(SchemaError::Store(StoreError::Conflict(_))) if tries < TRIES => tries += 1,
+            changed => return changed,
+        }
     }
-    create_lock(connection).await?;
+}
+
+/// The same in one transaction, which holds the row that is the lock.
+async fn change_tables(connection: &mut PgConnection, service_id: &str) -> Result<(), SchemaError> {
     let mut transaction = connection.begin().await?;
     let patience = format!("SET LOCAL lock_timeout = {}", PATIENCE.as_millis());
     transaction.execute(sqlx::AssertSqlSafe(patience)).await?;
     // Whoever comes second waits here, and then finds nothing left to do.
+    transaction
+        .execute(
+            "CREATE TABLE IF NOT EXISTS schema_version \
+             (only_row boolean PRIMARY KEY CHECK (only_row), version bigint NOT NULL)",
+        )
+        .await?;
+    transaction
+        .execute("INSERT INTO schema_version (only_row, version) VALUES (true, 0) ON CONFLICT (only_row) DO NOTHING")
+        .await?;
     let found: i64 = query_scalar("SELECT version FROM schema_version WHERE only_row FOR UPDATE")
         .fetch_one(&mut *transaction)
         .await?;
@@ -115,12 +175,7 @@ pub(crate) async fn make_tables(connection: &mut PgConnection, service_id: &str)
         transaction
             .execute(raw_sql(*step))
             .await
-            .map_err(|error| match error {
-                sqlx::Error::Database(error) if error.code().as_deref() == Some(DUPLICATE_TABLE) => {
-                    SchemaError::Foreign(error.message().to_owned())
-                }
-                error => error.into(),
-            })?;
+            .map_err(|error| foreign(error, DUPLICATE_TABLE))?;
     }
     query("UPDATE schema_version SET version = $1 WHERE only_row")
         .bind(VERSION)
@@ -139,10 +194,20 @@ pub(crate) async fn make_tables(connection: &mut PgConnection, service_id: &str)
     Ok(())
 }
 
+/// An error that tells, by its code, that tables of these names are not this program's.
+fn foreign(error: sqlx::Error, code: &str) -> SchemaError {
+    if has_code(&error, code)
+        && let sqlx::Error::Database(error) = &error
+    {
+        return SchemaError::Foreign(error.message().to_owned());
+    }
+    error.into()
+}
+
 /// The version of the tables; `None` in a database that has none.
 ///
 /// # Errors
-/// The database's.
+/// [`SchemaError::Foreign`]; the database's.
 async fn version(connection: &mut PgConnection) -> Result<Option<i64>, SchemaError> {
     let exists: bool = query_scalar("SELECT to_regclass('schema_version') IS NOT NULL")
         .fetch_one(&mut *connection)
@@ -150,29 +215,8 @@ async fn version(connection: &mut PgConnection) -> Result<Option<i64>, SchemaErr
     if !exists {
         return Ok(None);
     }
-    let version = query_scalar("SELECT version FROM schema_version WHERE only_row")
+    query_scalar("SELECT version FROM schema_version WHERE only_row")
         .fetch_optional(connection)
-        .await?;
-    Ok(version)
-}
-
-/// Makes the row that is the lock. Two instances that do so at the same moment may get in each other's way: the second then
-/// finds what the first made.
-async fn create_lock(connection: &mut PgConnection) -> Result<(), SchemaError> {
-    let statement = "CREATE TABLE IF NOT EXISTS schema_version (only_row boolean PRIMARY KEY CHECK (only_row), version bigint NOT NULL)";
-    let created = connection.execute(statement).await;
-    if let Err(error) = created.map_err(StoreError::from) {
-        match error {
-            // The catalogue's own unique keys tell that another one was first.
-            StoreError::Conflict(_) => {}
-            StoreError::Other(_) if version(connection).await.is_ok() => {}
-            error => return Err(error.into()),
-        }
-    }
-    query(
-        "INSERT INTO schema_version (only_row, version) VALUES (true, 0) ON CONFLICT (only_row) DO NOTHING",
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
+        .await
+        .map_err(|error| foreign(error, UNDEFINED_COLUMN))
 }

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use sqlx::query;
 
-use super::keeper::{FORGOTTEN_SECONDS, Kept, LONGEST_REST};
+use super::keeper::{Kept, LONGEST_REST};
 use super::places::{BATCH, Search, forget, give_places};
+use super::presence::FORGOTTEN_SECONDS;
 use super::start::PostgresEngine;
 use crate::error::StoreError;
 

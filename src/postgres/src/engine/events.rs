@@ -123,9 +123,13 @@ impl PostgresEngine {
                     });
                 }
             }
-            let place = observed.borrow().place;
+            let (place, forgotten) = {
+                let seen = observed.borrow();
+                (seen.place, seen.forgotten)
+            };
             if place > after.get() {
-                let events = self.read_events(after, limit, place).await?;
+                let events = self.read_events(after, limit, place, forgotten).await?;
+                self.shared.note_told(events.through.get());
                 if !events.groups.is_empty() || Instant::now() >= until || events.through.get() < place {
                     return Ok(events);
                 }
@@ -147,9 +151,13 @@ impl PostgresEngine {
         after: AppliedIndex,
         limit: usize,
         place: u64,
+        forgotten: u64,
     ) -> Result<Events, EventsError> {
         let mut recent = self.recent.lock().await;
-        if recent.through == 0 && recent.groups.is_empty() {
+        let is_unused = recent.through == 0 && recent.groups.is_empty();
+        // All of it is forgotten; should the database lack changes that it had, it is not even true.
+        let is_of_no_use = recent.through < forgotten;
+        if is_unused || is_of_no_use {
             // The first who watches says from where on it is worth keeping.
             recent.restart(after.get());
         }

@@ -2,18 +2,15 @@
 //!
 //! It has a connection of its own: when all others are busy, the lease is not lost for it.
 
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Executor as _, Row as _, query, query_scalar};
+use sqlx::{AssertSqlSafe, Executor as _, query_scalar};
 use tokio::sync::watch;
 
 use super::lease::{Holder, give_back};
-use super::places::uncounted;
 use super::start::{Ending, PostgresEngine, StartError, new_service_id};
-use super::status::{Instance, Observed, totals_of};
-use crate::columns::{Time, count, to_bigint};
+use super::status::Trouble;
 use crate::connect;
 use crate::error::StoreError;
 use crate::schema::{self, SchemaError};
@@ -21,18 +18,8 @@ use crate::schema::{self, SchemaError};
 /// The database is looked at so often.
 const TICK: Duration = Duration::from_millis(100);
 
-/// So often the others are told that this instance is there, and is looked which others are.
-const PRESENCE: Duration = Duration::from_secs(1);
-
-/// An instance that was not heard for so long is away, and after so much longer forgotten.
-pub(crate) const AWAY_SECONDS: f64 = 5.0;
-pub(super) const FORGOTTEN_SECONDS: f64 = 300.0;
-
 /// After a look that failed the next one comes later and later, up to this.
 pub(super) const LONGEST_REST: Duration = Duration::from_secs(1);
-
-/// Another instance of the same name is warned of so often.
-const NAMESAKES: Duration = Duration::from_secs(600);
 
 /// A look that takes longer is given up, and the connection with it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -45,20 +32,20 @@ pub(super) struct Kept {
     pub(super) connection: PgConnection,
     /// When the lease was taken or renewed over this connection.
     renewed: Option<Instant>,
-    present: Option<Instant>,
+    pub(super) present: Option<Instant>,
     /// When this instance said last that it is there, as the database has it.
-    said: Option<String>,
+    pub(super) said: Option<String>,
     /// When it last warned of another of the same name.
-    namesake: Option<Instant>,
+    pub(super) namesake: Option<Instant>,
     pub(super) forgot: Instant,
     /// The epoch in which this instance leads, or led at last.
-    epoch: Option<u64>,
+    pub(super) epoch: Option<u64>,
     /// When the database last had no room for what this instance wanted to write.
     pub(super) full: Option<Instant>,
 }
 
 impl Kept {
-    fn note_full(&mut self, error: &StoreError) {
+    pub(super) fn note_full(&mut self, error: &StoreError) {
         if self.full.replace(Instant::now()).is_none() {
             tracing::warn!(%error, "Writes are refused while that lasts, and watchers are told nothing; reads go on");
         }
@@ -104,15 +91,6 @@ impl PostgresEngine {
         }
     }
 
-    /// Tells the others that this instance is no more.
-    async fn leave(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
-        query("DELETE FROM instances WHERE name = $1")
-            .bind(&self.options.name)
-            .execute(connection)
-            .await?;
-        Ok(())
-    }
-
     /// Stops leading, and lets another lead at once.
     async fn give_up_leading(&self, kept: Option<&mut Kept>) {
         self.shared.stop_leading();
@@ -133,16 +111,22 @@ impl PostgresEngine {
                 return;
             }
             let known = seen.trouble.as_ref();
-            if known.is_none_or(|(known, _)| *known != reason) {
+            if known.is_none_or(|known| known.reason != reason) {
                 tracing::warn!(%error, "The database cannot be used; requests are refused while that lasts");
             }
-            let since = known.map_or_else(Instant::now, |(_, since)| *since);
-            seen.trouble = Some((reason, since));
+            seen.trouble = Some(Trouble {
+                since: known.map_or_else(Instant::now, |known| known.since),
+                is_certain: matches!(error, StoreError::Unusable(_)),
+                reason,
+            });
         });
     }
 
     /// Connects, if there is no connection, and looks once.
     async fn look(&self, kept: &mut Option<Kept>, may_lead: bool) -> Result<(), StoreError> {
+        if let Some(service_id) = &self.observed.borrow().gone {
+            return Err(schema::gone(service_id));
+        }
         let kept = match kept {
             Some(kept) => kept,
             None => {
@@ -187,7 +171,7 @@ impl PostgresEngine {
         let mut usable = in_time(async { Ok(schema::check(&mut connection).await) }).await?;
         let known = self.observed.borrow().service_id.clone();
         if matches!(usable, Err(SchemaError::Older)) && !known.is_empty() {
-            return Err(self.gone(&known));
+            return Err(self.note_gone(&known));
         }
         if matches!(usable, Err(SchemaError::Older)) {
             let service_id = new_service_id();
@@ -219,7 +203,7 @@ impl PostgresEngine {
     }
 
     /// What keeps this instance out: if it has never been in, and waiting does not help, it says so and ends.
-    fn judge(&self, error: SchemaError) -> StoreError {
+    pub(super) fn judge(&self, error: SchemaError) -> StoreError {
         match StartError::of(error) {
             Ok(passing) => passing,
             Err(lasting) => {
@@ -231,132 +215,9 @@ impl PostgresEngine {
                     }
                     was_never_in
                 });
-                StoreError::Other(reason)
+                StoreError::Unusable(reason)
             }
         }
-    }
-
-    /// The rows that this instance served are not there any more, nor is the lease. Whoever put others in their place, or an empty
-    /// database, while it ran may not know what he did: nodes would hear that nobody knows their chunks.
-    fn gone(&self, service_id: &str) -> StoreError {
-        self.shared.stop_leading();
-        StoreError::Other(format!(
-            "the rows of cluster {service_id}, which this instance serves, are gone from the database: stop every instance before \
-             restoring it; to serve what is there now, start this instance anew"
-        ))
-    }
-
-    /// Looks how far the service is, and who leads.
-    async fn observe(&self, kept: &mut Kept) -> Result<(), StoreError> {
-        let before = self.observed.borrow().place;
-        let own = self.own.ids();
-        let sql = format!(
-            "SELECT clock_timestamp() AS now_at, service_id, totals, last_place, forgotten_place, leader, leader_address, \
-             leader_epoch, leader_until > clock_timestamp() AS is_led, \
-             $1 > 0 AND EXISTS (SELECT 1 FROM events WHERE place > $1 AND about_nodes) AS nodes_changed, \
-             EXISTS (SELECT 1 FROM imports) AS is_imported, {} AS uncounted FROM coordinator",
-            uncounted()
-        );
-        let row = query(AssertSqlSafe(sql))
-            .bind(to_bigint(before))
-            .fetch_one(&mut kept.connection)
-            .await?;
-        // It began while this instance was cut off, or paused.
-        if row.try_get("is_imported")? {
-            self.shared.stop_leading();
-            return Err(self.judge(SchemaError::Importing));
-        }
-        let service_id: String = row.try_get("service_id")?;
-        let known = self.observed.borrow().service_id.clone();
-        if !known.is_empty() && known != service_id {
-            return Err(self.gone(&known));
-        }
-        self.shared.set_clock(row.try_get::<Time, _>("now_at")?.0);
-        if row.try_get("nodes_changed")? {
-            self.registry_version.fetch_add(1, Ordering::Relaxed);
-        }
-        let instances = match self.instances(kept).await {
-            // Others may take this instance for gone meanwhile, to no effect on requests.
-            Err(error @ StoreError::Full(_)) => {
-                kept.note_full(&error);
-                None
-            }
-            instances => instances?,
-        };
-        let is_led: bool = row.try_get("is_led")?;
-        let leader: Option<String> = row.try_get("leader")?;
-        let address: Option<String> = row.try_get("leader_address")?;
-        let mut totals: Vec<i64> = row.try_get("totals")?;
-        // Also what nobody gave a place yet, for want of somebody who leads.
-        let uncounted: Vec<i64> = row.try_get("uncounted")?;
-        totals
-            .iter_mut()
-            .zip(uncounted)
-            .for_each(|(total, more)| *total += more);
-        let seen = Observed {
-            service_id,
-            place: count(row.try_get("last_place")?)?,
-            forgotten: count(row.try_get("forgotten_place")?)?,
-            totals: totals_of(&totals),
-            leader: leader.filter(|_| is_led),
-            leader_address: address
-                .filter(|address| is_led && !address.is_empty())
-                .map(Into::into),
-            epoch: count(row.try_get("leader_epoch")?)?,
-            instances: instances.unwrap_or_else(|| self.observed.borrow().instances.clone()),
-            at: Some(Instant::now()),
-            trouble: None,
-            unusable: None,
-        };
-        let mut was = Observed::default();
-        self.own.counted(&own, || was = self.observed.send_replace(seen));
-        if was.trouble.is_some() && was.at.is_some() {
-            tracing::info!("The database answers again");
-        }
-        Ok(())
-    }
-
-    /// Says that this instance is there, once in a while, and looks which others are.
-    async fn instances(&self, kept: &mut Kept) -> Result<Option<Vec<Instance>>, StoreError> {
-        if kept.present.is_some_and(|present| present.elapsed() < PRESENCE) {
-            return Ok(None);
-        }
-        kept.present = Some(Instant::now());
-        let (was, is): (Option<String>, String) = sqlx::query_as(
-            "INSERT INTO instances (name, address, seen_at) VALUES ($1, $2, clock_timestamp()) \
-             ON CONFLICT (name) DO UPDATE SET address = excluded.address, seen_at = excluded.seen_at \
-             RETURNING (SELECT seen_at::text FROM instances WHERE name = $1), seen_at::text",
-        )
-        .bind(&self.options.name)
-        .bind(&self.options.client_address)
-        .fetch_one(&mut kept.connection)
-        .await?;
-        let said = kept.said.replace(is);
-        if let (Some(was), Some(said)) = (was, said)
-            && was != said
-            && kept.namesake.is_none_or(|warned| warned.elapsed() >= NAMESAKES)
-        {
-            kept.namesake = Some(Instant::now());
-            tracing::warn!(
-                name = self.options.name,
-                "Another instance on this database has the same name, and the two are taken for one: give each its own, with \
-                 REPLICA_NAME"
-            );
-        }
-        let rows: Vec<(String, String, bool)> = sqlx::query_as(
-            "SELECT name, address, seen_at > clock_timestamp() - $1 * interval '1 second' FROM instances \
-             WHERE seen_at > clock_timestamp() - $2 * interval '1 second' ORDER BY name",
-        )
-        .bind(AWAY_SECONDS)
-        .bind(FORGOTTEN_SECONDS)
-        .fetch_all(&mut kept.connection)
-        .await?;
-        let instance = |(name, address, is_heard)| Instance {
-            name,
-            address,
-            is_heard,
-        };
-        Ok(Some(rows.into_iter().map(instance).collect()))
     }
 
     /// Holds the lease, or takes it when nobody does; and does the work that comes with it.

@@ -78,10 +78,11 @@ impl Holder<'_> {
         let asked = Instant::now();
         let epoch: Option<i64> = query_scalar(
             "UPDATE coordinator SET leader_until = clock_timestamp() + $2 * interval '1 millisecond' \
-             WHERE only_row AND leader_epoch = $1 RETURNING leader_epoch",
+             WHERE only_row AND leader_epoch = $1 AND leader = $3 RETURNING leader_epoch",
         )
         .bind(epoch.cast_signed())
         .bind(self.millis())
+        .bind(self.name)
         .fetch_optional(connection)
         .await?;
         epoch.map(|epoch| self.held(epoch, asked)).transpose()

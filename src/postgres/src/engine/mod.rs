@@ -8,16 +8,18 @@ mod execute;
 mod fate;
 mod keeper;
 mod lease;
+mod observe;
 mod own;
 mod places;
 mod port;
+mod presence;
 mod reads;
 mod start;
 mod status;
 mod trouble;
 
-pub(crate) use keeper::AWAY_SECONDS;
 #[cfg(test)]
 pub(crate) use places::{Search, give_places};
+pub(crate) use presence::AWAY_SECONDS;
 pub(crate) use start::new_service_id;
 pub use start::{PostgresEngine, StartError};

@@ -73,7 +73,7 @@ const QUEUED: usize = 1_024;
 pub struct PostgresEngine {
     pub(super) options: Options,
     pub(super) connect: PgConnectOptions,
-    pub(super) connections: Connections,
+    pub(super) connections: Arc<Connections>,
     pub(super) shared: Shared,
     /// What the keeper saw last.
     pub(super) observed: watch::Sender<Observed>,
@@ -96,7 +96,7 @@ impl PostgresEngine {
     /// [`StartError::Url`].
     pub fn start(options: Options) -> Result<Arc<Self>, StartError> {
         let connect = connect::options(&options)?;
-        let connections = Connections::new(connect.clone(), &options);
+        let connections = Arc::new(Connections::new(connect.clone(), &options));
         let (queue, waiting) = mpsc::channel(QUEUED);
         let engine = Arc::new(Self {
             queue,

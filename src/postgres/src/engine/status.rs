@@ -1,6 +1,6 @@
 //! What this instance knows of the service without asking.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -10,6 +10,7 @@ use zephyrfs_core::engine::{EngineStatus, Member};
 use zephyrfs_core::units::{AppliedIndex, Timestamp};
 
 use super::start::PostgresEngine;
+use crate::columns::Uuid;
 
 /// An instance is not asked any more when it has not reached the database for so long.
 const SILENCE: Duration = Duration::from_secs(3);
@@ -22,6 +23,8 @@ const HICCUP: Duration = Duration::from_millis(300);
 pub(super) struct Observed {
     pub(super) service_id: String,
     pub(super) place: u64,
+    /// The event that has this place, if it is not forgotten.
+    pub(super) event: Option<Uuid>,
     pub(super) forgotten: u64,
     pub(super) totals: Totals,
     pub(super) leader: Option<String>,
@@ -30,10 +33,21 @@ pub(super) struct Observed {
     pub(super) instances: Vec<Instance>,
     /// When the database answered last; `None` if it never did.
     pub(super) at: Option<Instant>,
-    /// Why it does not answer, and since when.
-    pub(super) trouble: Option<(String, Instant)>,
-    /// Why it never will.
+    /// What is wrong with it.
+    pub(super) trouble: Option<Trouble>,
+    /// Why it could not be used when this instance began, and never will.
     pub(super) unusable: Option<String>,
+    /// The service that this instance served until its rows were gone: it serves no others.
+    pub(super) gone: Option<String>,
+}
+
+/// What is wrong with the database.
+#[derive(Debug, Clone)]
+pub(super) struct Trouble {
+    pub(super) reason: String,
+    pub(super) since: Instant,
+    /// It said so itself, and nobody is to try.
+    pub(super) is_certain: bool,
 }
 
 /// An instance that was heard of late.
@@ -58,7 +72,10 @@ impl Observed {
         let is_silent = self.at.is_none_or(|at| at.elapsed() > SILENCE);
         match &self.trouble {
             // A connection that broke once is soon replaced by another.
-            Some((trouble, since)) => (is_silent || since.elapsed() >= HICCUP).then(|| trouble.clone()),
+            Some(trouble) => {
+                let counts = trouble.is_certain || is_silent || trouble.since.elapsed() >= HICCUP;
+                counts.then(|| trouble.reason.clone())
+            }
             None if self.at.is_none() => Some("connecting to the database".to_owned()),
             None if is_silent => Some(format!(
                 "the database has not answered for {} s",
@@ -78,6 +95,8 @@ pub(super) struct Shared {
     searched: Mutex<Option<Instant>>,
     /// Told when the lease is given back.
     pub(super) hand_over_done: Notify,
+    /// The last place of which this instance told anybody.
+    told: AtomicU64,
     /// How far the database's clock is ahead of this machine's, in milliseconds.
     clock_offset: AtomicI64,
 }
@@ -112,6 +131,16 @@ impl Shared {
         lease
             .filter(|(_, until)| Instant::now() < *until)
             .map(|(epoch, _)| epoch)
+    }
+
+    /// Somebody is told of all events up to a place.
+    pub(super) fn note_told(&self, place: u64) {
+        self.told.fetch_max(place, Ordering::AcqRel);
+    }
+
+    /// The last place of which anybody was told.
+    pub(super) fn told(&self) -> u64 {
+        self.told.load(Ordering::Acquire)
     }
 
     /// The database's clock was seen to show a time.

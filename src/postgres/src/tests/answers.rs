@@ -45,7 +45,33 @@ async fn tables_of_another_program_are_left_alone_and_named() {
     );
     assert!(!reason.contains("cannot be used"), "said once: {reason}");
     engine.stop().await;
-    assert_eq!(sql("of_another", "SELECT to_regclass('nodes') IS NULL"), "t");
+    for name in ["nodes", "schema_version"] {
+        let is_missing = format!("SELECT to_regclass('{name}') IS NULL");
+        assert_eq!(sql("of_another", &is_missing), "t", "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_programs_table_of_versions_is_not_taken_for_ones_own() {
+    let url = database("of_a_migrator");
+    sql(
+        "of_a_migrator",
+        "CREATE TABLE schema_version (version text, script text)",
+    );
+    let engine = PostgresEngine::start(options(&url, "one")).unwrap();
+    let refused = tokio::time::timeout(PATIENCE, engine.recovered()).await.unwrap();
+    let Err(StartError::Unusable(reason)) = refused else {
+        panic!("it took another program's tables");
+    };
+    assert!(reason.contains("tables of another program"), "{reason}");
+    engine.stop().await;
+    let access = Access {
+        url,
+        password: None,
+        name: "test".to_owned(),
+    };
+    let refused = Export::begin(&access).await.err().unwrap().to_string();
+    assert!(refused.contains("tables of another program"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

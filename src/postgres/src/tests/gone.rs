@@ -1,8 +1,16 @@
 //! A database whose rows go while instances serve them.
 
-use zephyrfs_core::engine::{Engine as _, EngineError};
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::support::{PATIENCE, counted, eventually, file, options, register_nodes, start_with};
+use zephyrfs_core::engine::{Engine as _, EngineError, EventsError, Freshness};
+use zephyrfs_core::units::AppliedIndex;
+
+use super::support::{
+    Counts, PATIENCE, counted, eventually, file, has, node, options, register_nodes, start, start_with,
+};
+use super::ways::unsteady_way;
+use crate::PostgresEngine;
 use crate::testing::Server;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,7 +46,186 @@ async fn an_instance_takes_no_other_rows_for_those_that_it_served() {
     eventually("it looked again", || counts.looks() > looks + 2).await;
     assert!(says_that_they_are_gone(), "{:?}", engine.status());
     assert!(!engine.status().leads);
-    assert_eq!(engine.failure(), None, "they may come back");
+    assert_eq!(
+        engine.failure(),
+        None,
+        "started anew by whatever watches over it, it would take what is there"
+    );
     other.stop().await;
     engine.stop().await;
+}
+
+/// A server with a database of the name, in which an instance has written a file.
+async fn served(name: &str) -> (Server, String, Arc<PostgresEngine>, Arc<Counts>) {
+    let server = Server::start(&["fsync=off"]);
+    let url = server.url(name);
+    let (own, counts) = counted(&url, "one");
+    let engine = start_with(own).await;
+    register_nodes(&engine).await;
+    engine.execute(file("f", 2), PATIENCE).await.unwrap();
+    (server, url, engine, counts)
+}
+
+/// Does something to a database while nobody is connected to it.
+fn undisturbed(server: &Server, database: &str, statement: &str) {
+    let sql = |statement: &str| server.sql("postgres", statement).unwrap();
+    sql(&format!("ALTER DATABASE {database} ALLOW_CONNECTIONS false"));
+    // It takes them a moment to go.
+    sql(&format!(
+        "SELECT pg_terminate_backend(pid, {}) FROM pg_stat_activity WHERE datname = '{database}'",
+        PATIENCE.as_millis()
+    ));
+    sql(statement);
+}
+
+/// Puts a database in the place of another, as a promoted standby comes in the place of a server.
+fn replace(server: &Server, database: &str, by: &str) {
+    undisturbed(
+        server,
+        database,
+        &format!("ALTER DATABASE {database} RENAME TO {database}_that_was"),
+    );
+    server
+        .sql("postgres", &format!("ALTER DATABASE {by} RENAME TO {database}"))
+        .unwrap();
+}
+
+fn copy(server: &Server, database: &str, to: &str) {
+    undisturbed(
+        server,
+        database,
+        &format!("CREATE DATABASE {to} TEMPLATE {database}"),
+    );
+    server
+        .sql(
+            "postgres",
+            &format!("ALTER DATABASE {database} ALLOW_CONNECTIONS true"),
+        )
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_whose_rows_were_gone_serves_no_backup_that_is_being_read_in() {
+    let (server, _, engine, counts) = served("read_in").await;
+    copy(&server, "read_in", "backup");
+    // Without the rows it is not in use; and then they are there again, but for those that are not yet.
+    server.sql("read_in", "DELETE FROM coordinator").unwrap();
+    let says_that_they_are_gone = || {
+        let reason = engine.status().not_ready;
+        reason.is_some_and(|reason| reason.contains("start this instance anew"))
+    };
+    eventually("it says that they are gone", says_that_they_are_gone).await;
+    server.sql("backup", "DELETE FROM files").unwrap();
+    replace(&server, "read_in", "backup");
+    let looks = counts.looks();
+    eventually("it looked again", || counts.looks() > looks + 2).await;
+    assert!(says_that_they_are_gone(), "{:?}", engine.status().not_ready);
+    let asked = engine.files(None, 10, Freshness::default()).await;
+    assert!(matches!(asked, Err(EngineError::Unavailable { .. })), "{asked:?}");
+    engine.stop().await;
+}
+
+/// How far the last change is told, once it is.
+async fn told(engine: &PostgresEngine, after: AppliedIndex) -> AppliedIndex {
+    let events = engine.events(after, 1_000, PATIENCE).await.unwrap();
+    assert!(!events.groups.is_empty(), "nothing was told after {after:?}");
+    events.through
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_lacks_the_last_changes_is_gone_on_with_and_watchers_begin_anew() {
+    let (server, _, engine, _) = served("promoted").await;
+    let before = told(&engine, AppliedIndex::new(1)).await;
+    copy(&server, "promoted", "standby");
+    eventually("it is ready again", || engine.status().not_ready.is_none()).await;
+    engine.execute(node("n4"), PATIENCE).await.unwrap();
+    engine.execute(file("lost", 2), PATIENCE).await.unwrap();
+    let mut last = before;
+    while last.get() < before.get() + 2 {
+        last = told(&engine, last).await;
+    }
+    let nodes_as_known = engine.registry_version();
+    replace(&server, "promoted", "standby");
+    let gone_on = |engine: &PostgresEngine| engine.status().applied > last;
+    eventually("it goes on", || gone_on(&engine)).await;
+    assert!(has(&engine, "f").await && !has(&engine, "lost").await);
+    assert!(
+        engine.registry_version() > nodes_as_known,
+        "what is known of nodes is read again"
+    );
+    // So do the places: nobody takes a change of now for one that he has seen.
+    let watched = engine.events(last, 10, Duration::ZERO).await;
+    let Err(EventsError::TooOld { oldest }) = watched else {
+        panic!("whoever watches does not hear that he missed something: {watched:?}");
+    };
+    assert!(oldest > last);
+    engine.execute(file("g", 2), PATIENCE).await.unwrap();
+    let events = engine.events(oldest, 10, PATIENCE).await.unwrap();
+    assert!(!events.groups.is_empty() && events.through > oldest, "{events:?}");
+    assert_eq!(engine.totals().value.files, 2);
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_went_on_differently_is_told_from_one_that_went_on() {
+    let (server, url, engine, _) = served("forked").await;
+    copy(&server, "forked", "fork");
+    eventually("it is ready again", || engine.status().not_ready.is_none()).await;
+    let place = engine.status().applied;
+    engine.execute(file("here", 2), PATIENCE).await.unwrap();
+    let here = told(&engine, place).await;
+    // Another instance goes on elsewhere, and further.
+    let other = start(&url.replace("forked", "fork"), "two").await;
+    let mut elsewhere = other.status().applied;
+    for number in 0..8 {
+        other
+            .execute(file(&format!("there-{number}"), 2), PATIENCE)
+            .await
+            .unwrap();
+        elsewhere = told(&other, elsewhere).await;
+    }
+    assert!(elsewhere > here);
+    other.stop().await;
+    replace(&server, "forked", "fork");
+    eventually("it sees the other", || engine.status().applied > elsewhere).await;
+    assert!(has(&engine, "there-7").await && !has(&engine, "here").await);
+    let watched = engine.events(here, 100, Duration::ZERO).await;
+    assert!(matches!(watched, Err(EventsError::TooOld { .. })), "{watched:?}");
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_is_served_over_a_connection_that_leads_to_other_rows() {
+    let (server, other) = (Server::start(&["fsync=off"]), Server::start(&["fsync=off"]));
+    let elsewhere = start(&other.url("moved"), "elsewhere").await;
+    register_nodes(&elsewhere).await;
+    let (way, plan) = unsteady_way(&server.url("moved")).await;
+    let mut own = options(&way, "one");
+    own.max_connections = 2;
+    let engine = start_with(own).await;
+    register_nodes(&engine).await;
+    // All there are, so that the next one is new. What the instance looks with stays where it is.
+    let held = (engine.hold_connection().await, engine.hold_connection().await);
+    let address = other
+        .url("moved")
+        .rsplit_once('@')
+        .unwrap()
+        .1
+        .replace("/moved", "");
+    *plan.leads_to.lock().unwrap() = Some(address);
+    drop(held.0);
+    let asked = engine.files(None, 10, Freshness::default()).await;
+    assert!(
+        matches!(&asked, Err(EngineError::Unavailable { reason }) if reason.contains("the rows of cluster")),
+        "{asked:?}"
+    );
+    let written = engine.execute(file("astray", 2), PATIENCE).await;
+    assert!(
+        matches!(&written, Err(EngineError::Unavailable { reason }) if reason.contains("the rows of cluster")),
+        "{written:?}"
+    );
+    assert!(!has(&elsewhere, "astray").await);
+    drop(held.1);
+    engine.stop().await;
+    elsewhere.stop().await;
 }

@@ -1,7 +1,7 @@
 //! Ways to the server on which connections break, or go silent.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -24,6 +24,8 @@ pub(super) struct Plan {
     pub(super) held_are: watch::Sender<Held>,
     /// So many messages are handed over on each connection since it began a transaction for a command, and then there is silence.
     pub(super) silence_after: Option<usize>,
+    /// Where new connections lead instead: another server.
+    pub(super) leads_to: Mutex<Option<String>>,
     /// Nothing is handed over, in no direction, and no connection breaks.
     pub(super) is_silent: watch::Sender<bool>,
 }
@@ -168,7 +170,10 @@ pub(super) async fn way_with(url: &str, plan: Plan) -> (String, Arc<Plan>) {
     let (server, passing) = (server.to_owned(), Arc::clone(&plan));
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
-            let server = TcpStream::connect(&server).await.unwrap();
+            let other = passing.leads_to.lock().unwrap().clone();
+            let server = TcpStream::connect(other.as_ref().unwrap_or(&server))
+                .await
+                .unwrap();
             let plan = Arc::clone(&passing);
             tokio::spawn(async move { drop(pass(client, server, plan).await) });
         }

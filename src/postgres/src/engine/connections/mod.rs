@@ -4,8 +4,8 @@
 //! caches have gone cold; and where the server takes no more of them it tries on without using those that there are. Here those
 //! that work are kept on a stack, and those that may not are closed.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use sqlx::Connection as _;
@@ -16,6 +16,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::connect;
 use crate::error::StoreError;
 use crate::options::Options;
+use crate::schema;
+
+#[cfg(test)]
+mod tests;
 
 /// A connection that was idle for so long may be broken.
 const TRIED_OUT: Duration = Duration::from_secs(1);
@@ -30,6 +34,9 @@ const LIFETIME: Duration = Duration::from_secs(1_800);
 /// A server that takes no more connections is asked for another so often.
 const CROWDED: Duration = Duration::from_secs(1);
 
+/// And so soon after one was closed, which it takes a moment to notice.
+const CLOSED: Duration = Duration::from_millis(20);
+
 /// All connections for requests.
 pub(super) struct Connections {
     connect: PgConnectOptions,
@@ -37,13 +44,24 @@ pub(super) struct Connections {
     places: Semaphore,
     acquire_timeout: Duration,
     warm: Mutex<Vec<Warm>>,
-    /// Told when one comes back.
+    /// Told when one comes back, or is closed.
     returned: Notify,
     /// Whoever waits for one to come back waits for this before.
     turns: tokio::sync::Mutex<()>,
     open: Arc<AtomicU32>,
-    /// When the server last took no more of them, and its words.
-    crowded: Mutex<Option<(Instant, StoreError)>>,
+    /// There while the server gives fewer than there may be.
+    crowded: Mutex<Option<Crowded>>,
+    /// Whether the server is being asked for one more beside those who wait.
+    asking: AtomicBool,
+    /// The service whose rows they are for, once that is known.
+    serves: OnceLock<String>,
+}
+
+/// A server that gives no more connections.
+struct Crowded {
+    error: StoreError,
+    /// When it is asked again.
+    again: Instant,
 }
 
 /// A connection that counts among those that are open until it is dropped.
@@ -89,14 +107,21 @@ impl Connections {
             turns: tokio::sync::Mutex::default(),
             open: Arc::default(),
             crowded: Mutex::default(),
+            asking: AtomicBool::new(false),
+            serves: OnceLock::new(),
         }
+    }
+
+    /// From now on they are for the rows of this service alone: the address may lead to others later.
+    pub(super) fn serve(&self, service_id: &str) {
+        self.serves.get_or_init(|| service_id.to_owned());
     }
 
     fn warm(&self) -> MutexGuard<'_, Vec<Warm>> {
         self.warm.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn crowded(&self) -> MutexGuard<'_, Option<(Instant, StoreError)>> {
+    fn crowded(&self) -> MutexGuard<'_, Option<Crowded>> {
         self.crowded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -104,13 +129,13 @@ impl Connections {
     ///
     /// # Errors
     /// [`StoreError::Busy`] if none is free in time, [`StoreError::Crowded`] if that is so since the server takes no more of them;
-    /// the database's.
-    pub(super) async fn acquire(&self) -> Result<Held<'_>, StoreError> {
+    /// [`StoreError::Unusable`] if they would lead to the rows of another service; the database's.
+    pub(super) async fn acquire(self: &Arc<Self>) -> Result<Held<'_>, StoreError> {
         let deadline = Instant::now() + self.acquire_timeout;
         let place = match timeout_at(deadline, self.places.acquire()).await {
             Ok(Ok(place)) => place,
-            Ok(Err(_)) => return Err(StoreError::Unusable("this instance is stopping".to_owned())),
-            Err(_) => return Err(StoreError::Busy),
+            Ok(Err(_)) => return Err(stopping()),
+            Err(_) => return Err(self.why_none()),
         };
         let (connection, born) = self.find(deadline).await?;
         Ok(Held {
@@ -122,62 +147,85 @@ impl Connections {
     }
 
     /// One that works: of those that there are, or a new one.
-    async fn find(&self, deadline: Instant) -> Result<(Open, Instant), StoreError> {
+    async fn find(self: &Arc<Self>, deadline: Instant) -> Result<(Open, Instant), StoreError> {
         if self.crowded().is_none() {
-            if let Some(warm) = self.one_that_works().await {
-                return Ok((warm.connection, warm.born));
-            }
-            match self.connect().await {
-                Err(StoreError::Crowded(_)) => {}
-                connected => return connected,
+            let found = async {
+                if let Some(warm) = self.one_that_works().await {
+                    return Ok((warm.connection, warm.born));
+                }
+                self.connect().await
+            };
+            match timeout_at(deadline, found).await {
+                Ok(Err(error @ StoreError::Crowded(_))) => self.note_crowded(error),
+                Ok(found) => return found,
+                Err(_) => return Err(StoreError::no_answer(self.acquire_timeout)),
             }
         }
-        self.find_in_turn(deadline).await
+        let in_turn = timeout_at(deadline, self.find_in_turn());
+        in_turn.await.unwrap_or_else(|_| Err(self.why_none()))
     }
 
     /// The same while there are fewer than there may be: whoever came first is served first.
-    async fn find_in_turn(&self, deadline: Instant) -> Result<(Open, Instant), StoreError> {
-        let Ok(_turn) = timeout_at(deadline, self.turns.lock()).await else {
-            return Err(self.why_none());
-        };
+    async fn find_in_turn(self: &Arc<Self>) -> Result<(Open, Instant), StoreError> {
+        let _turn = self.turns.lock().await;
         loop {
+            if self.places.is_closed() {
+                return Err(stopping());
+            }
             if let Some(warm) = self.one_that_works().await {
                 return Ok((warm.connection, warm.born));
             }
-            let since = self.crowded().as_ref().map(|(since, _)| *since);
-            let next = since.map(|since| since + CROWDED);
-            match next.filter(|next| *next > Instant::now()) {
-                None => match self.connect().await {
-                    Err(StoreError::Crowded(_)) => {}
-                    connected => return connected,
-                },
-                Some(next) => {
-                    // Nobody else waits for this.
-                    let returned = timeout_at(deadline.min(next), self.returned.notified()).await;
-                    if returned.is_err() && Instant::now() >= deadline {
-                        return Err(self.why_none());
-                    }
-                }
-            }
+            let again = self.crowded().as_ref().map(|crowded| crowded.again);
+            let again = again.filter(|again| *again > Instant::now()).unwrap_or_else(|| {
+                self.ask_for_another();
+                Instant::now() + CROWDED
+            });
+            // Nobody else waits for this. If nothing was told, it is time to ask again.
+            let _told = timeout_at(again, self.returned.notified()).await;
         }
+    }
+
+    /// Asks the server for one more, beside whoever waits: one that is in use may come back before the server answers.
+    fn ask_for_another(self: &Arc<Self>) {
+        if self.asking.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let connections = Arc::clone(self);
+        tokio::spawn(async move {
+            match connections.connect().await {
+                Ok((connection, born)) => connections.put(connection, born),
+                Err(error) => connections.note_crowded(error),
+            }
+            connections.asking.store(false, Ordering::Release);
+        });
     }
 
     /// A new one.
     async fn connect(&self) -> Result<(Open, Instant), StoreError> {
-        match connect::connect(&self.connect, self.statements).await {
-            Ok(connection) => {
-                *self.crowded() = None;
-                self.open.fetch_add(1, Ordering::Relaxed);
-                let open = Arc::clone(&self.open);
-                Ok((Open { connection, open }, Instant::now()))
-            }
-            Err(error) => {
-                if matches!(error, StoreError::Crowded(_)) {
-                    self.note_crowded(&error);
-                }
-                Err(error)
-            }
+        let mut connection = connect::connect(&self.connect, self.statements).await?;
+        if let Some(service_id) = self.serves.get() {
+            let served = timeout(TRYING_OUT, schema::serves(&mut connection, service_id)).await;
+            served.unwrap_or_else(|_| Err(StoreError::no_answer(TRYING_OUT)))?;
         }
+        *self.crowded() = None;
+        self.open.fetch_add(1, Ordering::Relaxed);
+        let open = Arc::clone(&self.open);
+        Ok((Open { connection, open }, Instant::now()))
+    }
+
+    /// Whoever waits first may have this.
+    fn put(&self, connection: Open, born: Instant) {
+        let mut warm = self.warm();
+        // Whoever closes them sees what is here by then.
+        if !self.places.is_closed() {
+            warm.push(Warm {
+                connection,
+                born,
+                since: Instant::now(),
+            });
+        }
+        drop(warm);
+        self.returned.notify_one();
     }
 
     /// Why there was none in time.
@@ -185,7 +233,7 @@ impl Connections {
         let crowded = self.crowded();
         crowded
             .as_ref()
-            .map_or(StoreError::Busy, |(_, error)| error.clone())
+            .map_or(StoreError::Busy, |crowded| crowded.error.clone())
     }
 
     async fn one_that_works(&self) -> Option<Warm> {
@@ -201,11 +249,21 @@ impl Connections {
         }
     }
 
-    fn note_crowded(&self, error: &StoreError) {
-        let was = self.crowded().replace((Instant::now(), error.clone()));
-        if was.is_none() {
+    fn note_crowded(&self, error: StoreError) {
+        let mut crowded = self.crowded();
+        if crowded.is_none() {
             tracing::warn!(%error, "Requests wait for the connections that there are");
         }
+        let again = Instant::now() + CROWDED;
+        *crowded = Some(Crowded { error, again });
+    }
+
+    /// One was closed: whoever waits may ask for another in its place.
+    fn note_closed(&self) {
+        if let Some(crowded) = &mut *self.crowded() {
+            crowded.again = crowded.again.min(Instant::now() + CLOSED);
+        }
+        self.returned.notify_one();
     }
 
     /// Closes those that nobody uses: the server is not what it was.
@@ -238,19 +296,21 @@ impl Connections {
     }
 }
 
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if self.connection.take().is_some() {
+            self.from.note_closed();
+        }
+    }
+}
+
 impl Held<'_> {
     /// The connection works, and nothing is left half done on it: it is the first to be used again.
     pub(super) fn keep(mut self) {
         if self.born.elapsed() < LIFETIME
-            && !self.from.places.is_closed()
             && let Some(connection) = self.connection.take()
         {
-            self.from.warm().push(Warm {
-                connection,
-                born: self.born,
-                since: Instant::now(),
-            });
-            self.from.returned.notify_one();
+            self.from.put(connection, self.born);
         }
     }
 
@@ -267,4 +327,8 @@ impl Held<'_> {
         open.map(|open| &mut open.connection)
             .ok_or_else(|| StoreError::Gone("the connection is closed".to_owned()))
     }
+}
+
+fn stopping() -> StoreError {
+    StoreError::Unusable("this instance is stopping".to_owned())
 }
