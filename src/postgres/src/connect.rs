@@ -44,8 +44,8 @@ pub enum UrlError {
     #[error("database.url is not a PostgreSQL URL such as postgres://user:password@host:5432/database: {0}")]
     Malformed(String),
     /// A word that is none of those that there are.
-    #[error("sslmode in database.url is none of disable, allow, prefer, require, verify-ca and verify-full")]
-    SslMode,
+    #[error("sslmode in {0} is none of disable, allow, prefer, require, verify-ca and verify-full")]
+    SslMode(&'static str),
     /// It has a parameter that means nothing here.
     #[error(
         "database.url has the parameter {0}, which means nothing here; there are sslmode, sslrootcert, sslcert and sslkey"
@@ -106,16 +106,24 @@ fn unknown_parameter(url: &str) -> Option<String> {
     )
 }
 
-fn has_unknown_ssl_mode(url: &str) -> bool {
+/// Where a mode of TLS is misspelt: in the URL, or in the variable that counts without one there. The library takes such a variable
+/// for none, and encrypts only if the server likes.
+fn unknown_ssl_mode(url: &str, variable: Option<&str>) -> Option<&'static str> {
+    let is_unknown = |mode: &str| !SSL_MODES.contains(&&*mode.to_ascii_lowercase());
     let parameters = url
         .split_once('?')
         .map_or("", |(_, parameters)| parameters)
         .split('&');
-    let mut modes = parameters.filter_map(|parameter| match parameter.split_once('=') {
-        Some(("sslmode" | "ssl-mode", mode)) => Some(mode.to_ascii_lowercase()),
-        _ => None,
-    });
-    modes.any(|mode| !SSL_MODES.contains(&&*mode))
+    let modes: Vec<&str> = parameters
+        .filter_map(|parameter| match parameter.split_once('=') {
+            Some(("sslmode" | "ssl-mode", mode)) => Some(mode),
+            _ => None,
+        })
+        .collect();
+    if modes.is_empty() {
+        return variable.filter(|mode| is_unknown(mode)).map(|_| "PGSSLMODE");
+    }
+    modes.into_iter().any(is_unknown).then_some("database.url")
 }
 
 /// What an engine's options say of how to connect.
@@ -141,8 +149,9 @@ pub(crate) fn from_url(url: &str, password: Option<&str>, name: &str) -> Result<
             false => UrlError::UnknownParameter(name),
         });
     }
-    if has_unknown_ssl_mode(url) {
-        return Err(UrlError::SslMode);
+    let variable = std::env::var("PGSSLMODE").ok();
+    if let Some(place) = unknown_ssl_mode(url, variable.as_deref()) {
+        return Err(UrlError::SslMode(place));
     }
     let mut connect =
         PgConnectOptions::from_str(url).map_err(|error| UrlError::Malformed(plainly(&error)))?;
@@ -252,17 +261,27 @@ async fn prepare(connection: &mut PgConnection, statements: Duration) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use super::{UrlError, place};
+    use super::{UrlError, place, unknown_ssl_mode};
 
     #[test]
     fn a_misspelt_mode_of_tls_is_named() {
         for mode in ["verify-ful", "hunter2", ""] {
             let error = place(&format!("postgres://u:p@h/db?sslmode={mode}")).unwrap_err();
-            assert!(matches!(error, UrlError::SslMode), "{error}");
+            assert!(matches!(error, UrlError::SslMode("database.url")), "{error}");
         }
         for mode in ["verify-full", "Require", "disable"] {
             assert!(place(&format!("postgres://u:p@h/db?sslmode={mode}")).is_ok());
         }
+        let without = "postgres://u:p@h/db?host=h2";
+        assert_eq!(unknown_ssl_mode(without, Some("verify-ful")), Some("PGSSLMODE"));
+        assert_eq!(unknown_ssl_mode(without, Some("verify-full")), None);
+        assert_eq!(unknown_ssl_mode(without, None), None);
+        let with = "postgres://u:p@h/db?sslmode=require";
+        assert_eq!(
+            unknown_ssl_mode(with, Some("verify-ful")),
+            None,
+            "it does not count"
+        );
     }
 
     #[test]

@@ -123,13 +123,9 @@ impl PostgresEngine {
                     });
                 }
             }
-            let (place, forgotten) = {
-                let seen = observed.borrow();
-                (seen.place, seen.forgotten)
-            };
+            let place = observed.borrow().place;
             if place > after.get() {
-                let events = self.read_events(after, limit, place, forgotten).await?;
-                self.shared.note_told(events.through.get());
+                let events = self.read_events(after, limit, place).await?;
                 if !events.groups.is_empty() || Instant::now() >= until || events.through.get() < place {
                     return Ok(events);
                 }
@@ -151,13 +147,9 @@ impl PostgresEngine {
         after: AppliedIndex,
         limit: usize,
         place: u64,
-        forgotten: u64,
     ) -> Result<Events, EventsError> {
         let mut recent = self.recent.lock().await;
-        let is_unused = recent.through == 0 && recent.groups.is_empty();
-        // All of it is forgotten; should the database lack changes that it had, it is not even true.
-        let is_of_no_use = recent.through < forgotten;
-        if is_unused || is_of_no_use {
+        if recent.through == 0 && recent.groups.is_empty() {
             // The first who watches says from where on it is worth keeping.
             recent.restart(after.get());
         }
@@ -203,6 +195,9 @@ impl PostgresEngine {
         let began = Instant::now();
         let read = self.select_events(after).await;
         self.ended("events", began, &read);
+        if let Ok(read) = &read {
+            self.shared.note_told(read.through);
+        }
         read.map_err(nothing_happened)
     }
 

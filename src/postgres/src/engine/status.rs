@@ -95,7 +95,7 @@ pub(super) struct Shared {
     searched: Mutex<Option<Instant>>,
     /// Told when the lease is given back.
     pub(super) hand_over_done: Notify,
-    /// The last place of which this instance told anybody.
+    /// The last place of which this instance may have told anybody.
     told: AtomicU64,
     /// How far the database's clock is ahead of this machine's, in milliseconds.
     clock_offset: AtomicI64,
@@ -133,12 +133,12 @@ impl Shared {
             .map(|(epoch, _)| epoch)
     }
 
-    /// Somebody is told of all events up to a place.
+    /// Events up to a place were read for those who watch.
     pub(super) fn note_told(&self, place: u64) {
         self.told.fetch_max(place, Ordering::AcqRel);
     }
 
-    /// The last place of which anybody was told.
+    /// The last place of which anybody may have been told.
     pub(super) fn told(&self) -> u64 {
         self.told.load(Ordering::Acquire)
     }
