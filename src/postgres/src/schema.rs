@@ -17,6 +17,7 @@ const STEPS: &[&str] = &[include_str!("../migrations/0001_tables.sql")];
 const VERSION: i64 = STEPS.len() as i64;
 
 const DUPLICATE_TABLE: &str = "42P07";
+const DUPLICATE_OBJECT: &str = "42710";
 const UNDEFINED_TABLE: &str = "42P01";
 const UNDEFINED_COLUMN: &str = "42703";
 
@@ -109,6 +110,54 @@ pub(crate) async fn serves(connection: &mut PgConnection, service_id: &str) -> R
     }
 }
 
+/// Why a table is not found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// It is not there, or not yet.
+    Gone,
+    /// It is there, in a schema that is not looked into.
+    Hidden,
+    /// A newer program changed the tables to this version.
+    Changed(i64),
+}
+
+/// Why there is no table that was there.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn missing(connection: &mut PgConnection) -> Result<Missing, StoreError> {
+    match version(connection).await {
+        Ok(Some(found)) if found > VERSION => return Ok(Missing::Changed(found)),
+        Ok(_) | Err(SchemaError::Foreign(_)) => {}
+        Err(SchemaError::Store(error)) => return Err(error),
+        Err(error) => return Err(StoreError::Other(error.to_string())),
+    }
+    // The catalogue shows all there is, whatever the user may see of it.
+    let is_hidden: bool = query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class WHERE relname = 'coordinator' AND relkind IN ('r', 'p') \
+         AND NOT pg_catalog.pg_table_is_visible(oid))",
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(if is_hidden { Missing::Hidden } else { Missing::Gone })
+}
+
+/// Whether the tables are complete. A backup that is being read in comes table by table: the version among the last, and the
+/// foreign key after all rows.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn is_whole(connection: &mut PgConnection) -> Result<bool, StoreError> {
+    let is_whole: bool = query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM schema_version WHERE only_row AND version = $1) AND EXISTS (SELECT 1 \
+         FROM pg_catalog.pg_constraint WHERE contype = 'f' AND conrelid = to_regclass('heartbeats'))",
+    )
+    .bind(VERSION)
+    .fetch_one(connection)
+    .await?;
+    Ok(is_whole)
+}
+
 /// Whether a statement failed for want of a table.
 pub(crate) fn is_without_table(error: &sqlx::Error) -> bool {
     has_code(error, UNDEFINED_TABLE)
@@ -159,7 +208,15 @@ async fn change_tables(connection: &mut PgConnection, service_id: &str) -> Resul
             "CREATE TABLE IF NOT EXISTS schema_version \
              (only_row boolean PRIMARY KEY CHECK (only_row), version bigint NOT NULL)",
         )
-        .await?;
+        .await
+        .map_err(|error| {
+            // Another made it between the look for it and the making.
+            let is_there = has_code(&error, DUPLICATE_TABLE) || has_code(&error, DUPLICATE_OBJECT);
+            match is_there {
+                true => StoreError::Conflict(error.to_string()),
+                false => error.into(),
+            }
+        })?;
     transaction
         .execute("INSERT INTO schema_version (only_row, version) VALUES (true, 0) ON CONFLICT (only_row) DO NOTHING")
         .await?;

@@ -155,14 +155,14 @@ impl PostgresEngine {
         }
         if after.get() < recent.after {
             drop(recent);
-            return self.read_far_behind(after, limit).await;
+            return self.read_far_behind(after, limit, place).await;
         }
         if after.get() > recent.through.saturating_add(BATCH.cast_unsigned()) {
             recent.restart(after.get());
         }
         while recent.through < place {
             let from = recent.through;
-            let read = self.select(from).await?;
+            let read = self.select(from, place).await?;
             if from < read.forgotten {
                 recent.restart(read.forgotten.max(after.get()));
                 continue;
@@ -175,14 +175,19 @@ impl PostgresEngine {
         if after.get() < recent.after {
             // So much came at once that it is not all kept.
             drop(recent);
-            return self.read_far_behind(after, limit).await;
+            return self.read_far_behind(after, limit, place).await;
         }
         Ok(recent.after(after, limit))
     }
 
     /// For somebody who is far behind: what is kept for the others stays.
-    async fn read_far_behind(&self, after: AppliedIndex, limit: usize) -> Result<Events, EventsError> {
-        let read = self.select(after.get()).await?;
+    async fn read_far_behind(
+        &self,
+        after: AppliedIndex,
+        limit: usize,
+        place: u64,
+    ) -> Result<Events, EventsError> {
+        let read = self.select(after.get(), place).await?;
         if after.get() < read.forgotten {
             return Err(EventsError::TooOld {
                 oldest: AppliedIndex::new(read.forgotten),
@@ -191,27 +196,26 @@ impl PostgresEngine {
         Ok(cut(read.groups.iter(), limit, read.through))
     }
 
-    async fn select(&self, after: u64) -> Result<Read, EngineError> {
+    async fn select(&self, after: u64, place: u64) -> Result<Read, EngineError> {
         let began = Instant::now();
-        let read = self.select_events(after).await;
+        let read = self.select_events(after, place).await;
         self.ended("events", began, &read);
-        if let Ok(read) = &read {
-            self.shared.note_told(read.through);
-        }
         read.map_err(nothing_happened)
     }
 
-    async fn select_events(&self, after: u64) -> Result<Read, StoreError> {
+    /// Up to `place`: nobody is told of what the keeper has not seen.
+    async fn select_events(&self, after: u64, place: u64) -> Result<Read, StoreError> {
         let sql = format!(
-            "SELECT last_place, forgotten_place, {} FROM coordinator LEFT JOIN LATERAL \
-             (SELECT * FROM events WHERE place > $1 AND place <= last_place ORDER BY place LIMIT $2) AS events ON true \
-             ORDER BY place",
+            "SELECT least(last_place, $3) AS through, forgotten_place, {} FROM coordinator LEFT JOIN LATERAL \
+             (SELECT * FROM events WHERE place > $1 AND place <= least(last_place, $3) ORDER BY place LIMIT $2) AS events \
+             ON true ORDER BY place",
             events::COLUMNS
         );
         let mut connection = self.acquire().await?;
         // All who watch wait for this.
         let selecting = async {
             let rows = query(AssertSqlSafe(sql)).bind(to_bigint(after)).bind(BATCH);
+            let rows = rows.bind(to_bigint(place));
             Ok(rows.fetch_all(connection.server()?).await?)
         };
         let rows = self.answered(selecting).await;
@@ -225,7 +229,7 @@ impl PostgresEngine {
         let mut last = 0;
         for row in &rows {
             read.forgotten = count(row.try_get("forgotten_place")?)?;
-            last = count(row.try_get("last_place")?)?;
+            last = count(row.try_get("through")?)?;
             if let Some(place) = row.try_get::<Option<i64>, _>("place")? {
                 read.through = count(place)?;
                 read.groups.extend(events::read(row)?.map(Arc::new));

@@ -169,9 +169,13 @@ impl PostgresEngine {
         let connected = connect::connect(&self.connect, Duration::ZERO).await;
         let mut connection = connected.map_err(|error| self.judge(error.into()))?;
         let mut usable = in_time(async { Ok(schema::check(&mut connection).await) }).await?;
-        let known = self.observed.borrow().service_id.clone();
-        if matches!(usable, Err(SchemaError::Older)) && !known.is_empty() {
-            return Err(self.note_gone(&known));
+        let known = self.observed.borrow().clone();
+        if matches!(usable, Err(SchemaError::Older)) && !known.service_id.is_empty() {
+            let judging = async {
+                let error = StoreError::Other(SchemaError::Older.to_string());
+                self.judge_missing(&mut connection, &known, error).await
+            };
+            return Err(in_time(judging).await?);
         }
         if matches!(usable, Err(SchemaError::Older)) {
             let service_id = new_service_id();

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use sqlx::postgres::PgRow;
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Row as _, query};
 
 use super::keeper::Kept;
@@ -12,7 +12,7 @@ use super::start::PostgresEngine;
 use super::status::{Observed, totals_of};
 use crate::columns::{Time, Uuid, count, to_bigint};
 use crate::error::StoreError;
-use crate::schema::{self, SchemaError};
+use crate::schema::{self, Missing, SchemaError};
 
 /// What a look finds of the row that all instances have in common.
 struct Found {
@@ -30,19 +30,20 @@ impl PostgresEngine {
     /// Looks once.
     pub(super) async fn observe(&self, kept: &mut Kept) -> Result<(), StoreError> {
         let known = self.observed.borrow().clone();
-        // Before the look: requests see further than the keeper, whenever they like.
-        let told = known.place.max(self.shared.told());
         let own = self.own.ids();
         let mut found = self.find(kept, &known).await?;
-        if is_behind(&found, &known, told) {
+        if is_behind(&found, &known) {
             self.stop_leading(kept);
-            go_on_behind(kept, told, known.epoch).await?;
+            if !schema::is_whole(&mut kept.connection).await? {
+                return Err(self.note_gone(&known.service_id));
+            }
             tracing::error!(
-                seen = told,
+                seen = known.place,
                 found = found.place,
                 "The database lacks changes that it had: an older backup was restored, or a standby promoted that had not got \
                  all. What was acknowledged in between is lost; watchers are told to read everything anew"
             );
+            go_on_behind(kept, &known).await?;
             found = self.find(kept, &known).await?;
         }
         self.connections.serve(&found.service_id);
@@ -117,7 +118,11 @@ impl PostgresEngine {
         let row = match found {
             Ok(Some(row)) => row,
             Ok(None) => return Err(self.note_gone(&known.service_id)),
-            Err(error) if schema::is_without_table(&error) => return Err(self.note_gone(&known.service_id)),
+            Err(error) if schema::is_without_table(&error) => {
+                return Err(self
+                    .judge_missing(&mut kept.connection, known, error.into())
+                    .await?);
+            }
             Err(error) => return Err(error.into()),
         };
         // It began while this instance was cut off, or paused.
@@ -146,8 +151,26 @@ impl PostgresEngine {
         kept.epoch = None;
     }
 
+    /// What becomes of an instance that finds no tables, as the database's error says.
+    pub(super) async fn judge_missing(
+        &self,
+        connection: &mut PgConnection,
+        known: &Observed,
+        error: StoreError,
+    ) -> Result<StoreError, StoreError> {
+        Ok(match schema::missing(connection).await? {
+            Missing::Gone if known.service_id.is_empty() => error,
+            Missing::Gone => self.note_gone(&known.service_id),
+            Missing::Hidden => StoreError::Unusable(format!(
+                "the tables of cluster {} are out of sight: grant the user USAGE on their schema, and see that search_path names it",
+                known.service_id
+            )),
+            Missing::Changed(found) => self.judge(SchemaError::Newer { found }),
+        })
+    }
+
     /// The rows that this instance serves are not there, nor is the lease. It serves none any more.
-    pub(super) fn note_gone(&self, service_id: &str) -> StoreError {
+    fn note_gone(&self, service_id: &str) -> StoreError {
         self.shared.stop_leading();
         // One that never looked knows of no rows.
         if !service_id.is_empty() {
@@ -159,25 +182,26 @@ impl PostgresEngine {
 }
 
 /// Whether the database lacks what it had when this instance looked last: somebody restored an older backup, or promoted a standby
-/// that had not got everything. `told` is the last place that this instance knew of before it looked.
-fn is_behind(found: &Found, known: &Observed, told: u64) -> bool {
+/// that had not got everything.
+fn is_behind(found: &Found, known: &Observed) -> bool {
     // Others may have gone on from there, so that places are as high again.
     let is_another = found.forgotten < known.place
         && known.event.is_some()
         && found.event_before.is_some()
         && known.event != found.event_before;
-    found.place < told || found.epoch < known.epoch || is_another
+    let is_less = found.place < known.place || found.forgotten < known.forgotten || found.epoch < known.epoch;
+    is_less || is_another
 }
 
-/// Goes on with what there is: nobody has more. Places begin anew behind those that anybody was told of, so that whoever watches
-/// hears that he has missed something, and what instances remember is read again.
-async fn go_on_behind(kept: &mut Kept, told: u64, epoch: u64) -> Result<(), StoreError> {
+/// Goes on with what there is: nobody has more. Places begin anew behind those that this instance told anybody of, so that whoever
+/// watches hears that he has missed something, and what instances remember is read again.
+async fn go_on_behind(kept: &mut Kept, known: &Observed) -> Result<(), StoreError> {
     query(
         "UPDATE coordinator SET last_place = greatest(last_place, $1) + 1, forgotten_place = greatest(last_place, $1) + 1, \
          leader_epoch = greatest(leader_epoch, $2) WHERE only_row",
     )
-    .bind(to_bigint(told))
-    .bind(to_bigint(epoch))
+    .bind(to_bigint(known.place))
+    .bind(to_bigint(known.epoch))
     .execute(&mut kept.connection)
     .await?;
     Ok(())

@@ -156,7 +156,7 @@ pub(crate) async fn forget(
         transaction.rollback().await?;
         return Ok(false);
     };
-    let fenced = query("UPDATE coordinator SET forgotten_place = $2 WHERE only_row AND leader_epoch = $1")
+    let fenced = query("UPDATE coordinator SET forgotten_place = greatest(forgotten_place, $2) WHERE only_row AND leader_epoch = $1")
         .bind(epoch.cast_signed())
         .bind(last)
         .execute(&mut *transaction)

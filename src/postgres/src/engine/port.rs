@@ -59,6 +59,11 @@ impl PostgresEngine {
     pub(super) fn index(&self) -> AppliedIndex {
         AppliedIndex::new(self.observed.borrow().place)
     }
+
+    /// What may be told of an index that was read: the keeper has to have seen it, who sees when the database lacks it later.
+    fn seen(&self, index: AppliedIndex) -> AppliedIndex {
+        index.min(self.index())
+    }
 }
 
 /// Whether each row that is asked for stands for itself: none is found by what another says, which may be gone a moment later.
@@ -78,9 +83,9 @@ impl Engine for PostgresEngine {
     async fn view(&self, reads: ReadSet, freshness: Freshness) -> Result<At<View>, EngineError> {
         self.wait_for(freshness).await;
         if reads == ReadSet::default() {
-            // Whoever asks for nothing wants to know how far the events are.
+            // Whoever asks for nothing wants to know how far the events are, and that the database answers.
             let asking = async |connection: &mut PgConnection| last_place(connection).await;
-            let index = self.read("view", asking).await?;
+            let index = self.seen(self.read("view", asking).await?);
             let value = View::default();
             return Ok(At { index, value });
         }
@@ -101,8 +106,12 @@ impl Engine for PostgresEngine {
 
     async fn nodes(&self, freshness: Freshness) -> Result<At<Vec<(NodeId, NodeWithBeat)>>, EngineError> {
         self.wait_for(freshness).await;
-        self.read("nodes", async |connection| all_nodes(connection).await)
-            .await
+        let asking = async |connection: &mut PgConnection| all_nodes(connection).await;
+        let At { index, value } = self.read("nodes", asking).await?;
+        Ok(At {
+            index: self.seen(index),
+            value,
+        })
     }
 
     async fn beating(&self, nodes: &[NodeId]) -> Result<At<Vec<Option<BeatingNode>>>, EngineError> {

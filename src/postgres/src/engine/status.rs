@@ -1,6 +1,6 @@
 //! What this instance knows of the service without asking.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -95,8 +95,6 @@ pub(super) struct Shared {
     searched: Mutex<Option<Instant>>,
     /// Told when the lease is given back.
     pub(super) hand_over_done: Notify,
-    /// The last place of which this instance may have told anybody.
-    told: AtomicU64,
     /// How far the database's clock is ahead of this machine's, in milliseconds.
     clock_offset: AtomicI64,
 }
@@ -131,16 +129,6 @@ impl Shared {
         lease
             .filter(|(_, until)| Instant::now() < *until)
             .map(|(epoch, _)| epoch)
-    }
-
-    /// Events up to a place were read for those who watch.
-    pub(super) fn note_told(&self, place: u64) {
-        self.told.fetch_max(place, Ordering::AcqRel);
-    }
-
-    /// The last place of which anybody may have been told.
-    pub(super) fn told(&self) -> u64 {
-        self.told.load(Ordering::Acquire)
     }
 
     /// The database's clock was seen to show a time.

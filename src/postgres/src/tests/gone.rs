@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use zephyrfs_core::ReadSet;
 use zephyrfs_core::engine::{Engine as _, EngineError, EventsError, Freshness};
 use zephyrfs_core::units::AppliedIndex;
 
@@ -228,4 +229,142 @@ async fn no_request_is_served_over_a_connection_that_leads_to_other_rows() {
     drop(held.1);
     engine.stop().await;
     elsewhere.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_back_that_undoes_another_step_back_is_seen() {
+    let (server, url, engine, _) = served("twice").await;
+    for to in ["first", "second"] {
+        copy(&server, "twice", to);
+    }
+    eventually("it is ready again", || engine.status().not_ready.is_none()).await;
+    let place = engine.status().applied;
+    engine.execute(file("lost", 2), PATIENCE).await.unwrap();
+    let last = told(&engine, place).await;
+    replace(&server, "twice", "first");
+    eventually("it goes on", || engine.status().applied > last).await;
+    let once = engine.status().applied;
+    // The place that it is at has no event, and another instance never heard of it.
+    let other = start(&url.replace("twice", "second"), "two").await;
+    let mut elsewhere = other.status().applied;
+    for number in 0..8 {
+        other
+            .execute(file(&format!("there-{number}"), 2), PATIENCE)
+            .await
+            .unwrap();
+        elsewhere = told(&other, elsewhere).await;
+    }
+    assert!(elsewhere > once);
+    other.stop().await;
+    server
+        .sql("postgres", "ALTER DATABASE twice_that_was RENAME TO twice_before")
+        .unwrap();
+    replace(&server, "twice", "second");
+    eventually("it sees the other", || engine.status().applied > elsewhere).await;
+    let watched = engine.events(once, 100, Duration::ZERO).await;
+    assert!(matches!(watched, Err(EventsError::TooOld { .. })), "{watched:?}");
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_told_of_more_than_the_instance_will_know_of() {
+    let (_server, url, engine, _) = served("no_more").await;
+    let other = start(&url, "two").await;
+    let enough = AppliedIndex::new(engine.status().applied.get() + 50);
+    let writing = async {
+        let mut number = 0;
+        while engine.status().applied < enough {
+            other
+                .execute(file(&format!("f-{number}"), 1), PATIENCE)
+                .await
+                .unwrap();
+            number += 1;
+        }
+    };
+    let reading = async {
+        let mut watched = AppliedIndex::new(1);
+        while engine.status().applied < enough {
+            let nodes = engine.nodes(Freshness::default()).await.unwrap().index;
+            assert!(nodes <= engine.status().applied);
+            let nothing = engine.view(ReadSet::default(), Freshness::default()).await;
+            assert!(nothing.unwrap().index <= engine.status().applied);
+            watched = engine
+                .events(watched, 1_000, Duration::ZERO)
+                .await
+                .unwrap()
+                .through;
+            assert!(watched <= engine.status().applied);
+        }
+    };
+    tokio::join!(writing, reading);
+    other.stop().await;
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_not_taken_for_whole_before_it_is() {
+    let (server, _, engine, _) = served("half_read").await;
+    told(&engine, AppliedIndex::new(1)).await;
+    // Between two looks: what keys refer to comes last.
+    server
+        .sql(
+            "half_read",
+            "BEGIN; ALTER TABLE heartbeats DROP CONSTRAINT heartbeats_node_id_fkey; DELETE FROM files; \
+             UPDATE coordinator SET last_place = last_place - 1; COMMIT",
+        )
+        .unwrap();
+    eventually("it says that they are gone", || {
+        let reason = engine.status().not_ready;
+        reason.is_some_and(|reason| reason.contains("start this instance anew"))
+    })
+    .await;
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_out_of_sight_are_not_taken_for_gone() {
+    let (server, _, engine, counts) = served("unseen").await;
+    let sql = |statement: &str| server.sql("unseen", statement).unwrap();
+    for (hide, show) in [
+        (
+            "ALTER SCHEMA public RENAME TO elsewhere",
+            "ALTER SCHEMA elsewhere RENAME TO public",
+        ),
+        // Seen by nobody who connects from now on.
+        (
+            "ALTER DATABASE unseen SET search_path = nowhere; \
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'unseen' AND pid <> pg_backend_pid()",
+            "ALTER DATABASE unseen RESET search_path",
+        ),
+    ] {
+        sql(hide);
+        eventually("it says that they are out of sight", || {
+            let reason = engine.status().not_ready;
+            reason.is_some_and(|reason| reason.contains("out of sight"))
+        })
+        .await;
+        let looks = counts.looks();
+        eventually("it looked again", || counts.looks() > looks + 1).await;
+        sql(show);
+        eventually("it goes on", || engine.status().not_ready.is_none()).await;
+        assert!(has(&engine, "f").await);
+    }
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_a_newer_program_changed_are_not_taken_for_gone() {
+    let (server, _, engine, _) = served("changed").await;
+    server
+        .sql(
+            "changed",
+            "BEGIN; ALTER TABLE events RENAME TO changes; UPDATE schema_version SET version = version + 1; COMMIT",
+        )
+        .unwrap();
+    eventually("it says what to run", || {
+        let reason = engine.status().not_ready;
+        reason.is_some_and(|reason| reason.contains("run the newer coordinator"))
+    })
+    .await;
+    engine.stop().await;
 }

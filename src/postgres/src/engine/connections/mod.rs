@@ -42,6 +42,8 @@ pub(super) struct Connections {
     connect: PgConnectOptions,
     statements: Duration,
     places: Semaphore,
+    /// So many there may be.
+    most: u32,
     acquire_timeout: Duration,
     warm: Mutex<Vec<Warm>>,
     /// Told when one comes back, or is closed.
@@ -62,6 +64,15 @@ struct Crowded {
     error: StoreError,
     /// When it is asked again.
     again: Instant,
+}
+
+/// Asks the server for one more, for as long as this lives.
+struct Asking(Arc<Connections>);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.asking.store(false, Ordering::Release);
+    }
 }
 
 /// A connection that counts among those that are open until it is dropped.
@@ -101,6 +112,7 @@ impl Connections {
             connect,
             statements: options.statement_timeout,
             places: Semaphore::new(most.min(Semaphore::MAX_PERMITS)),
+            most: options.max_connections,
             acquire_timeout: options.acquire_timeout,
             warm: Mutex::default(),
             returned: Notify::new(),
@@ -190,13 +202,12 @@ impl Connections {
         if self.asking.swap(true, Ordering::AcqRel) {
             return;
         }
-        let connections = Arc::clone(self);
+        let asking = Asking(Arc::clone(self));
         tokio::spawn(async move {
-            match connections.connect().await {
-                Ok((connection, born)) => connections.put(connection, born),
-                Err(error) => connections.note_crowded(error),
+            match asking.0.connect().await {
+                Ok((connection, born)) => asking.0.put(connection, born),
+                Err(error) => asking.0.note_crowded(error),
             }
-            connections.asking.store(false, Ordering::Release);
         });
     }
 
@@ -216,8 +227,8 @@ impl Connections {
     /// Whoever waits first may have this.
     fn put(&self, connection: Open, born: Instant) {
         let mut warm = self.warm();
-        // Whoever closes them sees what is here by then.
-        if !self.places.is_closed() {
+        // Whoever closes them sees what is here by then. One more was made than there may be if somebody else did not wait for it.
+        if !self.places.is_closed() && self.open.load(Ordering::Relaxed) <= self.most {
             warm.push(Warm {
                 connection,
                 born,
@@ -246,6 +257,8 @@ impl Connections {
             if works {
                 return Some(warm);
             }
+            drop(warm);
+            self.note_closed();
         }
     }
 
@@ -293,6 +306,7 @@ impl Connections {
     pub(super) fn close(&self) {
         self.places.close();
         self.forget();
+        self.returned.notify_one();
     }
 }
 
