@@ -115,31 +115,44 @@ pub(crate) async fn serves(connection: &mut PgConnection, service_id: &str) -> R
 pub(crate) enum Missing {
     /// It is not there, or not yet.
     Gone,
+    /// It is there again, complete.
+    NoMore,
     /// It is there, in a schema that is not looked into.
     Hidden,
     /// A newer program changed the tables to this version.
     Changed(i64),
 }
 
-/// Why there is no table that was there.
+/// Why there was no table that had been there.
 ///
 /// # Errors
 /// The database's.
 pub(crate) async fn missing(connection: &mut PgConnection) -> Result<Missing, StoreError> {
-    match version(connection).await {
-        Ok(Some(found)) if found > VERSION => return Ok(Missing::Changed(found)),
-        Ok(_) | Err(SchemaError::Foreign(_)) => {}
-        Err(SchemaError::Store(error)) => return Err(error),
-        Err(error) => return Err(StoreError::Other(error.to_string())),
+    // Twice: it may come into sight, or go out of it, between two looks.
+    for _ in 0..2 {
+        if is_hidden(connection).await? {
+            return Ok(Missing::Hidden);
+        }
+        match version(connection).await {
+            Ok(Some(found)) if found > VERSION => return Ok(Missing::Changed(found)),
+            Ok(Some(VERSION)) if is_whole(connection).await? => return Ok(Missing::NoMore),
+            Ok(_) | Err(SchemaError::Foreign(_)) => {}
+            Err(SchemaError::Store(error)) => return Err(error),
+            Err(error) => return Err(StoreError::Other(error.to_string())),
+        }
     }
-    // The catalogue shows all there is, whatever the user may see of it.
-    let is_hidden: bool = query_scalar(
+    Ok(Missing::Gone)
+}
+
+/// Whether there are tables in a schema that is not looked into. The catalogue shows all there is, whatever the user may see of it.
+async fn is_hidden(connection: &mut PgConnection) -> Result<bool, StoreError> {
+    let is_hidden = query_scalar(
         "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class WHERE relname = 'coordinator' AND relkind IN ('r', 'p') \
          AND NOT pg_catalog.pg_table_is_visible(oid))",
     )
     .fetch_one(connection)
     .await?;
-    Ok(if is_hidden { Missing::Hidden } else { Missing::Gone })
+    Ok(is_hidden)
 }
 
 /// Whether the tables are complete. A backup that is being read in comes table by table: the version among the last, and the

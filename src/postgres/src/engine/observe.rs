@@ -159,6 +159,7 @@ impl PostgresEngine {
         error: StoreError,
     ) -> Result<StoreError, StoreError> {
         Ok(match schema::missing(connection).await? {
+            Missing::NoMore => error,
             Missing::Gone if known.service_id.is_empty() => error,
             Missing::Gone => self.note_gone(&known.service_id),
             Missing::Hidden => StoreError::Unusable(format!(

@@ -126,25 +126,49 @@ async fn an_instance_whose_rows_were_gone_serves_no_backup_that_is_being_read_in
     engine.stop().await;
 }
 
-/// How far the last change is told, once it is.
-async fn told(engine: &PostgresEngine, after: AppliedIndex) -> AppliedIndex {
-    let events = engine.events(after, 1_000, PATIENCE).await.unwrap();
-    assert!(!events.groups.is_empty(), "nothing was told after {after:?}");
-    events.through
+/// Waits until an instance has reached its database again.
+async fn back(server: &Server, database: &str, engine: &PostgresEngine, counts: &Counts) {
+    let connected = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'");
+    eventually("it has connected", || {
+        server.sql("postgres", &connected).unwrap() != "0"
+    })
+    .await;
+    let looks = counts.looks();
+    eventually("it is ready again", || {
+        counts.looks() > looks + 1 && engine.status().not_ready.is_none()
+    })
+    .await;
 }
+
+/// Waits until so many changes were told of since there was none.
+async fn told(engine: &PostgresEngine, changes: u64) -> AppliedIndex {
+    let place = AppliedIndex::new(1 + changes);
+    eventually("changes have their places", || engine.status().applied >= place).await;
+    assert_eq!(engine.status().applied, place, "each is told once");
+    place
+}
+
+/// Writes where [`served`] did, further than any other.
+async fn go_on(engine: &PostgresEngine) -> AppliedIndex {
+    for number in 0..8 {
+        let command = file(&format!("there-{number}"), 2);
+        engine.execute(command, PATIENCE).await.unwrap();
+    }
+    told(engine, SERVED + 8).await
+}
+
+/// So many changes there are in what [`served`] makes.
+const SERVED: u64 = 4;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_lacks_the_last_changes_is_gone_on_with_and_watchers_begin_anew() {
-    let (server, _, engine, _) = served("promoted").await;
-    let before = told(&engine, AppliedIndex::new(1)).await;
+    let (server, _, engine, counts) = served("promoted").await;
+    told(&engine, SERVED).await;
     copy(&server, "promoted", "standby");
-    eventually("it is ready again", || engine.status().not_ready.is_none()).await;
+    back(&server, "promoted", &engine, &counts).await;
     engine.execute(node("n4"), PATIENCE).await.unwrap();
     engine.execute(file("lost", 2), PATIENCE).await.unwrap();
-    let mut last = before;
-    while last.get() < before.get() + 2 {
-        last = told(&engine, last).await;
-    }
+    let last = told(&engine, SERVED + 2).await;
     let nodes_as_known = engine.registry_version();
     replace(&server, "promoted", "standby");
     let gone_on = |engine: &PostgresEngine| engine.status().applied > last;
@@ -169,22 +193,15 @@ async fn a_database_that_lacks_the_last_changes_is_gone_on_with_and_watchers_beg
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_went_on_differently_is_told_from_one_that_went_on() {
-    let (server, url, engine, _) = served("forked").await;
+    let (server, url, engine, counts) = served("forked").await;
+    told(&engine, SERVED).await;
     copy(&server, "forked", "fork");
-    eventually("it is ready again", || engine.status().not_ready.is_none()).await;
-    let place = engine.status().applied;
+    back(&server, "forked", &engine, &counts).await;
     engine.execute(file("here", 2), PATIENCE).await.unwrap();
-    let here = told(&engine, place).await;
+    let here = told(&engine, SERVED + 1).await;
     // Another instance goes on elsewhere, and further.
     let other = start(&url.replace("forked", "fork"), "two").await;
-    let mut elsewhere = other.status().applied;
-    for number in 0..8 {
-        other
-            .execute(file(&format!("there-{number}"), 2), PATIENCE)
-            .await
-            .unwrap();
-        elsewhere = told(&other, elsewhere).await;
-    }
+    let elsewhere = go_on(&other).await;
     assert!(elsewhere > here);
     other.stop().await;
     replace(&server, "forked", "fork");
@@ -233,27 +250,20 @@ async fn no_request_is_served_over_a_connection_that_leads_to_other_rows() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_back_that_undoes_another_step_back_is_seen() {
-    let (server, url, engine, _) = served("twice").await;
+    let (server, url, engine, counts) = served("twice").await;
+    told(&engine, SERVED).await;
     for to in ["first", "second"] {
         copy(&server, "twice", to);
     }
-    eventually("it is ready again", || engine.status().not_ready.is_none()).await;
-    let place = engine.status().applied;
+    back(&server, "twice", &engine, &counts).await;
     engine.execute(file("lost", 2), PATIENCE).await.unwrap();
-    let last = told(&engine, place).await;
+    let last = told(&engine, SERVED + 1).await;
     replace(&server, "twice", "first");
     eventually("it goes on", || engine.status().applied > last).await;
     let once = engine.status().applied;
     // The place that it is at has no event, and another instance never heard of it.
     let other = start(&url.replace("twice", "second"), "two").await;
-    let mut elsewhere = other.status().applied;
-    for number in 0..8 {
-        other
-            .execute(file(&format!("there-{number}"), 2), PATIENCE)
-            .await
-            .unwrap();
-        elsewhere = told(&other, elsewhere).await;
-    }
+    let elsewhere = go_on(&other).await;
     assert!(elsewhere > once);
     other.stop().await;
     server
@@ -304,7 +314,7 @@ async fn nobody_is_told_of_more_than_the_instance_will_know_of() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_is_not_taken_for_whole_before_it_is() {
     let (server, _, engine, _) = served("half_read").await;
-    told(&engine, AppliedIndex::new(1)).await;
+    told(&engine, SERVED).await;
     // Between two looks: what keys refer to comes last.
     server
         .sql(
