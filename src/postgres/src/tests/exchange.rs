@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use proptest::test_runner::{Config, TestRunner};
@@ -12,7 +13,10 @@ use zephyrfs_core::row::{Row, users};
 use zephyrfs_core::units::AppliedIndex;
 use zephyrfs_core::{DumpDigest, Dumper, Totals};
 
-use super::support::{PATIENCE, database, file, leader, node, options, register_nodes, sql, start};
+use super::support::{
+    PATIENCE, database, eventually, file, leader, node, options, register_nodes, sql, start,
+};
+use super::ways::{Held, unsteady_way};
 use crate::exchange::{Access, ExchangeError, Export, Import};
 use crate::{PostgresEngine, StartError};
 
@@ -254,10 +258,17 @@ async fn rows_that_are_not_whole_are_refused() {
 async fn what_an_instance_acknowledged_during_an_import_is_not_deleted() {
     let url = database("import_written");
     let rows = rows();
-    let engine = start(&url, "a").await;
+    let (way, plan) = unsteady_way(&url).await;
+    let engine = start(&way, "a").await;
     leader(&[&engine]).await;
     engine.hand_over().await;
-    // One that slept when the import looked for it, and goes on with what it was about to write.
+    // It sleeps when the import looks for it, in the middle of a commit.
+    plan.commits_to_hold.store(1, Ordering::SeqCst);
+    let writing = {
+        let engine = Arc::clone(&engine);
+        tokio::spawn(async move { engine.execute(node("n9"), PATIENCE).await })
+    };
+    eventually("it commits", || plan.held.load(Ordering::SeqCst) == 1).await;
     let asleep = async || {
         sql("import_written", "DELETE FROM instances");
         Import::begin(&access(&url)).await
@@ -270,16 +281,18 @@ async fn what_an_instance_acknowledged_during_an_import_is_not_deleted() {
             Err(error) => panic!("{error}"),
         }
     };
-    engine.execute(node("n9"), PATIENCE).await.unwrap();
+    let kept = "SELECT count(*) FROM nodes WHERE node_id = 'n9'";
+    plan.held_are.send_replace(Held::HandedOver);
+    eventually("it is committed", || sql("import_written", kept) == "1").await;
     for row in &rows {
         begun.add(row.clone()).await.unwrap();
     }
     let refused = begun.finish(AppliedIndex::new(1)).await.unwrap_err();
     assert!(matches!(refused, ExchangeError::Unfit(_)), "{refused}");
     engine.stop().await;
+    writing.abort();
     let again = import(&url, &rows, 1).await.unwrap_err();
     assert!(matches!(again, ExchangeError::Written), "{again}");
-    let kept = "SELECT count(*) FROM nodes WHERE node_id = 'n9'";
     assert_eq!(sql("import_written", kept), "1");
 }
 
