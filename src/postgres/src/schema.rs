@@ -147,8 +147,9 @@ pub(crate) async fn missing(connection: &mut PgConnection) -> Result<Missing, St
 /// Whether there are tables in a schema that is not looked into. The catalogue shows all there is, whatever the user may see of it.
 async fn is_hidden(connection: &mut PgConnection) -> Result<bool, StoreError> {
     let is_hidden = query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class WHERE relname = 'coordinator' AND relkind IN ('r', 'p') \
-         AND NOT pg_catalog.pg_table_is_visible(oid))",
+        "SELECT to_regclass('coordinator') IS NULL AND EXISTS (SELECT 1 FROM pg_catalog.pg_class AS one \
+         JOIN pg_catalog.pg_class AS other ON other.relnamespace = one.relnamespace \
+         WHERE one.relname = 'coordinator' AND other.relname = 'schema_version')",
     )
     .fetch_one(connection)
     .await?;

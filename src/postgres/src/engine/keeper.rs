@@ -184,6 +184,9 @@ impl PostgresEngine {
             usable = prepared.unwrap_or_else(|_| Err(StoreError::no_answer(CHANGING).into()));
         }
         usable.map_err(|error| self.judge(error))?;
+        if !known.service_id.is_empty() && !in_time(schema::is_whole(&mut connection)).await? {
+            return Err(self.note_gone(&known.service_id));
+        }
         in_time(self.settle(&mut connection)).await?;
         Ok(connection)
     }

@@ -14,6 +14,10 @@ use crate::columns::{Time, Uuid, count, to_bigint};
 use crate::error::StoreError;
 use crate::schema::{self, Missing, SchemaError};
 
+/// After a step back the places go on so far behind what this instance saw: others may have seen more, by what had been given
+/// places between two looks.
+const STRIDE: i64 = 1_000_000;
+
 /// What a look finds of the row that all instances have in common.
 struct Found {
     row: PgRow,
@@ -171,7 +175,7 @@ impl PostgresEngine {
     }
 
     /// The rows that this instance serves are not there, nor is the lease. It serves none any more.
-    fn note_gone(&self, service_id: &str) -> StoreError {
+    pub(super) fn note_gone(&self, service_id: &str) -> StoreError {
         self.shared.stop_leading();
         // One that never looked knows of no rows.
         if !service_id.is_empty() {
@@ -190,19 +194,19 @@ fn is_behind(found: &Found, known: &Observed) -> bool {
         && known.event.is_some()
         && found.event_before.is_some()
         && known.event != found.event_before;
-    let is_less = found.place < known.place || found.forgotten < known.forgotten || found.epoch < known.epoch;
-    is_less || is_another
+    found.place < known.place || found.epoch < known.epoch || is_another
 }
 
-/// Goes on with what there is: nobody has more. Places begin anew behind those that this instance told anybody of, so that whoever
+/// Goes on with what there is: nobody has more. Places begin anew behind those that any instance told anybody of, so that whoever
 /// watches hears that he has missed something, and what instances remember is read again.
 async fn go_on_behind(kept: &mut Kept, known: &Observed) -> Result<(), StoreError> {
     query(
-        "UPDATE coordinator SET last_place = greatest(last_place, $1) + 1, forgotten_place = greatest(last_place, $1) + 1, \
+        "UPDATE coordinator SET last_place = greatest(last_place, $1) + $3, forgotten_place = greatest(last_place, $1) + $3, \
          leader_epoch = greatest(leader_epoch, $2) WHERE only_row",
     )
     .bind(to_bigint(known.place))
     .bind(to_bigint(known.epoch))
+    .bind(STRIDE)
     .execute(&mut kept.connection)
     .await?;
     Ok(())

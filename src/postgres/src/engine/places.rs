@@ -156,7 +156,9 @@ pub(crate) async fn forget(
         transaction.rollback().await?;
         return Ok(false);
     };
-    let fenced = query("UPDATE coordinator SET forgotten_place = greatest(forgotten_place, $2) WHERE only_row AND leader_epoch = $1")
+    // Where the database went back, more was forgotten meanwhile.
+    let forgetting = "UPDATE coordinator SET forgotten_place = greatest(forgotten_place, $2) WHERE only_row AND leader_epoch = $1";
+    let fenced = query(forgetting)
         .bind(epoch.cast_signed())
         .bind(last)
         .execute(&mut *transaction)
@@ -165,8 +167,11 @@ pub(crate) async fn forget(
         transaction.rollback().await?;
         return Ok(false);
     }
-    let gone = query("DELETE FROM events WHERE place <= $1")
+    // There may be any number of what was forgotten then: it goes in parts, beside what is forgotten now.
+    let deleting = "DELETE FROM events WHERE event_id IN (SELECT event_id FROM events WHERE place <= $1 ORDER BY place LIMIT $2)";
+    let gone = query(deleting)
         .bind(last)
+        .bind(2 * FORGET)
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await?;

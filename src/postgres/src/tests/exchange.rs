@@ -291,6 +291,7 @@ async fn what_an_instance_acknowledged_during_an_import_is_not_deleted() {
     assert!(matches!(refused, ExchangeError::Unfit(_)), "{refused}");
     engine.stop().await;
     writing.abort();
+    sql("import_written", "DELETE FROM instances");
     let again = import(&url, &rows, 1).await.unwrap_err();
     assert!(matches!(again, ExchangeError::Written), "{again}");
     assert_eq!(sql("import_written", kept), "1");

@@ -37,11 +37,13 @@ fn connections(url: &str, most: u32, acquire_timeout: Duration) -> Arc<Connectio
 
 /// A server that gives one connection.
 fn server() -> (Server, String) {
-    let server = Server::start(&[
-        "fsync=off",
-        "max_connections=2",
-        "superuser_reserved_connections=1",
-    ]);
+    server_of(1)
+}
+
+/// A server that gives so many.
+fn server_of(most: u32) -> (Server, String) {
+    let most = format!("max_connections={}", most + 1);
+    let server = Server::start(&["fsync=off", &most, "superuser_reserved_connections=1"]);
     server.sql("postgres", "CREATE ROLE tenant LOGIN").unwrap();
     let url = server.url("postgres").replace("coordinator@", "tenant@");
     (server, url)
@@ -145,6 +147,18 @@ async fn a_server_that_says_nothing_is_not_waited_for_any_longer_than_there_is_t
         matches!(&error, StoreError::Gone(reason) if reason == "no answer within 0.5 s"),
         "{error}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_more_than_there_may_be_is_not_kept() {
+    let (_server, url) = server_of(4);
+    let connections = connections(&url, 1, PATIENCE);
+    let held = the_one(&connections).await;
+    let (another, born) = connections.connect().await.unwrap();
+    connections.put(another, born);
+    assert_eq!(connections.counts(), (1, 0));
+    held.keep();
+    assert_eq!(connections.counts(), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
