@@ -374,3 +374,21 @@ async fn tables_that_a_newer_program_changed_are_not_taken_for_gone() {
     .await;
     engine.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_come_into_sight_before_they_are_whole_are_not_served() {
+    let (server, _, engine, _) = served("unseen_half").await;
+    let sql = |statement: &str| server.sql("unseen_half", statement).unwrap();
+    let says = |what: &str| {
+        let reason = engine.status().not_ready;
+        reason.is_some_and(|reason| reason.contains(what))
+    };
+    sql("ALTER SCHEMA public RENAME TO elsewhere");
+    eventually("it says that they are out of sight", || says("out of sight")).await;
+    sql(
+        "BEGIN; ALTER TABLE elsewhere.heartbeats DROP CONSTRAINT heartbeats_node_id_fkey; \
+         ALTER SCHEMA elsewhere RENAME TO public; COMMIT",
+    );
+    eventually("it says that they are gone", || says("start this instance anew")).await;
+    engine.stop().await;
+}
