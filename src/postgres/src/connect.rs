@@ -89,12 +89,17 @@ const SSL_MODES: [&str; 6] = [
     "verify-full",
 ];
 
+/// The names of a URL's parameters, with what each is set to.
+fn parameters(url: &str) -> impl Iterator<Item = (&str, &str)> {
+    let (_, parameters) = url.split_once('?').unwrap_or_default();
+    parameters
+        .split('&')
+        .map(|parameter| parameter.split_once('=').unwrap_or((parameter, "")))
+}
+
 /// The first parameter that means nothing.
 fn unknown_parameter(url: &str) -> Option<String> {
-    let (_, parameters) = url.split_once('?')?;
-    let names = parameters
-        .split('&')
-        .filter_map(|parameter| parameter.split('=').next());
+    let names = parameters(url).map(|(name, _)| name);
     let mut unknown = names.filter(|name| !name.is_empty() && !PARAMETERS.contains(name));
     Some(
         unknown
@@ -110,15 +115,10 @@ fn unknown_parameter(url: &str) -> Option<String> {
 /// for none, and encrypts only if the server likes.
 fn unknown_ssl_mode(url: &str, variable: Option<&str>) -> Option<&'static str> {
     let is_unknown = |mode: &str| !SSL_MODES.contains(&&*mode.to_ascii_lowercase());
-    let parameters = url
-        .split_once('?')
-        .map_or("", |(_, parameters)| parameters)
-        .split('&');
-    let modes: Vec<&str> = parameters
-        .filter_map(|parameter| match parameter.split_once('=') {
-            Some(("sslmode" | "ssl-mode", mode)) => Some(mode),
-            _ => None,
-        })
+    let of_mode = |name: &str| matches!(name, "sslmode" | "ssl-mode");
+    let modes: Vec<&str> = parameters(url)
+        .filter(|(name, _)| of_mode(name))
+        .map(|(_, mode)| mode)
         .collect();
     if modes.is_empty() {
         return variable.filter(|mode| is_unknown(mode)).map(|_| "PGSSLMODE");

@@ -116,7 +116,7 @@ pub(crate) enum Missing {
     /// It is not there, or not yet.
     Gone,
     /// It is there again, complete.
-    NoMore,
+    Back,
     /// It is there, in a schema that is not looked into.
     Hidden,
     /// A newer program changed the tables to this version.
@@ -135,7 +135,7 @@ pub(crate) async fn missing(connection: &mut PgConnection) -> Result<Missing, St
         }
         match version(connection).await {
             Ok(Some(found)) if found > VERSION => return Ok(Missing::Changed(found)),
-            Ok(Some(VERSION)) if is_whole(connection).await? => return Ok(Missing::NoMore),
+            Ok(Some(VERSION)) if is_whole(connection).await? => return Ok(Missing::Back),
             Ok(_) | Err(SchemaError::Foreign(_)) => {}
             Err(SchemaError::Store(error)) => return Err(error),
             Err(error) => return Err(StoreError::Other(error.to_string())),

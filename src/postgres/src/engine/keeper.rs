@@ -245,11 +245,7 @@ impl PostgresEngine {
             None => holder.take(&mut kept.connection).await?,
         };
         let Some(lease) = lease else {
-            if leads.is_some() {
-                tracing::info!("This instance leads no more: the lease is not its own");
-            }
-            self.shared.stop_leading();
-            kept.epoch = None;
+            self.stop_leading(kept);
             return Ok(());
         };
         kept.renewed = Some(Instant::now());

@@ -68,7 +68,6 @@ impl PostgresEngine {
             .for_each(|(total, more)| *total += more);
         let leads_here = |epoch| epoch == found.epoch && leader.as_ref() == Some(&self.options.name);
         if self.shared.leads_in().is_some_and(|epoch| !leads_here(epoch)) {
-            tracing::info!("This instance leads no more: the lease is not its own");
             self.stop_leading(kept);
         }
         let instances = match self.instances(kept).await {
@@ -149,8 +148,11 @@ impl PostgresEngine {
         })
     }
 
-    /// This instance leads no more.
-    fn stop_leading(&self, kept: &mut Kept) {
+    /// This instance leads no more, if it did.
+    pub(super) fn stop_leading(&self, kept: &mut Kept) {
+        if self.shared.leads_in().is_some() {
+            tracing::info!("This instance leads no more: the lease is not its own");
+        }
         self.shared.stop_leading();
         kept.epoch = None;
     }
@@ -163,7 +165,7 @@ impl PostgresEngine {
         error: StoreError,
     ) -> Result<StoreError, StoreError> {
         Ok(match schema::missing(connection).await? {
-            Missing::NoMore => error,
+            Missing::Back => error,
             Missing::Gone if known.service_id.is_empty() => error,
             Missing::Gone => self.note_gone(&known.service_id),
             Missing::Hidden => StoreError::Unusable(format!(

@@ -124,7 +124,8 @@ impl Import {
     /// not: plans are better with that, and right without.
     ///
     /// # Errors
-    /// [`ExchangeError::Unfit`] if they are not what is read back; [`ExchangeError::Written`]; [`ExchangeError::Unknown`]; or why they cannot be written.
+    /// [`ExchangeError::Unfit`] if they are not what is read back; [`ExchangeError::Written`]; [`ExchangeError::Unknown`]; or why
+    /// they cannot be written.
     pub async fn finish(mut self, index: AppliedIndex) -> Result<Option<String>, ExchangeError> {
         self.write().await?;
         self.check().await?;

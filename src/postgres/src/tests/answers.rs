@@ -2,9 +2,9 @@
 
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
-use super::support::{PATIENCE, database, options, sql};
+use super::support::{database, refused, sql};
 use crate::error::StoreError;
-use crate::{Access, ExchangeError, Export, PostgresEngine, StartError};
+use crate::{Access, ExchangeError, Export};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_of_which_the_server_does_not_know_the_outcome_may_have_been_done() {
@@ -21,30 +21,20 @@ async fn what_is_set_wrong_is_said_at_the_start_instead_of_waited_for() {
         "postgres",
         "ALTER DATABASE set_wrong SET session_preload_libraries = 'nowhere'",
     );
-    let engine = PostgresEngine::start(options(&url, "one")).unwrap();
-    let refused = tokio::time::timeout(PATIENCE, engine.recovered()).await.unwrap();
-    let Err(StartError::Unusable(reason)) = refused else {
-        panic!("it started without a library that it was to load");
-    };
+    let reason = refused(&url).await;
     assert!(reason.contains("nowhere"), "{reason}");
-    engine.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_of_another_program_are_left_alone_and_named() {
     let url = database("of_another");
     sql("of_another", "CREATE TABLE files (path text)");
-    let engine = PostgresEngine::start(options(&url, "one")).unwrap();
-    let refused = tokio::time::timeout(PATIENCE, engine.recovered()).await.unwrap();
-    let Err(StartError::Unusable(reason)) = refused else {
-        panic!("it took another program's tables");
-    };
+    let reason = refused(&url).await;
     assert!(
         reason.contains("tables of another program") && reason.contains("\"files\""),
         "{reason}"
     );
     assert!(!reason.contains("cannot be used"), "said once: {reason}");
-    engine.stop().await;
     for name in ["nodes", "schema_version"] {
         let is_missing = format!("SELECT to_regclass('{name}') IS NULL");
         assert_eq!(sql("of_another", &is_missing), "t", "{name}");
@@ -58,13 +48,8 @@ async fn another_programs_table_of_versions_is_not_taken_for_ones_own() {
         "of_a_migrator",
         "CREATE TABLE schema_version (version text, script text)",
     );
-    let engine = PostgresEngine::start(options(&url, "one")).unwrap();
-    let refused = tokio::time::timeout(PATIENCE, engine.recovered()).await.unwrap();
-    let Err(StartError::Unusable(reason)) = refused else {
-        panic!("it took another program's tables");
-    };
+    let reason = refused(&url).await;
     assert!(reason.contains("tables of another program"), "{reason}");
-    engine.stop().await;
     let access = Access {
         url,
         password: None,

@@ -14,11 +14,11 @@ use zephyrfs_core::units::AppliedIndex;
 use zephyrfs_core::{DumpDigest, Dumper, Totals};
 
 use super::support::{
-    PATIENCE, database, eventually, file, leader, node, options, register_nodes, sql, start,
+    PATIENCE, database, eventually, file, leader, node, refused, register_nodes, sql, start,
 };
 use super::ways::{Held, unsteady_way};
+use crate::PostgresEngine;
 use crate::exchange::{Access, ExchangeError, Export, Import};
-use crate::{PostgresEngine, StartError};
 
 fn access(url: &str) -> Access {
     Access {
@@ -209,13 +209,8 @@ async fn nobody_serves_an_import_that_was_cut_short_and_the_next_starts_over() {
         "import_cut_short",
         "INSERT INTO chunk_sharers VALUES ('c', 'f', 1)",
     );
-    let engine = PostgresEngine::start(options(&url, "a")).unwrap();
-    let refused = tokio::time::timeout(PATIENCE, engine.recovered()).await.unwrap();
-    let Err(StartError::Unusable(reason)) = refused else {
-        panic!("an instance serves half an import");
-    };
+    let reason = refused(&url).await;
     assert!(reason.contains("an import into this database"), "{reason}");
-    engine.stop().await;
     assert!(Export::begin(&access(&url)).await.is_err());
 
     import(&url, &rows, 41).await.unwrap();

@@ -11,7 +11,7 @@ use zephyrfs_core::units::{ByteSize, Millis};
 use zephyrfs_core::{Command, Engine as _, Proposal, ReadSet};
 
 use crate::testing::Server;
-use crate::{Observer, Options, PostgresEngine, Unobserved};
+use crate::{Observer, Options, PostgresEngine, StartError, Unobserved};
 
 /// No test waits longer for anything.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -133,6 +133,17 @@ pub(super) fn counted(url: &str, name: &str) -> (Options, Arc<Counts>) {
 /// Starts an instance, and waits until the database answered.
 pub(super) async fn start(url: &str, name: &str) -> Arc<PostgresEngine> {
     start_with(options(url, name)).await
+}
+
+/// Why an instance that is started there ends instead of waiting.
+pub(super) async fn refused(url: &str) -> String {
+    let engine = PostgresEngine::start(options(url, "one")).unwrap();
+    let refused = tokio::time::timeout(PATIENCE, engine.recovered()).await.unwrap();
+    engine.stop().await;
+    match refused {
+        Err(StartError::Unusable(reason)) => reason,
+        other => panic!("it was to be refused: {other:?}"),
+    }
 }
 
 pub(super) async fn start_with(options: Options) -> Arc<PostgresEngine> {
